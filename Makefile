@@ -1,0 +1,64 @@
+# Every target installs what it needs and is missing here (scripts/setup); nothing else has to be done by hand.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# What scripts/setup found and installed: the PATH and the Rust toolchain.
+ENV := . .tools/env;
+WASM := -p app --target wasm32-unknown-unknown --no-default-features -F hydrate
+FRONT_SOURCES := $(shell find app crates/domain crates/view crates/ui style public -type f) \
+    Cargo.toml Cargo.lock package-lock.json .cargo/config.toml
+
+.PHONY: help demo test dev lint bench build front server clean
+help:
+	@echo "make demo    build, roll a good and a bad release out to nine local hosts, leave the console running"
+	@echo "             (ARGS=\"--json --exit\" prints the report as JSON and ends)"
+	@echo "make test    every test: Rust, Ansible, browser   (ARGS=\"rust\" runs that suite alone)"
+	@echo "make dev     the console with a lab, rebuilt at every change"
+	@echo "make lint    formatting, clippy, licences, JavaScript"
+	@echo "make bench   speed, as ratios of one run"
+
+demo:
+	@scripts/setup demo
+	@$(MAKE) build
+	@$(ENV) target/e2e/slipway-lab demo $(ARGS)
+
+test:
+	@scripts/setup test
+	@$(ENV) scripts/test $(ARGS)
+
+dev:
+	@scripts/setup demo
+	@$(ENV) scripts/dev
+
+lint:
+	@scripts/setup lint
+	@$(ENV) cargo fmt --all --check
+	@$(ENV) cargo clippy --workspace --all-targets -- -D warnings
+	@$(ENV) cargo clippy $(WASM) -- -D warnings
+	@$(ENV) cargo deny --log-level error check bans licenses sources
+	@$(ENV) scripts/check-browser-crates cargo tree $(WASM)
+	@$(ENV) biome ci --error-on-warnings $(if $(MAKE_TERMOUT),,--colors=off)
+
+bench:
+	@scripts/setup bench
+	@$(MAKE) build
+	@$(ENV) target/e2e/slipway-lab bench $(ARGS)
+
+# The browser's half and the server's half share no artefact, so the two compile side by side.
+build:
+	@scripts/setup build
+	@$(MAKE) -j2 front server
+
+front: target/hash.txt
+
+# cargo-leptos writes the hashes in the file names last, so this file tells that target/site is complete.
+target/hash.txt: $(FRONT_SOURCES)
+	@$(ENV) cargo leptos build --release --frontend-only --precompress
+
+server:
+	@$(ENV) cargo build --profile e2e -p server -p lab --bins
+
+clean:
+	rm -rf target .demo

@@ -1,0 +1,4 @@
+//! Pages of the audit trail.
+
+pub mod api;
+pub mod list;

@@ -1,0 +1,13 @@
+//! Server functions of the delivery page.
+
+use leptos::prelude::*;
+use view::delivery::DeliveryView;
+
+use crate::error::PageError;
+#[cfg(feature = "ssr")]
+use crate::context::{answer, ctx};
+
+#[server(endpoint = "delivery/show")]
+pub async fn delivery(days: u32) -> Result<DeliveryView, PageError> {
+    answer(ctx()?.delivery(days).await)
+}

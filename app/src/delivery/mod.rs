@@ -1,0 +1,4 @@
+//! Pages of delivery numbers.
+
+pub mod api;
+pub mod page;

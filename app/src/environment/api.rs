@@ -1,0 +1,34 @@
+//! Server functions of environments and hosts.
+
+use leptos::prelude::*;
+use view::{
+    environment::{EnvironmentList, EnvironmentView},
+    input::{EnvironmentInput, ImportInput},
+};
+
+use crate::error::PageError;
+#[cfg(feature = "ssr")]
+use crate::{context::{answer, ctx}, form::ssr::finish};
+
+#[server(endpoint = "environment/list")]
+pub async fn environments() -> Result<EnvironmentList, PageError> {
+    answer(ctx()?.environments().await)
+}
+
+#[server(endpoint = "environment/show")]
+pub async fn environment(slug: String, cursor: Option<String>) -> Result<EnvironmentView, PageError> {
+    answer(ctx()?.environment(slug, cursor).await)
+}
+
+#[server(endpoint = "environment/add")]
+pub async fn add_environment(input: EnvironmentInput) -> Result<(), PageError> {
+    let done = ctx()?.add_environment(input.clone()).await.map(|slug| format!("/environments/{slug}"));
+    finish("environment", &input, done).await
+}
+
+#[server(endpoint = "host/import")]
+pub async fn import_hosts(input: ImportInput) -> Result<(), PageError> {
+    let page = format!("/environments/{}", input.environment);
+    let done = ctx()?.import_hosts(input.clone()).await.map(|_| page);
+    finish("import", &input, done).await
+}

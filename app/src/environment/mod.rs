@@ -1,0 +1,5 @@
+//! Pages of environments.
+
+pub mod api;
+pub mod detail;
+pub mod list;

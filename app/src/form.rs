@@ -1,0 +1,125 @@
+//! Posted forms. They are plain forms: a refused one sends the person back to its page, which finds the values and the
+//! error in the session and shows both where they were typed.
+
+use leptos::prelude::*;
+use view::{access::Refusal, error::ApiError};
+
+/// The form that was refused last, if this page was loaded because of it.
+#[derive(Clone, Copy)]
+pub struct Refused(pub RwSignal<Option<Refusal>>);
+
+/// What was typed into one form and why it was refused; empty for a form shown for the first time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Typed {
+    values: Vec<(String, String)>,
+    error: Option<ApiError>,
+}
+
+/// What was typed into the form `id` before it was refused.
+pub fn typed(id: &str) -> Typed {
+    let refusal = use_context::<Refused>().and_then(|Refused(refusal)| refusal.get());
+    match refusal {
+        Some(refusal) if refusal.form == id => Typed { values: refusal.values, error: Some(refusal.error) },
+        _ => Typed::default(),
+    }
+}
+
+impl Typed {
+    /// What was typed into a field; `default` in a fresh form.
+    pub fn value(&self, field: &str, default: &str) -> String {
+        if self.error.is_none() && self.values.is_empty() {
+            return default.to_owned();
+        }
+        self.values.iter().find(|(name, _)| name == field).map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+
+    /// Values from somewhere else than a refusal, such as the address.
+    pub fn with_values(self, values: Vec<(String, String)>) -> Self {
+        if self.error.is_some() { self } else { Self { values, ..self } }
+    }
+
+    /// An error from somewhere else than a refusal, such as a preview.
+    pub fn with_error(self, error: Option<ApiError>) -> Self {
+        if self.error.is_some() { self } else { Self { error, ..self } }
+    }
+
+    /// Why this field was refused.
+    pub fn field_error(&self, field: &str) -> Option<String> {
+        self.error.as_ref().filter(|error| error.field() == Some(field)).map(ApiError::message)
+    }
+
+    /// Why the form was refused, whatever the field.
+    pub fn error(&self) -> Option<String> {
+        self.error.as_ref().map(ApiError::message)
+    }
+
+    /// The error, where it belongs to none of these fields.
+    pub fn other_error(&self, fields: &[&str]) -> Option<ApiError> {
+        self.error.clone().filter(|error| error.field().is_none_or(|field| !fields.contains(&field)))
+    }
+}
+
+#[cfg(feature = "ssr")]
+pub mod ssr {
+    use axum::http::{HeaderMap, header};
+    use serde::Serialize;
+    use tower_sessions::Session;
+    use url::Url;
+    use view::{access::Refusal, error::ApiError};
+
+    use crate::{context::fail, error::PageError};
+
+    const KEY: &str = "refusal";
+
+    /// The refused form the session holds, which forgets it: a reload shows the page fresh.
+    pub async fn take_refusal() -> Option<Refusal> {
+        let session = leptos_axum::extract::<Session>().await.ok()?;
+        session.remove::<Refusal>(KEY).await.ok().flatten()
+    }
+
+    /// Ends a posted form: goes to the page `result` names, or back to the form with its values and its error.
+    pub async fn finish(form: &str, typed: &impl Serialize, result: Result<String, ApiError>) -> Result<(), PageError> {
+        let error = match result {
+            Ok(path) => {
+                leptos_axum::redirect(&path);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let headers: HeaderMap = leptos_axum::extract().await.unwrap_or_default();
+        // A program reads the error itself; a browser asks for a page.
+        let page = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+        match leptos_axum::extract::<Session>().await {
+            Ok(session) if page => {
+                let refusal = Refusal { form: form.to_owned(), error, values: values(typed) };
+                if let Err(error) = session.insert(KEY, refusal).await {
+                    return Err(fail(ApiError::Unavailable { message: format!("The form could not be kept for correction: {error}. Go back in your browser and try again.") }));
+                }
+                leptos_axum::redirect(&back(&headers, form));
+                Ok(())
+            }
+            _ => Err(fail(error)),
+        }
+    }
+
+    /// The form on the page that sent it. The origin was checked before; only the path is used.
+    fn back(headers: &HeaderMap, form: &str) -> String {
+        let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).and_then(|referer| Url::parse(referer).ok());
+        let path = referer.map(|url| url.path().to_owned()).filter(|path| path.starts_with('/') && !path.starts_with("//"));
+        format!("{}#{form}", path.unwrap_or_else(|| "/".to_owned()))
+    }
+
+    /// Fields of a flat form struct as text.
+    fn values(typed: &impl Serialize) -> Vec<(String, String)> {
+        match serde_json::to_value(typed) {
+            Ok(serde_json::Value::Object(fields)) => fields
+                .into_iter()
+                .map(|(name, value)| match value {
+                    serde_json::Value::String(text) => (name, text),
+                    other => (name, other.to_string()),
+                })
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Server functions of jobs.
+
+use domain::id::JobId;
+use leptos::prelude::*;
+use view::{
+    input::CancelInput,
+    job::{JobRow, JobView, LogPage},
+    page::Page,
+};
+
+use crate::error::PageError;
+#[cfg(feature = "ssr")]
+use crate::{context::{answer, ctx}, form::ssr::finish};
+
+#[server(endpoint = "job/list")]
+pub async fn jobs(cursor: Option<String>) -> Result<Page<JobRow>, PageError> {
+    answer(ctx()?.jobs(cursor).await)
+}
+
+#[server(endpoint = "job/show")]
+pub async fn job(id: JobId) -> Result<JobView, PageError> {
+    answer(ctx()?.job_view(id).await)
+}
+
+#[server(endpoint = "job/log")]
+pub async fn log(id: JobId, from: u64, limit: u32) -> Result<LogPage, PageError> {
+    answer(ctx()?.log(id, from, limit).await)
+}
+
+#[server(endpoint = "job/cancel")]
+pub async fn cancel_job(input: CancelInput) -> Result<(), PageError> {
+    let done = match input.job.parse::<JobId>() {
+        Ok(id) => ctx()?.cancel_job(id, input.reason.clone()).await.map(|()| format!("/jobs/{id}")),
+        Err(error) => Err(view::error::ApiError::NotFound { message: error.to_string() }),
+    };
+    finish("cancel", &input, done).await
+}

@@ -1,0 +1,138 @@
+//! One job and its output.
+
+use domain::id::JobId;
+use leptos::{prelude::*, task::spawn_local};
+use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use ui::{ButtonTone, ConfirmForm, Crumb, EmptyState, Fact, Facts, LogRow, LogView, Look, PageHeader, Section, StateBadge, TimeText, figure};
+use view::{
+    access::Allowance,
+    error::ApiError,
+    job::{JobRow, JobView, LogLine, LogPage},
+};
+
+use crate::{
+    error::PageError,
+    form::typed,
+    job::{
+        api::{job, log},
+        list::title,
+    },
+    live::use_changes,
+    load,
+};
+
+const LINES: u32 = 1_000;
+
+/// One job with a range of its output; the address says from which line.
+#[component]
+pub fn JobPage() -> impl IntoView {
+    let asked = move || {
+        let id = use_params_map().with(|params| params.get("id").unwrap_or_default());
+        (id, use_query_map().with(|query| query.get("from").and_then(|from| from.parse().ok()).unwrap_or(1_u64)))
+    };
+    let read = Resource::new(asked, async |(id, from)| match id.parse::<JobId>() {
+        Ok(id) => Ok((job(id).await?, log(id, from, LINES).await?)),
+        Err(error) => Err(PageError(ApiError::NotFound { message: error.to_string() })),
+    });
+    load::draw(read, "the job", |(view, page)| view! { <Live view page /> })
+}
+
+#[component]
+fn Live(view: JobView, page: LogPage) -> impl IntoView {
+    let JobView { job: row, cancel } = view;
+    let id = row.id;
+    let heading = title(&row);
+    let subject = format!("{} {} to {}", row.service, row.version, row.environment);
+    let crumbs = vec![Crumb::link("Rollouts", "/rollouts"), Crumb::link(subject, format!("/rollouts/{}", row.rollout)), Crumb::here(heading.clone())];
+    let first = page.lines.first().map_or(1, |line| line.number);
+    let rest = (page.lines.len() >= LINES as usize).then(|| format!("/jobs/{id}?from={}", page.next));
+    let earlier = (first > 1).then(|| format!("/jobs/{id}?from={}", first.saturating_sub(u64::from(LINES)).max(1)));
+    let whole = rest.is_none();
+    let lines = RwSignal::new(page.lines);
+    let next = RwSignal::new(page.next);
+    let shown = RwSignal::new(row);
+    let busy = RwSignal::new(false);
+    let changes = use_changes(move || format!("/stream/jobs/{id}"));
+    Effect::new(move |before: Option<u32>| {
+        let change = changes.get();
+        let ended = shown.with_untracked(|row| row.state.ended());
+        if before.is_some_and(|before| before != change) && whole && !ended && !busy.get_untracked() {
+            busy.set(true);
+            spawn_local(async move {
+                more(id, next, lines).await;
+                if let Ok(newest) = job(id).await {
+                    let ended = newest.job.state.ended();
+                    shown.set(newest.job);
+                    if ended {
+                        more(id, next, lines).await;
+                    }
+                }
+                busy.set(false);
+            });
+        }
+        change
+    });
+    let state = Memo::new(move |_| shown.with(|row| row.state));
+    let empty = move || lines.with(Vec::is_empty);
+    view! {
+        <Title text=heading.clone() />
+        <PageHeader title=heading crumbs badge=move || view! { <StateBadge look=Look::attempt(state.get()) /> } />
+        {move || facts(shown.get())}
+        {move || (!state.get().ended()).then(|| cancel_form(id, cancel.clone()))}
+        <Section title="Output" id="output" flush=true>
+            {earlier.map(|href| view! { <p class="section-more"><a href=href>"Earlier lines"</a></p> })}
+            {move || empty().then(|| view! { <EmptyState title="No output yet">"Lines appear here as the playbook prints them."</EmptyState> })}
+            <LogView>
+                <For each=move || lines.get() key=|line: &LogLine| line.number let:line>
+                    <LogRow line />
+                </For>
+            </LogView>
+            {rest.map(|href| view! { <p class="section-more"><a href=href>"Later lines"</a></p> })}
+        </Section>
+    }
+}
+
+/// Reads lines until there are none for now.
+async fn more(id: JobId, next: RwSignal<u64>, lines: RwSignal<Vec<LogLine>>) {
+    while let Ok(page) = log(id, next.get_untracked(), LINES).await {
+        let count = page.lines.len();
+        next.set(page.next);
+        if count > 0 {
+            lines.update(|lines| lines.extend(page.lines));
+        }
+        if count < LINES as usize {
+            return;
+        }
+    }
+}
+
+fn facts(row: JobRow) -> impl IntoView {
+    let took = row.started_at.zip(row.ended_at).map(|(from, to)| figure::length(to.as_millisecond() - from.as_millisecond()));
+    view! {
+        <Facts>
+            <Fact name="Queued"><TimeText at=row.queued_at seconds=true /></Fact>
+            {row.started_at.map(|at| view! { <Fact name="Started"><TimeText at seconds=true /></Fact> })}
+            {took.map(|took| view! { <Fact name="Took">{took}</Fact> })}
+            {(!row.message.is_empty()).then(|| view! { <Fact name="Ended because">{row.message}</Fact> })}
+        </Facts>
+    }
+}
+
+fn cancel_form(id: JobId, allowance: Allowance) -> impl IntoView {
+    let typed = typed("cancel");
+    view! {
+        <ConfirmForm
+            id="cancel"
+            label="Cancel this job"
+            explanation="Everything the playbook started is ended. A host with a task in flight becomes unknown and is asked what it runs."
+            action="/api/job/cancel"
+            fields=vec![("input[job]", id.to_string())]
+            tone=ButtonTone::Danger
+            allowance
+            reason=typed.value("reason", "")
+            reason_name="input[reason]"
+            error=typed.error()
+        />
+    }
+}

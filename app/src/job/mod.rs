@@ -1,0 +1,5 @@
+//! Pages of jobs.
+
+pub mod api;
+pub mod detail;
+pub mod list;

@@ -1,0 +1,31 @@
+//! Pages, routes and thin server functions. A page never decides.
+
+pub mod audit;
+#[cfg(feature = "ssr")]
+pub mod context;
+pub mod delivery;
+pub mod environment;
+pub mod error;
+pub mod form;
+pub mod frame;
+pub mod gallery;
+pub mod job;
+pub mod live;
+mod load;
+pub mod rollout;
+mod routes;
+pub mod service;
+#[cfg(feature = "ssr")]
+mod shell;
+
+pub use routes::App;
+#[cfg(feature = "ssr")]
+pub use shell::shell;
+
+/// Takes over the page the server rendered.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(App);
+}

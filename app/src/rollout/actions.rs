@@ -1,0 +1,120 @@
+//! What may be pressed on a rollout and on its batches.
+
+use domain::id::RolloutId;
+use leptos::prelude::*;
+use ui::{Alert, Button, ButtonTone, Choice, Choices, Confirm, ConfirmForm, ReasonField, TextField, Tone};
+use view::{access::Allowance, rollout::RolloutActions};
+
+use crate::form::typed;
+
+fn fields(id: RolloutId, version: i64, more: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
+    let mut fields = vec![("input[rollout]", id.to_string()), ("input[decision_version]", version.to_string())];
+    fields.extend(more);
+    fields
+}
+
+fn hidden(fields: Vec<(&'static str, String)>) -> impl IntoView {
+    fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()
+}
+
+/// A decision without a reason: one press.
+fn press(form: &'static str, label: &'static str, tone: ButtonTone, allowance: Allowance, fields: Vec<(&'static str, String)>) -> impl IntoView {
+    let error = typed(form).error().map(|message| view! { <Alert tone=Tone::Bad title="Nothing was done">{message}</Alert> });
+    allowance.offered().then(|| {
+        view! {
+            <form method="post" action=format!("/api/rollout/{form}") id=form>
+                {hidden(fields)}
+                <Button id=format!("{form}-button") tone allowance>{label}</Button>
+                {error}
+            </form>
+        }
+    })
+}
+
+/// A decision with a reason.
+fn reasoned(form: String, action: &'static str, label: &'static str, explanation: &'static str, tone: ButtonTone, allowance: Allowance, fields: Vec<(&'static str, String)>) -> impl IntoView {
+    let typed = typed(&form);
+    let (reason, error) = (typed.value("reason", ""), typed.error());
+    view! { <ConfirmForm id=form label explanation action=format!("/api/rollout/{action}") fields tone allowance reason reason_name="input[reason]" error /> }
+}
+
+/// What may be pressed on the rollout as a whole.
+pub fn rollout_actions(id: RolloutId, version: i64, digest: String, actions: RolloutActions) -> impl IntoView {
+    let plain = || fields(id, version, vec![]);
+    let with_digest = fields(id, version, vec![("input[digest]", digest)]);
+    let pausing = typed("pause");
+    let pause_fields = hidden(plain());
+    view! {
+        <div class="actions">
+            {press("approve", "Approve this plan", ButtonTone::Go, actions.approve, with_digest)}
+            {reasoned("reject".into(), "reject", "Reject", "The rollout ends; nothing was touched.", ButtonTone::Danger, actions.reject, plain())}
+            {press("release", "Release batch 1", ButtonTone::Go, actions.release, plain())}
+            {press("resume", "Resume", ButtonTone::Go, actions.resume, plain())}
+            <Confirm id="pause" label="Pause" allowance=actions.pause open=pausing.error().is_some()>
+                <form method="post" action="/api/rollout/pause">
+                    {pause_fields}
+                    <p class="confirm-text">"What runs on hosts goes on; nothing new starts."</p>
+                    <Choices
+                        name="input[bake]"
+                        label="The bake"
+                        value=pausing.value("bake", "stops")
+                        choices=vec![Choice::new("stops", "Stops", "Goes on where it was when resumed"), Choice::new("runs", "Runs on", "The batch is watched meanwhile")]
+                    />
+                    <ReasonField id="pause-reason" name="input[reason]" value=pausing.value("reason", "") error=pausing.error() />
+                    <Button>"Pause"</Button>
+                </form>
+            </Confirm>
+            {reasoned("abort".into(), "abort", "Abort", "Stops what runs. Hosts stay as they are.", ButtonTone::Danger, actions.abort, plain())}
+            {reasoned("roll_back".into(), "roll_back", "Roll back", "Every touched host gets the version back that it ran before.", ButtonTone::Danger, actions.roll_back, plain())}
+            {reasoned("recover".into(), "recover", "Record a recovery", "You brought the hosts right by other means; say how that is known.", ButtonTone::Plain, actions.recover, plain())}
+            {reasoned("withdraw".into(), "withdraw", "Withdraw", "The rollout ends; nothing was touched.", ButtonTone::Plain, actions.withdraw, plain())}
+        </div>
+    }
+}
+
+/// What a batch needs to draw its decisions: number, state, message, decide, retry, extend.
+pub type Deciding = (u32, String, String, Allowance, Allowance, Allowance);
+
+/// What may be decided on batches that wait for a person.
+pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> impl IntoView {
+    batches
+        .into_iter()
+        .filter(|(.., decide, retry, extend)| decide.offered() || retry.offered() || extend.offered())
+        .map(|(number, state, message, decide, retry, extend)| {
+            let plain = || fields(id, version, vec![("input[batch]", number.to_string())]);
+            let deciding = |decision: &str| fields(id, version, vec![("input[batch]", number.to_string()), ("input[decision]", decision.to_owned())]);
+            let title = if state == "gate" { format!("Go or no-go for batch {number}?") } else { format!("Batch {number} waits for a person") };
+            let extend_id = format!("extend-{number}");
+            let extending = typed(&extend_id);
+            let retry_form = retry.offered().then(|| {
+                let error = typed(&format!("retry-{number}")).error().map(|message| view! { <Alert tone=Tone::Bad title="Nothing was done">{message}</Alert> });
+                view! {
+                    <form method="post" action="/api/rollout/retry" id=format!("retry-{number}")>
+                        {hidden(plain())}
+                        <Button id=format!("retry-{number}-button") tone=ButtonTone::Go allowance=retry>"Retry unfinished hosts"</Button>
+                        {error}
+                    </form>
+                }
+            });
+            let extend_fields = hidden(plain());
+            view! {
+                <Alert tone=Tone::Waiting title>
+                    {(!message.is_empty()).then(|| view! { <p>{message}</p> })}
+                    <div class="actions">
+                        {reasoned(format!("go-{number}"), "decide", "Go", "The batch is promoted and the next one starts.", ButtonTone::Go, decide.clone(), deciding("go"))}
+                        {reasoned(format!("no_go-{number}"), "decide", "No-go", "Every touched host is rolled back.", ButtonTone::Danger, decide, deciding("no_go"))}
+                        {retry_form}
+                        <Confirm id=extend_id.clone() label="Watch longer" allowance=extend open=extending.error().is_some()>
+                            <form method="post" action="/api/rollout/extend">
+                                {extend_fields}
+                                <TextField name="input[extend]" id=format!("{extend_id}-time") label="How much longer" value=extending.value("extend", "24h") error=extending.field_error("extend") />
+                                <ReasonField id=format!("{extend_id}-reason") name="input[reason]" value=extending.value("reason", "") error=extending.field_error("reason") />
+                                <Button>"Watch longer"</Button>
+                            </form>
+                        </Confirm>
+                    </div>
+                </Alert>
+            }
+        })
+        .collect_view()
+}

@@ -1,0 +1,74 @@
+//! Server functions of rollouts.
+
+use domain::id::RolloutId;
+use leptos::prelude::*;
+use view::{
+    input::{ActInput, RolloutInput, RolloutQuery},
+    page::Page,
+    rollout::{ChartView, HostCell, PlanPreview, RolloutForm, RolloutList, RolloutView},
+};
+
+use crate::error::PageError;
+#[cfg(feature = "ssr")]
+use crate::{context::{answer, ctx}, form::ssr::finish};
+
+#[server(endpoint = "rollout/list")]
+pub async fn rollouts(query: RolloutQuery) -> Result<RolloutList, PageError> {
+    answer(ctx()?.rollouts(query).await)
+}
+
+#[server(endpoint = "rollout/show")]
+pub async fn rollout(id: RolloutId) -> Result<RolloutView, PageError> {
+    answer(ctx()?.rollout(id).await)
+}
+
+#[server(endpoint = "rollout/hosts")]
+pub async fn host_cells(id: RolloutId, batch: Option<u32>, cursor: Option<String>) -> Result<Page<HostCell>, PageError> {
+    answer(ctx()?.host_cells(id, batch, cursor).await)
+}
+
+#[server(endpoint = "rollout/charts")]
+pub async fn charts(id: RolloutId) -> Result<Vec<ChartView>, PageError> {
+    answer(ctx()?.charts(id).await)
+}
+
+#[server(endpoint = "rollout/form")]
+pub async fn rollout_form() -> Result<RolloutForm, PageError> {
+    answer(ctx()?.rollout_form().await)
+}
+
+#[server(endpoint = "rollout/preview")]
+pub async fn preview(input: RolloutInput) -> Result<PlanPreview, PageError> {
+    answer(ctx()?.preview(input).await)
+}
+
+#[server(endpoint = "rollout/request")]
+pub async fn request(input: RolloutInput) -> Result<(), PageError> {
+    let done = ctx()?.request(input.clone()).await.map(|id| format!("/rollouts/{id}"));
+    finish("request", &input, done).await
+}
+
+macro_rules! acts {
+    ($($endpoint:literal $name:ident = $use_case:ident;)*) => {$(
+        #[server(endpoint = $endpoint)]
+        pub async fn $name(input: ActInput) -> Result<(), PageError> {
+            let done = ctx()?.$use_case(input.clone()).await.map(|()| format!("/rollouts/{}", input.rollout));
+            finish(&input.form(stringify!($name)), &input, done).await
+        }
+    )*};
+}
+
+acts! {
+    "rollout/approve" approve = approve;
+    "rollout/reject" reject = reject;
+    "rollout/withdraw" withdraw = withdraw;
+    "rollout/release" release = release_rollout;
+    "rollout/decide" decide = decide;
+    "rollout/retry" retry = retry;
+    "rollout/extend" extend = extend;
+    "rollout/pause" pause = pause;
+    "rollout/resume" resume = resume;
+    "rollout/abort" abort = abort;
+    "rollout/roll_back" roll_back = roll_back;
+    "rollout/recover" recover = recover;
+}

@@ -1,0 +1,158 @@
+//! Requesting a rollout, with a preview of its batches and its digest.
+
+use domain::strategy::{GateRule, spell_seconds};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+use ui::{Alert, Button, ButtonTone, Choice, Choices, Crumb, Digest, ErrorPanel, Fact, Facts, FormActions, PageHeader, Section, Select, Tag, TextArea, TextField, Tone};
+use view::{
+    error::ApiError,
+    input::RolloutInput,
+    rollout::{PlanPreview, PreviewBatch, RolloutForm},
+};
+
+use crate::{
+    error::PageError,
+    form::{Typed, typed},
+    load,
+    rollout::api::{preview, rollout_form},
+};
+
+const FIELDS: &[&str] = &[
+    "service", "environment", "version", "artifact", "sha256", "commit", "split", "bake", "gate", "gate_wait", "latency_tolerance", "error_tolerance", "reason",
+];
+
+/// The form for a new rollout. “Preview” comes back here with everything typed in the address.
+#[component]
+pub fn NewRolloutPage() -> impl IntoView {
+    let typed_in_address = move || use_query_map().with(|query| FIELDS.iter().filter_map(|field| Some(((*field).to_owned(), query.get(&format!("input[{field}]"))?))).collect::<Vec<_>>());
+    let service = move || use_query_map().with(|query| query.get("service"));
+    let read = Resource::new(typed_in_address, async |typed| {
+        let form = rollout_form().await?;
+        let previewed = if typed.is_empty() { None } else { Some(preview(input(&typed)).await.map_err(|PageError(error)| error)) };
+        Ok::<_, PageError>((form, previewed))
+    });
+    view! {
+        <Title text="New rollout" />
+        {load::draw(read, "the form", move |(form, previewed)| form_view(form, previewed, typed_in_address(), service()))}
+    }
+}
+
+fn input(typed: &[(String, String)]) -> RolloutInput {
+    let value = |field: &str| typed.iter().find(|(name, _)| name == field).map(|(_, value)| value.clone()).unwrap_or_default();
+    RolloutInput {
+        service: value("service"),
+        environment: value("environment"),
+        version: value("version"),
+        artifact: value("artifact"),
+        sha256: value("sha256"),
+        commit: value("commit"),
+        split: value("split"),
+        bake: value("bake"),
+        gate: value("gate"),
+        gate_wait: value("gate_wait"),
+        latency_tolerance: value("latency_tolerance"),
+        error_tolerance: value("error_tolerance"),
+        reason: value("reason"),
+        idempotency_key: String::new(),
+    }
+}
+
+fn form_view(form: RolloutForm, previewed: Option<Result<PlanPreview, ApiError>>, in_address: Vec<(String, String)>, service: Option<String>) -> impl IntoView {
+    let RolloutForm { services, environments, artifacts, may_request, idempotency_key } = form;
+    let (plan, preview_error) = match previewed {
+        Some(Ok(plan)) => (Some(plan), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
+    };
+    let typed = typed("request");
+    let typed = if in_address.is_empty() { typed } else { typed.with_values(in_address).with_error(preview_error) };
+    let other = typed.other_error(FIELDS).map(|error| view! { <ErrorPanel error /> });
+    let service = service.or_else(|| (services.len() == 1).then(|| services[0].0.clone())).unwrap_or_default();
+    let environment = if environments.len() == 1 { environments[0].0.clone() } else { String::new() };
+    let choices = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(slug, name)| Choice::new(slug, name, "")).collect::<Vec<_>>();
+    let refused = may_request.why().map(|why| view! { <Alert tone=Tone::Warn title="You cannot request a rollout">{why.to_owned()}</Alert> });
+    view! {
+        <PageHeader title="New rollout" crumbs=vec![Crumb::link("Rollouts", "/rollouts"), Crumb::here("New")] sub=|| "Nothing is touched before the plan is approved and an operator releases it." />
+        {refused}
+        {other}
+        {plan.map(plan_view)}
+        <form method="post" action="/api/rollout/request" id="request" class="form">
+            <input type="hidden" name="input[idempotency_key]" value=idempotency_key />
+            <Section title="What goes out" id="what">
+                {choose("service", "Service", choices(services), &service, &typed)}
+                {choose("environment", "Environment", choices(environments), &environment, &typed)}
+                {text("version", "Version", "", "As the service's health endpoint reports it, such as 1.4.2.", true, &typed)}
+                {text("artifact", "Artefact", "", "A file of the artefact folder, or an https:// address.", true, &typed)}
+                {(!artifacts.is_empty()).then(|| view! { <p class="field-hint">"In the artefact folder: " {artifacts.join(", ")}</p> })}
+                {text("sha256", "SHA-256", "", "May be left out for a file; hosts refuse an artefact with another one.", false, &typed)}
+                {text("commit", "Commit", "", "What the artefact was built from.", false, &typed)}
+            </Section>
+            <Section title="How" id="how">
+                {text("split", "Batches", "33/33/34%", "Shares (33/33/34%), numbers (1/2/3 hosts), or rules (criticality=low/domain=a/rest). Non-critical hosts come first.", true, &typed)}
+                {text("bake", "Bake time", "48h/48h/72h", "How long each batch is watched: one for all, or one each.", true, &typed)}
+                <Choices
+                    name="input[gate]"
+                    label="Gate"
+                    value=typed.value("gate", GateRule::Automatic.word())
+                    error=typed.field_error("gate")
+                    choices=vec![
+                        Choice::new(GateRule::Automatic.word(), "Automatic", "A passing verdict promotes; anything else asks a person"),
+                        Choice::new(GateRule::Manual.word(), "Manual", "A person decides each batch"),
+                        Choice::new(GateRule::Both.word(), "Both", "A passing verdict and a person"),
+                    ]
+                />
+                <details class="more">
+                    <summary>"Tolerances and waiting"</summary>
+                    {text("latency_tolerance", "Latency may grow by, %", "5", "", false, &typed)}
+                    {text("error_tolerance", "Error rate may grow by, percentage points", "1", "", false, &typed)}
+                    {text("gate_wait", "A gate waits for", "24h", "Then the batch is held.", false, &typed)}
+                </details>
+            </Section>
+            <Section title="Why" id="why">
+                <TextArea name="input[reason]" id="reason" label="Reason" value=typed.value("reason", "") error=typed.field_error("reason") hint="Approvers and auditors read it." />
+            </Section>
+            <FormActions>
+                <button type="submit" class=ButtonTone::Plain.class() formmethod="get" formaction="/rollouts/new" formnovalidate>"Preview"</button>
+                <Button id="submit" tone=ButtonTone::Primary allowance=may_request>"Request"</Button>
+            </FormActions>
+        </form>
+    }
+}
+
+fn text(field: &'static str, label: &'static str, default: &str, hint: &'static str, required: bool, typed: &Typed) -> impl IntoView + use<> {
+    view! { <TextField name=format!("input[{field}]") id=field label value=typed.value(field, default) error=typed.field_error(field) hint=(!hint.is_empty()).then(|| hint.to_owned()) required mono=true /> }
+}
+
+fn choose(field: &'static str, label: &'static str, choices: Vec<Choice>, default: &str, typed: &Typed) -> impl IntoView + use<> {
+    view! { <Select name=format!("input[{field}]") id=field label choices value=typed.value(field, default) error=typed.field_error(field) /> }
+}
+
+fn plan_view(plan: PlanPreview) -> impl IntoView {
+    let PlanPreview { digest, service, environment, version, approval, batches } = plan;
+    let hosts: usize = batches.iter().map(|batch| batch.hosts.len()).sum();
+    let next = if approval { "An approver decides on exactly this plan." } else { "No approval is required here; an operator can release it at once." };
+    let batches = batches.into_iter().map(batch_view).collect_view();
+    view! {
+        <Section title="Preview" id="preview">
+            <Facts>
+                <Fact name="Change">{format!("{service} {version} to {environment}")}</Fact>
+                <Fact name="Hosts">{hosts}</Fact>
+                <Fact name="Plan"><Digest value=digest /></Fact>
+                <Fact name="Next">{next}</Fact>
+            </Facts>
+            <ol class="preview-batches">{batches}</ol>
+        </Section>
+    }
+}
+
+fn batch_view(batch: PreviewBatch) -> impl IntoView {
+    let count = ui::figure::count(u32::try_from(batch.hosts.len()).unwrap_or(u32::MAX), "host");
+    let hosts = batch.hosts.into_iter().map(|host| view! { <li>{host.name} " " <Tag text=host.criticality.word() /> {(!host.failure_domain.is_empty()).then(|| view! { <Tag text=host.failure_domain /> })}</li> }).collect_view();
+    view! {
+        <li>
+            <p><strong>{format!("Batch {}", batch.number)}</strong> {format!(" · {count} · bakes {}", spell_seconds(batch.bake_seconds))}</p>
+            <ul>{hosts}</ul>
+        </li>
+    }
+}

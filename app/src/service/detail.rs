@@ -1,0 +1,66 @@
+//! One service.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+use ui::{ButtonTone, Crumb, EmptyState, Fact, Facts, Icon, LinkButton, PageHeader, Section};
+use view::service::ServiceView;
+
+use crate::{load, rollout::list::rollout_table, service::api::service};
+
+/// One service with its newest rollouts.
+#[component]
+pub fn ServicePage() -> impl IntoView {
+    let slug = move || use_params_map().with(|params| params.get("slug").unwrap_or_default());
+    let read = Resource::new(slug, service);
+    load::draw(read, "the service", service_view)
+}
+
+fn service_view(view: ServiceView) -> impl IntoView {
+    let ServiceView { service, repository, installation, telemetry, rollouts, may_request } = view;
+    let crumbs = vec![Crumb::link("Services", "/services"), Crumb::here(service.name.clone())];
+    let new = format!("/rollouts/new?service={}", service.slug);
+    let team = service.team.clone();
+    let versions = service.versions.iter().map(|(environment, version)| view! { <Fact name=environment.clone()><code>{version.clone()}</code></Fact> }).collect_view();
+    let nothing_runs = service.versions.is_empty().then(|| view! { <p class="muted">"Nothing has been rolled out yet."</p> });
+    view! {
+        <Title text=service.name.clone() />
+        <PageHeader
+            title=service.name.clone()
+            crumbs
+            sub=move || format!("Owned by {team}")
+            actions=move || view! { <LinkButton id="request" href=new.clone() tone=ButtonTone::Primary icon=Some(Icon::Plus) allowance=may_request.clone()>"New rollout"</LinkButton> }
+        />
+        <p>{service.description}</p>
+        <div class="columns">
+            <Section title="Runs" id="runs">
+                {nothing_runs}
+                <Facts>{versions}</Facts>
+            </Section>
+            <Section title="Installation" id="installation">
+                <Facts>
+                    <Fact name="Host group"><code>{installation.host_group.to_string()}</code></Fact>
+                    <Fact name="Folder"><code>{installation.install_root}</code></Fact>
+                    <Fact name="Health"><code>{format!("port {}, {}", installation.health_port, installation.health_path)}</code></Fact>
+                    {(!repository.is_empty()).then(|| view! { <Fact name="Repository"><code>{repository}</code></Fact> })}
+                </Facts>
+            </Section>
+        </div>
+        <Section title="Rollouts" id="rollouts" flush=true>
+            {if rollouts.is_empty() {
+                view! { <EmptyState title="No rollout yet">"The first one shows here, batch by batch."</EmptyState> }.into_any()
+            } else {
+                rollout_table(rollouts).into_any()
+            }}
+        </Section>
+        <Section title="Telemetry" id="telemetry">
+            <p class="muted">"A batch is judged by these queries against its own baseline."</p>
+            <Facts>
+                <Fact name="Requests"><code>{telemetry.requests}</code></Fact>
+                <Fact name="Errors"><code>{telemetry.errors}</code></Fact>
+                <Fact name="Latency"><code>{telemetry.latency}</code></Fact>
+                <Fact name="Liveness"><code>{telemetry.liveness}</code></Fact>
+            </Facts>
+        </Section>
+    }
+}

@@ -1,0 +1,51 @@
+//! The document around every page, and what the browser may load on it.
+
+use axum::http::{HeaderValue, header, request::Parts};
+use leptos::{nonce::use_nonce, prelude::*};
+use leptos_axum::ResponseOptions;
+use leptos_meta::MetaTags;
+use ui::Theme;
+
+use crate::App;
+
+/// The document around every page.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    restrict();
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=chosen_theme().attribute()>
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml"/>
+                <AutoReload options=options.clone()/>
+                <HydrationScripts options=options.clone()/>
+                <HashedStylesheet id="style" options/>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+/// Sets the content security policy: only scripts that carry this response's nonce run.
+fn restrict() {
+    let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) else { return };
+    let policy = format!(
+        "default-src 'self'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+    );
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.insert_header(header::CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+/// The theme the person chose, from its cookie.
+pub(crate) fn chosen_theme() -> Theme {
+    let cookies = use_context::<Parts>().and_then(|parts| Some(parts.headers.get(header::COOKIE)?.to_str().ok()?.to_owned()));
+    let word = cookies.iter().flat_map(|cookies| cookies.split(';')).find_map(|cookie| cookie.trim().strip_prefix("slipway-theme="));
+    Theme::read(word.unwrap_or_default())
+}

@@ -1,0 +1,90 @@
+# Steps of a release that must be atomic. Runs on the host: sh -s -- STEP ROOT ATTEMPT … , this text on standard input.
+# POSIX sh with coreutils (or BusyBox) and tar. Arguments were checked by the role. On refusal: one sentence on stderr, exit 1.
+set -eu
+umask 022
+
+refuse() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# Name of the release a link points to; empty when there is none.
+linked() {
+    if [ -L "$root/$1" ]; then basename "$(readlink "$root/$1")"; fi
+}
+
+# claim VERSION: takes the attempt, which no host does twice. Prints whether VERSION is unpacked here, then what `current` names.
+claim() {
+    mkdir -p "$root/releases" "$root/.slipway/attempts" ||
+        refuse "Folders below $root cannot be made by $(id -un). Create $root for that user, or set ansible_become for this host."
+    if [ -e "$root/current" ] && [ ! -L "$root/current" ]; then
+        refuse "$root/current is not a symbolic link, so it was not put there by Slipway. Move it away, then start a new attempt."
+    fi
+    if ! mkdir "$root/.slipway/attempts/$attempt"; then
+        [ -d "$root/.slipway/attempts/$attempt" ] || refuse "$root/.slipway/attempts cannot be written. Check its owner and the free space."
+        refuse "This host has already taken attempt $attempt and takes none twice. See that attempt's log for what it did, then start a new one."
+    fi
+    # What attempts that were killed left behind; one still at work fails by this, as it should.
+    rm -rf -- "$root"/releases/.*-*-*-*-* "$root"/.slipway/attempts/*/artifact || true
+    if [ -d "$root/releases/$1" ]; then echo present; else echo absent; fi
+    linked current
+}
+
+# unpack VERSION SHA256 NAME: the whole release appears in releases/VERSION by one rename, or nothing does.
+unpack() {
+    release="$root/releases/$1"
+    artifact="$root/.slipway/attempts/$attempt/artifact"
+    fresh="$root/releases/.$attempt"
+    trap 'rm -rf -- "$fresh" "$artifact"' EXIT
+    trap 'exit 1' HUP INT TERM
+    if [ -d "$release" ]; then
+        found=$(cat "$release/.slipway-sha256" 2>/dev/null || echo unknown)
+        [ "$found" = "$2" ] ||
+            refuse "$release was unpacked from another artefact (sha256 $found, wanted $2). Give changed content a new version, or remove that folder if nothing uses it."
+        echo present
+        return
+    fi
+    found=$(sha256sum <"$artifact")
+    found=${found%% *}
+    [ "$found" = "$2" ] ||
+        refuse "The checksum of artefact $3 is wrong: expected sha256 $2, found $found. Nothing was unpacked. Publish the artefact again or correct the checksum, then start a new attempt."
+    mkdir "$fresh"
+    tar -xzf "$artifact" -C "$fresh" --no-same-owner --no-same-permissions ||
+        refuse "Artefact $3 cannot be unpacked below $root. Nothing was kept. Check that it is a .tar.gz and that the disk has room, then start a new attempt."
+    printf '%s\n' "$2" >"$fresh/.slipway-sha256"
+    touch "$fresh" # the archive may carry an old date, and the oldest releases are removed first
+    mv -T "$fresh" "$release"
+    echo unpacked
+}
+
+# link NAME VERSION: points ROOT/NAME at a release; readers see the old or the new target, never none.
+link() {
+    ln -sfn "releases/$2" "$root/.slipway/$1.$attempt"
+    mv -T "$root/.slipway/$1.$attempt" "$root/$1"
+}
+
+# switch VERSION BEFORE KEEP: `current` becomes VERSION and `previous` what it was; then all but the KEEP newest releases
+# go, except those that `current`, `previous` and the version seen BEFORE need.
+switch() {
+    [ -d "$root/releases/$1" ] || refuse "Release $1 is not on this host any more, so it cannot be switched to. Deploy it again with its artefact."
+    old=$(linked current)
+    if [ "$old" != "$1" ]; then
+        if [ -n "$old" ]; then link previous "$old"; fi
+        link current "$1"
+    fi
+    previous=$(linked previous)
+    ls -1t "$root/releases" | tail -n "+$(($3 + 1))" | while IFS= read -r name; do
+        case "$name" in
+        "$1" | "$2" | "$previous") ;;
+        *) rm -rf -- "$root/releases/$name" ;;
+        esac
+    done
+    echo "current $1, previous ${previous:-none}"
+}
+
+step=$1 root=$2 attempt=$3
+shift 3
+case "$step" in
+claim | unpack | switch) "$step" "$@" </dev/null ;; # standard input is this text: no command may eat it
+*) refuse "release.sh knows claim, unpack and switch, not $step." ;;
+esac

@@ -1,0 +1,215 @@
+//! The console: everything the pages, the API and the reconcilers work with.
+
+use std::{path::PathBuf, sync::Arc};
+
+use domain::{
+    Timestamp,
+    id::{TeamId, UserId},
+    team::Team,
+    text::Slug,
+};
+use integrations::{ansible, datadog};
+use policy::{Permit, Resource, Role, Scope, Subject, SystemAction};
+use secrecy::SecretString;
+use store::Store;
+use tokio::sync::{Notify, broadcast, watch};
+use url::Url;
+use uuid::Uuid;
+use view::error::ApiError;
+
+use crate::{Clock, Error, Signal, job::LogIndexes, reconcile};
+
+/// Where telemetry comes from.
+#[derive(Debug, Clone)]
+pub struct DatadogSettings {
+    pub base_url: Url,
+    pub api_key: SecretString,
+    pub app_key: SecretString,
+    /// Seconds between two points of a short query.
+    pub interval_seconds: u64,
+}
+
+/// Members of a sign-on group hold a role, everywhere or for one team.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRule {
+    pub group: String,
+    pub role: Role,
+    pub team: Option<Slug>,
+}
+
+/// What the console needs to know about its installation.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub database_url: String,
+    pub artifacts_dir: PathBuf,
+    pub ansible: ansible::Settings,
+    pub datadog: Option<DatadogSettings>,
+    /// How much faster than planned bakes run; 1 in earnest.
+    pub time_scale: u64,
+    pub role_rules: Vec<RoleRule>,
+    /// The program whose `supervise` subcommand watches one attempt.
+    pub supervisor_exe: PathBuf,
+    /// Name under which this process claims jobs; the same after a restart.
+    pub worker: String,
+}
+
+/// Everything the pages, the API and the reconcilers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct Console {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub settings: Settings,
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub datadog: Option<datadog::Client>,
+    pub signals: broadcast::Sender<Signal>,
+    pub logs: LogIndexes,
+    /// Wakes the job reconciler.
+    pub jobs_due: Notify,
+    /// Wakes the rollout reconciler.
+    pub rollouts_due: Notify,
+    /// Wakes the outbox reconciler.
+    pub outbox_due: Notify,
+}
+
+/// A use case on behalf of somebody.
+#[derive(Clone)]
+pub struct Ctx {
+    pub(crate) console: Console,
+    pub(crate) subject: Subject,
+}
+
+impl Console {
+    /// Opens the database and makes sure that the teams of the role rules exist.
+    pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let store = Store::open(&settings.database_url).await?;
+        let datadog = settings
+            .datadog
+            .as_ref()
+            .map(|datadog| datadog::Client::new(datadog.base_url.clone(), datadog.api_key.clone(), datadog.app_key.clone()))
+            .transpose()
+            .map_err(|error| Error::Unavailable(error.to_string()))?;
+        let inner = Inner {
+            settings,
+            store,
+            clock,
+            datadog,
+            signals: broadcast::channel(1024).0,
+            logs: LogIndexes::default(),
+            jobs_due: Notify::new(),
+            rollouts_due: Notify::new(),
+            outbox_due: Notify::new(),
+        };
+        let console = Self { inner: Arc::new(inner) };
+        console.ensure_teams().await?;
+        Ok(console)
+    }
+
+    async fn ensure_teams(&self) -> Result<(), Error> {
+        for rule in &self.inner.settings.role_rules {
+            let Some(slug) = &rule.team else { continue };
+            let name = slug.as_str().parse()?;
+            let team = Team { id: TeamId(self.mint()), slug: slug.clone(), name };
+            let permit = self.system(SystemAction::SIGN_IN, Resource::new("team", team.id, &team.slug));
+            self.store().ensure_team(&permit, &team, self.now()).await?;
+        }
+        Ok(())
+    }
+
+    /// A use case on behalf of `subject`.
+    pub fn ctx(&self, subject: Subject) -> Ctx {
+        Ctx { console: self.clone(), subject }
+    }
+
+    /// Hears of everything that moves from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Signal> {
+        self.inner.signals.subscribe()
+    }
+
+    /// Whether the database answers.
+    pub async fn ready(&self) -> Result<(), ApiError> {
+        self.store().ping().await.map_err(|error| self.api(error.into()))
+    }
+
+    /// How much faster than planned bakes run; 1 in earnest.
+    pub fn time_scale(&self) -> u64 {
+        self.settings().time_scale
+    }
+
+    /// Runs the reconcilers until `stop` turns true. Playbooks under way go on without them.
+    pub async fn run(&self, stop: watch::Receiver<bool>) {
+        reconcile::run(self, stop).await;
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn mint(&self) -> Uuid {
+        self.inner.clock.mint()
+    }
+
+    pub(crate) fn system(&self, action: SystemAction, resource: Resource) -> Permit {
+        policy::system_permit(action, resource)
+    }
+
+    pub(crate) fn api(&self, error: Error) -> ApiError {
+        error.into_api(|| self.mint().to_string())
+    }
+
+    /// Tells pages and reconcilers. Nobody listening is fine.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = self.inner.signals.send(signal);
+    }
+
+    /// Wakes every reconciler: a commit may have queued jobs, moved timers and written messages.
+    pub(crate) fn wake(&self) {
+        self.inner.jobs_due.notify_one();
+        self.inner.rollouts_due.notify_one();
+        self.inner.outbox_due.notify_one();
+    }
+
+    /// How long a point of telemetry stands for, in seconds.
+    pub(crate) fn interval_seconds(&self) -> u64 {
+        self.settings().datadog.as_ref().map_or(10, |datadog| datadog.interval_seconds.max(1))
+    }
+}
+
+impl Ctx {
+    /// The person or token on whose behalf this runs.
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    pub(crate) const fn user(&self) -> UserId {
+        self.subject.user
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.console.store()
+    }
+
+    pub(crate) fn scope(&self) -> Result<Scope, Error> {
+        Ok(policy::scope(&self.subject)?)
+    }
+
+    pub(crate) fn permit(&self, action: policy::Action, resource: Resource) -> Result<Permit, Error> {
+        Ok(policy::permit(&self.subject, action, resource)?)
+    }
+
+    /// Runs a use case and says what went wrong as a person reads it.
+    pub(crate) async fn answer<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, ApiError> {
+        work.await.map_err(|error| self.console.api(error))
+    }
+}

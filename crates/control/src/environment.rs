@@ -1,0 +1,99 @@
+//! Environments and their hosts.
+
+use domain::{
+    environment::Environment,
+    host::{Criticality, Host},
+    id::{EnvironmentId, HostId},
+    text::FieldError,
+};
+use integrations::ansible::inventory;
+use policy::{Action, Resource};
+use view::{
+    environment::{EnvironmentList, EnvironmentRow, EnvironmentView},
+    error::ApiError,
+    input::{EnvironmentInput, ImportInput},
+};
+
+use crate::Ctx;
+
+const PAGE: u32 = 100;
+
+impl Ctx {
+    /// Every environment with the number of its hosts.
+    pub async fn environments(&self) -> Result<EnvironmentList, ApiError> {
+        self.answer(async {
+            let items = self.store().environments(&self.scope()?).await?;
+            Ok(EnvironmentList { items, may_add: self.allowance(Action::ManageInventory, Resource::new("environment", "", "")) })
+        })
+        .await
+    }
+
+    /// One environment with a page of its hosts.
+    pub async fn environment(&self, slug: String, cursor: Option<String>) -> Result<EnvironmentView, ApiError> {
+        self.answer(async {
+            let scope = self.scope()?;
+            let environment = self.store().environment(&scope, &slug).await?;
+            let hosts = self.store().hosts(&scope, environment.id, cursor.as_deref(), PAGE).await?;
+            let count = self.store().environments(&scope).await?.into_iter().find(|row| row.id == environment.id).map_or(0, |row| row.hosts);
+            let may_import = self.allowance(Action::ManageInventory, Resource::new("environment", environment.id, &environment.slug));
+            let row = EnvironmentRow {
+                id: environment.id,
+                slug: environment.slug.to_string(),
+                name: environment.name.to_string(),
+                purpose: environment.purpose,
+                approval: environment.approval,
+                hosts: count,
+            };
+            Ok(EnvironmentView { environment: row, hosts, may_import })
+        })
+        .await
+    }
+
+    /// Adds an environment; gives its slug.
+    pub async fn add_environment(&self, input: EnvironmentInput) -> Result<String, ApiError> {
+        self.answer(async {
+            let environment = Environment {
+                id: EnvironmentId(self.console.mint()),
+                slug: input.slug.parse()?,
+                name: input.name.parse()?,
+                purpose: input.purpose.parse()?,
+                approval: input.approval.parse()?,
+            }
+            .check()?;
+            let permit = self.permit(Action::ManageInventory, Resource::new("environment", environment.id, &environment.slug))?;
+            self.store().environment_insert(&permit, &environment, self.console.now()).await?;
+            Ok(environment.slug.to_string())
+        })
+        .await
+    }
+
+    /// Takes hosts over from an Ansible inventory. Hosts are added or changed, never removed.
+    pub async fn import_hosts(&self, input: ImportInput) -> Result<store::Imported, ApiError> {
+        self.answer(async {
+            let environment = self.store().environment(&self.scope()?, &input.environment).await?;
+            let permit = self.permit(Action::ManageInventory, Resource::new("environment", environment.id, &environment.slug))?;
+            let settings = &self.console.settings().ansible;
+            let read = inventory::read(&settings.playbook_bin, &input.inventory).await.map_err(|error| FieldError::new("inventory", error.to_string()))?;
+            let hosts = read.into_iter().map(|host| known(host, environment.id, HostId(self.console.mint()))).collect::<Result<Vec<_>, _>>()?;
+            Ok(self.store().hosts_import(&permit, environment.id, &hosts, self.console.now()).await?)
+        })
+        .await
+    }
+}
+
+/// Turns an inventory host into one Slipway knows. `slipway_criticality`, `slipway_failure_domain` and
+/// `slipway_identity` are Slipway's own words in the inventory; everything else is given to Ansible.
+fn known(host: inventory::InventoryHost, environment: EnvironmentId, id: HostId) -> Result<Host, FieldError> {
+    let mut variables = host.variables;
+    let mut take = |name: &str| variables.remove(name).and_then(|value| value.as_str().map(str::to_owned).or_else(|| Some(value.to_string())));
+    let criticality = match take("slipway_criticality") {
+        Some(word) => word.parse::<Criticality>().map_err(|error| FieldError::new("inventory", format!("Host {}: {}", host.name, error.message)))?,
+        None => Criticality::default(),
+    };
+    let failure_domain = take("slipway_failure_domain").unwrap_or_default();
+    let identity = take("slipway_identity").unwrap_or_else(|| host.name.to_string());
+    if [&failure_domain, &identity].iter().any(|text| text.len() > 200 || text.chars().any(char::is_control)) {
+        return Err(FieldError::new("inventory", format!("Host {}: identity and failure domain must be one line of at most 200 characters.", host.name)));
+    }
+    Ok(Host { id, environment, identity, name: host.name, criticality, failure_domain, groups: host.groups, variables })
+}

@@ -1,0 +1,23 @@
+//! Use cases and reconcilers: asks for permission, loads, lets `domain` decide, and commits.
+
+mod access;
+mod audit;
+mod automation;
+mod clock;
+mod console;
+mod delivery;
+mod environment;
+mod error;
+mod job;
+mod reconcile;
+mod rollout;
+mod service;
+mod signal;
+mod telemetry;
+
+pub use access::{NewToken, SignIn};
+pub use clock::Clock;
+pub use console::{Console, Ctx, DatadogSettings, RoleRule, Settings};
+pub use error::Error;
+pub use integrations::ansible::Settings as AnsibleSettings;
+pub use signal::Signal;

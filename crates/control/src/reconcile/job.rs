@@ -1,0 +1,259 @@
+//! Runs queued jobs: claims, launches a supervisor, takes events in, and ends the job from its exit record.
+//!
+//! A restarted worker finds its open attempts in the database and their truth in their folders, so it does not matter
+//! where the one before stopped.
+
+use std::{collections::HashMap, io, path::Path, time::Duration};
+
+use domain::{
+    SignedDuration,
+    attempt::{Attempt, AttemptEvent, AttemptState},
+    host::HostOutcome,
+    id::{AttemptId, JobId, RolloutId},
+    job::{JobEnd, JobKind, JobReport},
+    plan::Plan,
+    text::HostName,
+};
+use integrations::{
+    ansible::{
+        command::{self, Run, Target},
+        events::{Conclusion, Event, Tally},
+    },
+    supervisor::{self, Found, names},
+    tail,
+};
+use policy::{Permit, Resource, SystemAction, system_scope};
+use store::{CancelWish, Claimed, JobHost, OpenAttempt};
+use tokio::task::spawn_blocking;
+
+use super::report;
+use crate::{Console, Error, Signal, automation};
+
+/// Jobs run at once by one process.
+const PARALLEL: usize = 8;
+const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// A playbook is ended after this long.
+const DEADLINE: Duration = Duration::from_secs(2 * 3600);
+/// Events taken in at once.
+const BYTES: usize = 1 << 20;
+
+/// What this process remembers of an attempt it looks after. All of it can be found again from the attempt's folder.
+struct Watch {
+    tally: Tally,
+    /// Bytes of the events the tally has seen.
+    offset: u64,
+    plan: Plan,
+    hosts: Vec<JobHost>,
+    cancel_passed_on: bool,
+}
+
+/// The job reconciler.
+pub(super) struct Runner {
+    console: Console,
+    watched: HashMap<AttemptId, Watch>,
+}
+
+impl Runner {
+    pub fn new(console: Console) -> Self {
+        Self { console, watched: HashMap::new() }
+    }
+
+    /// Looks after every open attempt, then claims what there is room for.
+    pub async fn round(&mut self) {
+        let open = match self.console.store().open_attempts(&self.console.settings().worker).await {
+            Ok(open) => open,
+            Err(error) => return tracing::warn!(%error, "open attempts could not be read"),
+        };
+        self.watched.retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
+        let mut busy = open.len();
+        for open in open {
+            let id = open.attempt.id;
+            if let Err(error) = self.look_after(&open).await {
+                tracing::error!(attempt = %id, %error, "an attempt could not be looked after; it is tried again");
+            }
+        }
+        while busy < PARALLEL {
+            match self.claim().await {
+                Ok(true) => busy += 1,
+                Ok(false) => return,
+                Err(error) => return tracing::error!(%error, "no job could be claimed"),
+            }
+        }
+    }
+
+    fn permit(&self, job: JobId, kind: JobKind) -> Permit {
+        self.console.system(SystemAction::RUN_JOB, Resource::new("job", job, kind))
+    }
+
+    async fn claim(&mut self) -> Result<bool, Error> {
+        let console = &self.console;
+        let (id, now) = (AttemptId(console.mint()), console.now());
+        let permit = console.system(SystemAction::RUN_JOB, Resource::new("job", "", ""));
+        let lease = now.checked_add(LEASE).unwrap_or(now);
+        let Some(claimed) = console.store().claim(&permit, &console.settings().worker, id, now, lease).await? else { return Ok(false) };
+        let Claimed { job, kind, batch, rollout, attempt } = claimed;
+        tracing::info!(%job, %kind, attempt = %attempt.id, "a job was claimed");
+        self.start(&attempt, job, kind, batch, rollout).await?;
+        Ok(true)
+    }
+
+    async fn watch(&mut self, attempt: AttemptId, job: JobId, rollout: RolloutId) -> Result<&mut Watch, Error> {
+        if !self.watched.contains_key(&attempt) {
+            let plan = self.console.store().rollout(&system_scope(), rollout).await?.rollout.plan;
+            let hosts = self.console.store().job_hosts(&system_scope(), job).await?;
+            self.watched.insert(attempt, Watch { tally: Tally::default(), offset: 0, plan, hosts, cancel_passed_on: false });
+        }
+        self.watched.get_mut(&attempt).ok_or_else(|| Error::Internal("a watched attempt vanished".to_owned()))
+    }
+
+    /// Writes the attempt's folder and launches its supervisor; a job that cannot be started ends at once.
+    async fn start(&mut self, attempt: &Attempt, job: JobId, kind: JobKind, batch: u32, rollout: RolloutId) -> Result<(), Error> {
+        let folder = self.console.attempt_folder(attempt.id);
+        let settings = self.console.settings().clone();
+        let id = attempt.id;
+        let watch = self.watch(id, job, rollout).await?;
+        let (plan, hosts) = (watch.plan.clone(), watch.hosts.clone());
+        let launched = spawn_blocking(move || -> Result<(), String> {
+            if automation::digest(&settings.ansible.project_dir).map_err(|error| error.to_string())? != plan.automation {
+                return Err("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned());
+            }
+            let run = Run {
+                attempt: id,
+                rollout,
+                batch,
+                kind,
+                service: &plan.service_slug,
+                installation: &plan.installation,
+                release: &plan.release,
+                artifacts_dir: &settings.artifacts_dir,
+                hosts: hosts.iter().map(|known| Target { name: &known.host.name, variables: &known.host.variables, before: known.before.as_ref() }).collect(),
+                deadline: DEADLINE,
+            };
+            let spec = command::write(&settings.ansible, &folder, &run).map_err(|error| error.to_string())?;
+            supervisor::prepare(&folder, &spec).map_err(|error| error.to_string())?;
+            supervisor::launch(&settings.supervisor_exe, &folder).map_err(|error| error.to_string())
+        })
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?;
+        match launched {
+            Ok(()) => Ok(self.console.signal(Signal::Job(job))),
+            Err(message) => {
+                let conclusion = Conclusion { end: JobEnd::CouldNotStart { message }, hosts: Default::default() };
+                self.finish(attempt, job, kind, rollout, conclusion).await
+            }
+        }
+    }
+
+    async fn look_after(&mut self, open: &OpenAttempt) -> Result<(), Error> {
+        let OpenAttempt { attempt, job, kind, rollout, cancel_asked, .. } = open;
+        let folder = self.console.attempt_folder(attempt.id);
+        let at = folder.clone();
+        let found = spawn_blocking(move || supervisor::inspect(&at)).await.map_err(|error| Error::Internal(error.to_string()))?;
+        let found = found.map_err(|error| Error::Unavailable(error.to_string()))?;
+        match found {
+            Found::NeverBegan if !folder.join(names::SPEC).exists() => self.start(attempt, *job, *kind, open.batch, *rollout).await,
+            Found::NeverBegan => {
+                self.watched.remove(&attempt.id);
+                Ok(self.console.store().attempt_requeue(&self.permit(*job, *kind), attempt.id, attempt.fencing, self.console.now()).await?)
+            }
+            Found::Running { child, .. } => {
+                if attempt.state == AttemptState::Starting && child.is_some() {
+                    self.move_on(attempt, *job, *kind, AttemptEvent::Begun).await?;
+                }
+                self.take_in(open, &folder).await?;
+                let watch = self.watch(attempt.id, *job, *rollout).await?;
+                if *cancel_asked == CancelWish::Asked && !watch.cancel_passed_on {
+                    watch.cancel_passed_on = true;
+                    supervisor::cancel(&folder).map_err(|error| Error::Unavailable(error.to_string()))?;
+                    if attempt.state != AttemptState::Cancelling {
+                        self.move_on(attempt, *job, *kind, AttemptEvent::CancelAsked).await?;
+                    }
+                }
+                let lease = self.console.now().checked_add(LEASE).unwrap_or(domain::Timestamp::MAX);
+                Ok(self.console.store().lease_renew(attempt.id, attempt.fencing, lease).await?)
+            }
+            Found::Finished(exit) => {
+                self.take_in(open, &folder).await?;
+                let watch = self.watch(attempt.id, *job, *rollout).await?;
+                let conclusion = watch.tally.conclude(*kind, &exit, &names_of(&watch.hosts));
+                self.finish(attempt, *job, *kind, *rollout, conclusion).await
+            }
+            Found::Lost => {
+                self.take_in(open, &folder).await?;
+                let watch = self.watch(attempt.id, *job, *rollout).await?;
+                let conclusion = watch.tally.conclude_lost(*kind, &names_of(&watch.hosts));
+                self.finish(attempt, *job, *kind, *rollout, conclusion).await
+            }
+        }
+    }
+
+    async fn move_on(&self, attempt: &Attempt, job: JobId, kind: JobKind, event: AttemptEvent) -> Result<(), Error> {
+        let state = attempt.state.apply(event).map_err(|error| Error::Internal(error.to_string()))?;
+        self.console.store().attempt_state(&self.permit(job, kind), attempt.id, attempt.fencing, state, self.console.now()).await?;
+        self.console.signal(Signal::Job(job));
+        Ok(())
+    }
+
+    /// Reads new events, counts them, and writes what they say about hosts.
+    async fn take_in(&mut self, open: &OpenAttempt, folder: &Path) -> Result<(), Error> {
+        let permit = self.permit(open.job, open.kind);
+        let console = self.console.clone();
+        let watch = self.watch(open.attempt.id, open.job, open.rollout).await?;
+        loop {
+            let (path, offset) = (folder.join(names::EVENTS), watch.offset);
+            let read = spawn_blocking(move || tail::read_lines(&path, offset, BYTES)).await.map_err(|error| Error::Internal(error.to_string()))?;
+            let (lines, next) = read.map_err(|error: io::Error| Error::Unavailable(format!("The events of attempt {} cannot be read: {error}.", open.attempt.id)))?;
+            if lines.is_empty() {
+                return Ok(());
+            }
+            let events: Vec<Event> = lines.iter().filter_map(|line| watch.tally.take(&line.text)).collect();
+            watch.offset = next;
+            let marks: Vec<_> = events.into_iter().filter_map(|event| report::mark(event, open.kind, &watch.plan.release.version, &watch.hosts)).collect();
+            let offset = i64::try_from(next).unwrap_or(i64::MAX);
+            // After a restart the tally reads from the start, while hosts are only told what is new.
+            if offset > open.offset {
+                console.store().attempt_progress(&permit, open.attempt.id, open.attempt.fencing, offset, &marks).await?;
+                if !marks.is_empty() {
+                    console.signal(Signal::Rollout(open.rollout));
+                }
+            }
+        }
+    }
+
+    async fn finish(&mut self, attempt: &Attempt, job: JobId, kind: JobKind, rollout: RolloutId, conclusion: Conclusion) -> Result<(), Error> {
+        let watch = self.watch(attempt.id, job, rollout).await?;
+        let report: JobReport = report::of(conclusion, &watch.hosts);
+        let message = message(&report);
+        let failed = !message.is_empty();
+        let state = attempt.state.apply(report::attempt_event(&report.end, failed)).map_err(|error| Error::Internal(error.to_string()))?;
+        let now = self.console.now();
+        self.console.store().attempt_finish(&self.permit(job, kind), attempt.id, attempt.fencing, state, &message, &report, now).await?;
+        tracing::info!(%job, %kind, state = %state, "a job ended");
+        metrics::counter!("slipway_jobs_ended_total", "kind" => kind.word(), "state" => state.word()).increment(1);
+        self.watched.remove(&attempt.id);
+        self.console.signal(Signal::Job(job));
+        self.console.signal(Signal::Rollout(rollout));
+        self.console.inner.rollouts_due.notify_one();
+        Ok(())
+    }
+}
+
+fn names_of(hosts: &[JobHost]) -> Vec<HostName> {
+    hosts.iter().map(|known| known.host.name.clone()).collect()
+}
+
+/// Why a job ended badly, in one sentence; empty when it did not.
+fn message(report: &JobReport) -> String {
+    match &report.end {
+        JobEnd::CouldNotStart { message } | JobEnd::Lost { message } => message.clone(),
+        JobEnd::Cancelled => "It was cancelled.".to_owned(),
+        JobEnd::TimedOut => "It ran into its deadline.".to_owned(),
+        JobEnd::Completed => {
+            let bad: Vec<&HostOutcome> = report.hosts.values().map(|host| &host.outcome).filter(|outcome| outcome.version().is_none()).collect();
+            match bad.first() {
+                None => String::new(),
+                Some(first) => format!("{} of {} hosts: {}", bad.len(), report.hosts.len(), first.message()),
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Who did what.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AuditEventId, UserId};
+
+/// Who acts: a person, or Slipway itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Actor {
+    Person { id: UserId, name: String },
+    System,
+}
+
+impl Actor {
+    /// The name shown to people.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Person { name, .. } => name,
+            Self::System => "Slipway",
+        }
+    }
+
+    /// The person, if it is one.
+    pub const fn person(&self) -> Option<UserId> {
+        match self {
+            Self::Person { id, .. } => Some(*id),
+            Self::System => None,
+        }
+    }
+}
+
+/// What is written about an action, before it has a time and an id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditNote {
+    /// Dotted verb: `rollout.release`, `batch.promote`.
+    pub action: String,
+    /// One sentence for a person.
+    pub summary: String,
+    /// Given by the person, or the evidence the system acted on.
+    pub reason: String,
+}
+
+impl AuditNote {
+    pub fn new(action: &str, summary: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            action: action.to_owned(),
+            summary: summary.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// One line of the audit trail. Append-only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    pub id: AuditEventId,
+    pub at: Timestamp,
+    pub actor: Actor,
+    pub note: AuditNote,
+    /// `rollout`, `service`, …
+    pub object_kind: String,
+    pub object_id: String,
+    pub object_name: String,
+    /// Why the actor was allowed: the grant or rule that decided.
+    pub allowed_by: String,
+}

@@ -1,0 +1,205 @@
+//! A batch: ordered hosts that change together, and how far they have come.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{id::JobId, plan::PlannedBatch, verdict::Verdict};
+
+/// How long after a look at the telemetry of a batch that waits for a person the next one comes.
+const LOOK_WHILE_WAITING: SignedDuration = SignedDuration::from_secs(60);
+
+/// The clock of a bake; it stops while a rollout is paused, if the person asked for that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "clock")]
+pub enum BakeClock {
+    Running { until: Timestamp },
+    Stopped { left_ms: i64 },
+}
+
+/// Why a batch waits for a person outside its gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldAt {
+    /// Some hosts did not take the change.
+    Hosts,
+    /// Nobody decided at the gate in time.
+    Gate,
+}
+
+/// How far a batch has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum BatchState {
+    Pending,
+    /// `round` counts deploys of this batch from 1; later rounds take the unfinished hosts only.
+    Deploying {
+        job: JobId,
+        round: u32,
+    },
+    /// Hosts are asked which version they run.
+    Validating {
+        job: JobId,
+        round: u32,
+    },
+    /// The change is in place and watched. `next_look` is when telemetry is judged again.
+    Baking {
+        since: Timestamp,
+        clock: BakeClock,
+        next_look: Timestamp,
+    },
+    /// The bake is over and a person has to decide.
+    Gate {
+        since: Timestamp,
+        expires: Timestamp,
+    },
+    Promoted {
+        at: Timestamp,
+        by: String,
+    },
+    Held {
+        at: HeldAt,
+        message: String,
+    },
+    /// A deploy ended without an answer; hosts are asked what they run.
+    Probing {
+        job: JobId,
+        round: u32,
+    },
+    RollingBack {
+        job: JobId,
+        since: Timestamp,
+    },
+    RolledBack {
+        at: Timestamp,
+    },
+    RollbackFailed {
+        message: String,
+    },
+}
+
+impl BatchState {
+    /// The stored word; equal words mean nothing new to decide.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Deploying { .. } => "deploying",
+            Self::Validating { .. } => "validating",
+            Self::Baking { .. } => "baking",
+            Self::Gate { .. } => "gate",
+            Self::Promoted { .. } => "promoted",
+            Self::Held { .. } => "held",
+            Self::Probing { .. } => "probing",
+            Self::RollingBack { .. } => "rolling_back",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::RollbackFailed { .. } => "rollback_failed",
+        }
+    }
+
+    /// The change is in place, and telemetry is judged for as long as the rollout lives.
+    pub const fn watched(&self) -> bool {
+        matches!(
+            self,
+            Self::Baking { .. }
+                | Self::Gate { .. }
+                | Self::Held {
+                    at: HeldAt::Gate,
+                    ..
+                }
+                | Self::Promoted { .. }
+        )
+    }
+
+    /// The job under way for this batch.
+    pub const fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Deploying { job, .. }
+            | Self::Validating { job, .. }
+            | Self::Probing { job, .. }
+            | Self::RollingBack { job, .. } => Some(*job),
+            _ => None,
+        }
+    }
+}
+
+/// Ordered hosts that change together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// 1-based.
+    pub number: u32,
+    pub host_count: u32,
+    pub bake_seconds: u64,
+    pub state: BatchState,
+    /// The newest judgement of this batch.
+    pub verdict: Option<Verdict>,
+    /// When its first deploy was queued.
+    pub started_at: Option<Timestamp>,
+    /// When every host was verified to run the new version, for the first time.
+    pub verified_at: Option<Timestamp>,
+}
+
+impl Batch {
+    /// A batch nothing has happened to yet.
+    pub fn pending(planned: &PlannedBatch) -> Self {
+        Self {
+            number: planned.number,
+            host_count: u32::try_from(planned.hosts.len()).unwrap_or(u32::MAX),
+            bake_seconds: planned.bake_seconds,
+            state: BatchState::Pending,
+            verdict: None,
+            started_at: None,
+            verified_at: None,
+        }
+    }
+
+    /// Telemetry has to be judged now: a look is due, or the bake is over. A promoted batch has no looks of its own; it is
+    /// judged whenever another batch of its rollout is.
+    pub fn look_due(&self, now: Timestamp) -> bool {
+        let look = match &self.state {
+            BatchState::Baking { .. } => self.wake_at(),
+            _ => self.look_while_waiting(),
+        };
+        look.is_some_and(|look| look <= now)
+    }
+
+    /// When something has to happen to this batch without anybody asking.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let over = match &self.state {
+            BatchState::Baking {
+                clock: BakeClock::Running { until },
+                ..
+            } => Some(*until),
+            _ => None,
+        };
+        over.into_iter().chain(self.wake_at_while_paused()).min()
+    }
+
+    /// The same while its rollout is paused, when the end of a bake moves nothing.
+    pub(crate) fn wake_at_while_paused(&self) -> Option<Timestamp> {
+        match &self.state {
+            BatchState::Baking { next_look, .. } => Some(*next_look),
+            BatchState::Gate { expires, .. } => self
+                .look_while_waiting()
+                .into_iter()
+                .chain([*expires])
+                .min(),
+            _ => self.look_while_waiting(),
+        }
+    }
+
+    /// A batch that waits for a person at or past its gate is still watched: a breach must not wait with it.
+    fn look_while_waiting(&self) -> Option<Timestamp> {
+        let waits = matches!(
+            self.state,
+            BatchState::Gate { .. }
+                | BatchState::Held {
+                    at: HeldAt::Gate,
+                    ..
+                }
+        );
+        let last = self.verdict.as_ref().filter(|_| waits)?.at;
+        Some(
+            last.checked_add(LOOK_WHILE_WAITING)
+                .unwrap_or(Timestamp::MAX),
+        )
+    }
+}

@@ -1,0 +1,157 @@
+//! Hosts, what they are, and how far each has come in a rollout.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{EnvironmentId, HostId},
+    text::{HostName, Version},
+};
+
+/// How much it matters when this host is unwell. Rollouts reach non-critical hosts first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Criticality {
+    Low,
+    #[default]
+    Normal,
+    High,
+}
+
+crate::words::words!(Criticality "criticality": Low = "low", Normal = "normal", High = "high");
+
+/// A machine that services run on, known by its identity; the name may change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    pub id: HostId,
+    pub environment: EnvironmentId,
+    /// Cloud or agent id; the name when neither is known.
+    pub identity: String,
+    pub name: HostName,
+    pub criticality: Criticality,
+    /// Rack, zone or region: what fails together.
+    pub failure_domain: String,
+    /// Inventory groups the host belongs to.
+    pub groups: BTreeSet<String>,
+    /// Connection and other variables given to Ansible, already checked against the allow-list.
+    pub variables: BTreeMap<String, serde_json::Value>,
+}
+
+/// How far a host has come in one rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostPhase {
+    Pending,
+    Updating,
+    Updated,
+    AlreadyCurrent,
+    Failed,
+    Unreachable,
+    RollingBack,
+    RolledBack,
+    RollbackFailed,
+    Gone,
+    Excluded,
+    Unknown,
+}
+
+crate::words::words!(HostPhase "phase": Pending = "pending", Updating = "updating", Updated = "updated",
+    AlreadyCurrent = "already_current", Failed = "failed", Unreachable = "unreachable",
+    RollingBack = "rolling_back", RolledBack = "rolled_back", RollbackFailed = "rollback_failed",
+    Gone = "gone", Excluded = "excluded", Unknown = "unknown");
+
+impl HostPhase {
+    /// The host may run the new version, so that a roll back must reach it.
+    pub const fn touched(self) -> bool {
+        matches!(
+            self,
+            Self::Updating
+                | Self::Updated
+                | Self::Failed
+                | Self::Unknown
+                | Self::RollingBack
+                | Self::RollbackFailed
+        )
+    }
+
+    /// The host runs the wanted version and says so.
+    pub const fn current(self) -> bool {
+        matches!(self, Self::Updated | Self::AlreadyCurrent)
+    }
+}
+
+/// One host in one rollout: its phase and the versions *observed* on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostProgress {
+    pub host: HostId,
+    pub name: HostName,
+    pub batch: u32,
+    pub phase: HostPhase,
+    pub version_before: Option<Version>,
+    pub version_observed: Option<Version>,
+    /// Why it failed, was excluded or is unknown; empty when there is nothing to say.
+    pub message: String,
+}
+
+/// What one job learnt about one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostReport {
+    /// The version seen on the host before this rollout touched it; what a roll back must bring again.
+    pub before: Option<Version>,
+    pub outcome: HostOutcome,
+}
+
+/// How a job ended on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum HostOutcome {
+    /// The job changed the host, which then reported this version.
+    Updated { version: Version },
+    /// The host ran the wanted version before the job came.
+    AlreadyCurrent { version: Version },
+    /// A read-only answer to "which version runs?".
+    Observed { version: Version },
+    /// A task failed; the host may be half-way.
+    Failed { message: String },
+    /// The host could not be reached before anything was changed on it.
+    Unreachable { message: String },
+    /// Nobody can say how far the job came on this host.
+    Unknown { message: String },
+}
+
+impl HostOutcome {
+    /// The version the host itself reported.
+    pub const fn version(&self) -> Option<&Version> {
+        match self {
+            Self::Updated { version }
+            | Self::AlreadyCurrent { version }
+            | Self::Observed { version } => Some(version),
+            _ => None,
+        }
+    }
+
+    /// Why it went wrong; empty when it did not.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Failed { message }
+            | Self::Unreachable { message }
+            | Self::Unknown { message } => message,
+            _ => "",
+        }
+    }
+}
+
+/// A host's new phase, to be written to its row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostMark {
+    pub host: HostId,
+    pub phase: HostPhase,
+    /// `None` leaves the stored version as it is.
+    pub before: Option<Version>,
+    /// `None` leaves the stored version as it is.
+    pub observed: Option<Version>,
+    pub message: String,
+}

@@ -1,0 +1,87 @@
+//! Queued work: which playbook, for which batch, on which of its hosts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    host::{HostPhase, HostReport},
+    id::{HostId, JobId},
+};
+
+/// What a job does. The kind alone says which hosts of the batch it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Brings the planned version to hosts that do not run it yet.
+    Deploy,
+    /// Asks hosts which version runs; changes nothing.
+    Probe,
+    /// Brings back the version each host ran before.
+    RollBack,
+}
+
+crate::words::words!(JobKind "kind": Deploy = "deploy", Probe = "probe", RollBack = "roll_back");
+
+impl JobKind {
+    /// Whether the job takes a host in this phase, so that a second deploy reaches the unfinished hosts only.
+    pub const fn takes(self, phase: HostPhase) -> bool {
+        match self {
+            Self::Deploy => {
+                !phase.current() && !matches!(phase, HostPhase::Gone | HostPhase::Excluded)
+            }
+            Self::Probe => !matches!(
+                phase,
+                HostPhase::Pending | HostPhase::Gone | HostPhase::Excluded
+            ),
+            Self::RollBack => phase.touched(),
+        }
+    }
+
+    /// The phase its hosts show while it is under way; `None` when a job only looks.
+    pub const fn under_way(self) -> Option<HostPhase> {
+        match self {
+            Self::Deploy => Some(HostPhase::Updating),
+            Self::Probe => None,
+            Self::RollBack => Some(HostPhase::RollingBack),
+        }
+    }
+
+    /// A job that changes hosts is never started a second time by itself.
+    pub const fn changes_hosts(self) -> bool {
+        !matches!(self, Self::Probe)
+    }
+}
+
+/// Work for the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewJob {
+    pub id: JobId,
+    pub kind: JobKind,
+    /// 1-based number of the batch.
+    pub batch: u32,
+}
+
+/// How a job ended as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum JobEnd {
+    /// The playbook ran to its end; hosts say how it went.
+    Completed,
+    /// A person stopped it.
+    Cancelled,
+    /// Its deadline stopped it.
+    TimedOut,
+    /// Its supervisor vanished, or its last event never came.
+    Lost { message: String },
+    /// Nothing was started and no host was touched.
+    CouldNotStart { message: String },
+}
+
+/// What a finished job learnt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobReport {
+    pub end: JobEnd,
+    /// Every host the job took.
+    pub hosts: BTreeMap<HostId, HostReport>,
+}

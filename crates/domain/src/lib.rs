@@ -1,0 +1,23 @@
+//! Types, state machines and rules. Values in, values out: no IO, no clock, no randomness.
+
+pub mod attempt;
+pub mod audit;
+pub mod batch;
+pub mod change_request;
+pub mod delivery;
+pub mod environment;
+pub mod host;
+pub mod id;
+pub mod job;
+pub mod partition;
+pub mod plan;
+pub mod release;
+pub mod rollout;
+pub mod service;
+pub mod strategy;
+pub mod team;
+pub mod text;
+pub mod verdict;
+mod words;
+
+pub use jiff::{SignedDuration, Timestamp};

@@ -1,0 +1,81 @@
+//! What is rolled out: a version, and the artefact that carries it.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::text::{FieldError, Sha256, Version, shown};
+
+/// Where an artefact is taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum ArtifactSource {
+    /// File name inside the configured artefact folder.
+    File(String),
+    /// `https://` address each host downloads from.
+    Url(String),
+}
+
+impl FromStr for ArtifactSource {
+    type Err = FieldError;
+    fn from_str(text: &str) -> Result<Self, FieldError> {
+        let text = text.trim();
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+        let address = |c: char| {
+            c.is_ascii_graphic()
+                && !matches!(c, '{' | '}' | '"' | '\'' | '<' | '>' | '\\' | '@' | '`')
+        };
+        if let Some(rest) = text.strip_prefix("https://") {
+            if text.len() <= 500
+                && rest.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && rest.chars().all(address)
+            {
+                return Ok(Self::Url(text.to_owned()));
+            }
+        } else if !text.is_empty()
+            && text.len() <= 200
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(plain)
+        {
+            return Ok(Self::File(text.to_owned()));
+        }
+        Err(FieldError::new(
+            "artifact",
+            format!(
+                "“{}” is not an artefact. Give the name of a file in the artefact folder, such as “checkout-1.4.2.tar.gz”, or an https:// address without user name.",
+                shown(text)
+            ),
+        ))
+    }
+}
+
+impl TryFrom<String> for ArtifactSource {
+    type Error = FieldError;
+    fn try_from(text: String) -> Result<Self, FieldError> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for ArtifactSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(text) | Self::Url(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<ArtifactSource> for String {
+    fn from(source: ArtifactSource) -> Self {
+        source.to_string()
+    }
+}
+
+/// A version and the exact artefact that carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    pub version: Version,
+    pub artifact: ArtifactSource,
+    pub sha256: Sha256,
+    /// Commit the artefact was built from, when known.
+    pub commit: Option<String>,
+}

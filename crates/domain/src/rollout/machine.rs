@@ -1,0 +1,354 @@
+//! Which event a rollout takes in which state.
+
+use crate::{
+    audit::Actor,
+    batch::{BakeClock, BatchState, HeldAt},
+    rollout::{
+        BakeWhilePaused, Change, Decision, Event, Moment, NoticeKind, Refused, Rollout,
+        RolloutState, step::Step,
+    },
+    strategy::{GateRule, spell_seconds},
+    text::Reason,
+    verdict::Outcome,
+};
+
+impl Event {
+    /// What a person would call it, for refusals.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Submit => "submitted for approval",
+            Self::Schedule => "scheduled",
+            Self::Approve => "approved",
+            Self::Reject { .. } => "rejected",
+            Self::Withdraw { .. } => "withdrawn",
+            Self::Release => "released",
+            Self::Decide { .. } => "decided on",
+            Self::Retry { .. } => "retried",
+            Self::ExtendBake { .. } => "watched longer",
+            Self::Pause { .. } => "paused",
+            Self::Resume => "resumed",
+            Self::Abort { .. } => "aborted",
+            Self::RollBack { .. } => "rolled back",
+            Self::Recover { .. } => "marked as recovered",
+            Self::JobFinished { .. } => "moved by a job",
+            Self::Judged { .. } => "judged",
+            Self::Tick => "moved by time",
+        }
+    }
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused {
+        message: message.into(),
+    })
+}
+
+impl Rollout {
+    /// The rollout after `event`, with what has to be done about it.
+    ///
+    /// Machines may report late: a job nobody waits for any more, a judgement of a batch that moved on and a tick with
+    /// nothing due change nothing. A person asking for what the state does not allow is refused with a sentence.
+    pub fn apply(
+        self,
+        event: Event,
+        actor: &Actor,
+        moment: &mut Moment<'_>,
+    ) -> Result<Change, Refused> {
+        let words = self.words();
+        let mut step = Step::new(self, actor, moment);
+        match event {
+            Event::JobFinished { job, report } => step.job_finished(job, &report),
+            Event::Judged { batch, verdict } => step.judged(batch, verdict)?,
+            Event::Tick => step.tick(),
+            asked => step.asked(asked)?,
+        }
+        Ok(step.finish(&words))
+    }
+}
+
+impl Step<'_, '_> {
+    fn asked(&mut self, event: Event) -> Result<(), Refused> {
+        use RolloutState as S;
+        let now = self.now();
+        match (self.rollout.state.clone(), event) {
+            (S::Draft, Event::Submit) => {
+                self.rollout.state = S::AwaitingApproval;
+                self.note(
+                    "rollout.submit",
+                    format!("Approval was asked for {}", self.subject()),
+                    String::new(),
+                );
+                self.tell(
+                    NoticeKind::Info,
+                    format!("{} waits for approval", self.subject()),
+                    String::new(),
+                );
+            }
+            (S::Draft, Event::Schedule) => {
+                self.rollout.state = S::Scheduled;
+                self.note(
+                    "rollout.schedule",
+                    format!("{} is ready for release", self.subject()),
+                    "The environment requires no approval.",
+                );
+            }
+            (S::AwaitingApproval, Event::Approve) => {
+                self.rollout.state = S::Scheduled;
+                self.note(
+                    "rollout.approve",
+                    format!("{} was approved", self.subject()),
+                    format!("Plan {}", self.rollout.digest),
+                );
+                self.tell(
+                    NoticeKind::Success,
+                    format!("{} was approved", self.subject()),
+                    String::new(),
+                );
+            }
+            (S::AwaitingApproval, Event::Reject { reason }) => {
+                self.note(
+                    "rollout.reject",
+                    format!("{} was rejected", self.subject()),
+                    reason.as_str(),
+                );
+                self.rollout.state = S::Rejected {
+                    reason: reason.into(),
+                    at: now,
+                };
+            }
+            (S::Draft | S::AwaitingApproval | S::Scheduled, Event::Withdraw { reason }) => {
+                self.note(
+                    "rollout.withdraw",
+                    format!("{} was withdrawn", self.subject()),
+                    reason.as_str(),
+                );
+                self.rollout.state = S::Withdrawn {
+                    reason: reason.into(),
+                    at: now,
+                };
+            }
+            (S::Scheduled, Event::Release) => {
+                self.rollout.state = S::Running;
+                self.rollout.released_at = Some(now);
+                self.note(
+                    "rollout.release",
+                    format!("{} was released", self.subject()),
+                    String::new(),
+                );
+                self.go_on();
+            }
+            (
+                S::Running | S::Paused { .. },
+                Event::Decide {
+                    batch,
+                    decision,
+                    reason,
+                },
+            ) => self.decide(batch, decision, &reason)?,
+            (S::Running, Event::Retry { batch }) => self.retry(batch)?,
+            (
+                S::Running | S::Paused { .. },
+                Event::ExtendBake {
+                    batch,
+                    seconds,
+                    reason,
+                },
+            ) => self.extend(batch, seconds, &reason)?,
+            (S::Running, Event::Pause { reason, bake }) => {
+                self.note(
+                    "rollout.pause",
+                    format!("{} was paused", self.subject()),
+                    reason.as_str(),
+                );
+                self.pause(reason.into(), bake);
+            }
+            (S::Paused { .. }, Event::Resume) => self.resume(),
+            (S::Running | S::Paused { .. }, Event::Abort { reason }) => {
+                self.begin_abort(reason.into())
+            }
+            (
+                S::Running | S::Paused { .. } | S::Succeeded { .. } | S::RollbackFailed { .. },
+                Event::RollBack { reason },
+            ) => self.begin_rollback(reason.into()),
+            (S::Aborted { .. }, Event::RollBack { reason }) if self.rollout.touched_hosts() => {
+                self.begin_rollback(reason.into())
+            }
+            (S::RollbackFailed { .. }, Event::Recover { evidence }) => {
+                self.note(
+                    "rollout.recover",
+                    format!("{} was recovered by hand", self.subject()),
+                    evidence.as_str(),
+                );
+                self.rollout.state = S::Recovered {
+                    by: self.actor.name().to_owned(),
+                    evidence: evidence.into(),
+                    at: now,
+                };
+                self.record(crate::delivery::DeploymentOutcome::RollbackFailed);
+            }
+            (state, event) => {
+                return refuse(format!(
+                    "The rollout is {}; it cannot be {} now. Reload the page to see where it stands.",
+                    state.word().replace('_', " "),
+                    event.verb()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, number: u32, decision: Decision, reason: &Reason) -> Result<(), Refused> {
+        let at = self.find(number)?;
+        let BatchState::Gate { expires, .. } = self.batch(at).state else {
+            return refuse(format!(
+                "Batch {number} is not at its gate; it is {}.",
+                self.batch(at).state.word().replace('_', " ")
+            ));
+        };
+        let outcome = self
+            .batch(at)
+            .verdict
+            .as_ref()
+            .map_or(Outcome::NoData, |verdict| verdict.outcome);
+        match decision {
+            Decision::NoGo => self.begin_rollback(format!(
+                "No-go for batch {number} by {}: {reason}",
+                self.actor.name()
+            )),
+            Decision::Go if expires <= self.now() => {
+                return refuse(format!(
+                    "The gate of batch {number} has expired. Watch the batch longer, or roll back."
+                ));
+            }
+            Decision::Go
+                if self.rollout.plan.strategy.gate == GateRule::Both
+                    && outcome != Outcome::Pass =>
+            {
+                return refuse(format!(
+                    "The gate asks for a passing verdict and a person, and the verdict is “{}”. Watch the batch longer, or decide no-go.",
+                    outcome.word().replace('_', " ")
+                ));
+            }
+            Decision::Go => {
+                self.note(
+                    "gate.go",
+                    format!(
+                        "Go for batch {number} on the verdict “{}”",
+                        outcome.word().replace('_', " ")
+                    ),
+                    reason.as_str(),
+                );
+                self.promote(at, format!("Go by {}: {reason}", self.actor.name()));
+            }
+        }
+        Ok(())
+    }
+
+    fn retry(&mut self, number: u32) -> Result<(), Refused> {
+        let at = self.find(number)?;
+        let BatchState::Held {
+            at: HeldAt::Hosts, ..
+        } = self.batch(at).state
+        else {
+            return refuse(format!(
+                "Batch {number} has no hosts to try again; it is {}.",
+                self.batch(at).state.word().replace('_', " ")
+            ));
+        };
+        self.rollout.failed_at = None;
+        self.note(
+            "batch.retry",
+            format!("Batch {number} is tried again on its unfinished hosts"),
+            String::new(),
+        );
+        self.deploy(at, 2);
+        Ok(())
+    }
+
+    fn extend(&mut self, number: u32, seconds: u64, reason: &Reason) -> Result<(), Refused> {
+        let at = self.find(number)?;
+        if !matches!(
+            self.batch(at).state,
+            BatchState::Gate { .. }
+                | BatchState::Held {
+                    at: HeldAt::Gate,
+                    ..
+                }
+        ) {
+            return refuse(format!(
+                "Batch {number} is {}; only a batch at its gate can be watched longer.",
+                self.batch(at).state.word().replace('_', " ")
+            ));
+        }
+        if !(60..=30 * 86_400).contains(&seconds) {
+            return refuse("Watch a batch for between 1 minute and 30 days longer.");
+        }
+        self.note(
+            "batch.extend",
+            format!(
+                "Batch {number} is watched for {} more",
+                spell_seconds(seconds)
+            ),
+            reason.as_str(),
+        );
+        self.bake(at, seconds);
+        Ok(())
+    }
+
+    pub fn pause(&mut self, reason: String, bake: BakeWhilePaused) {
+        let now = self.now();
+        self.rollout.state = RolloutState::Paused {
+            by: self.actor.name().to_owned(),
+            reason,
+            since: now,
+        };
+        if bake == BakeWhilePaused::Stops {
+            for batch in &mut self.rollout.batches {
+                if let BatchState::Baking {
+                    clock: clock @ BakeClock::Running { .. },
+                    ..
+                } = &mut batch.state
+                    && let BakeClock::Running { until } = *clock
+                {
+                    let left = until.duration_since(now).as_millis().max(0);
+                    *clock = BakeClock::Stopped {
+                        left_ms: i64::try_from(left).unwrap_or(i64::MAX),
+                    };
+                }
+            }
+        }
+    }
+
+    fn resume(&mut self) {
+        let now = self.now();
+        self.rollout.state = RolloutState::Running;
+        self.note(
+            "rollout.resume",
+            format!("{} was resumed", self.subject()),
+            String::new(),
+        );
+        // Whoever resumes has looked at a late failure and lets it be; hosts that a batch is held for are still wrong.
+        if !self.rollout.batches.iter().any(|batch| {
+            matches!(
+                batch.state,
+                BatchState::Held {
+                    at: HeldAt::Hosts,
+                    ..
+                }
+            )
+        }) {
+            self.rollout.failed_at = None;
+        }
+        for batch in &mut self.rollout.batches {
+            if let BatchState::Baking { clock, .. } = &mut batch.state
+                && let BakeClock::Stopped { left_ms } = *clock
+            {
+                let until = now
+                    .checked_add(jiff::SignedDuration::from_millis(left_ms))
+                    .unwrap_or(jiff::Timestamp::MAX);
+                *clock = BakeClock::Running { until };
+            }
+        }
+        self.go_on();
+    }
+}

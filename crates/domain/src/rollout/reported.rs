@@ -1,0 +1,263 @@
+//! How a rollout takes what machines report: time, judgements, jobs that ended.
+
+use crate::{
+    batch::{BakeClock, BatchState, HeldAt},
+    id::JobId,
+    job::{JobEnd, JobReport},
+    rollout::{
+        BakeWhilePaused, NoticeKind, Refused, RolloutState,
+        step::{At, Step},
+    },
+    strategy::GateRule,
+    verdict::{Outcome, Verdict},
+};
+
+/// Read-only jobs that are lost are started again this often before a person is asked.
+const MOST_PROBES_AGAIN: u32 = 3;
+
+impl Step<'_, '_> {
+    /// Gates that nobody answered hold their batch.
+    pub fn tick(&mut self) {
+        if !matches!(
+            self.rollout.state,
+            RolloutState::Running | RolloutState::Paused { .. }
+        ) {
+            return;
+        }
+        for at in 0..self.rollout.batches.len() {
+            if let BatchState::Gate { expires, .. } = self.batch(at).state
+                && expires <= self.now()
+            {
+                self.hold(
+                    at,
+                    HeldAt::Gate,
+                    "Nobody decided at the gate in time. Watch the batch longer, or roll back."
+                        .to_owned(),
+                );
+            }
+        }
+    }
+
+    pub fn judged(&mut self, number: u32, verdict: Verdict) -> Result<(), Refused> {
+        let at = self.find(number)?;
+        let live = matches!(
+            self.rollout.state,
+            RolloutState::Running | RolloutState::Paused { .. }
+        );
+        if !live || !self.batch(at).state.watched() {
+            return Ok(());
+        }
+        if let BatchState::Promoted { .. } = self.batch(at).state {
+            self.judged_late(at, verdict);
+            return Ok(());
+        }
+        let headline = verdict.to_string();
+        if verdict.outcome == Outcome::Fail {
+            self.note(
+                "batch.fail",
+                format!("Batch {number} failed its judgement"),
+                headline.clone(),
+            );
+            self.rollout.batches[at].verdict = Some(verdict);
+            self.begin_rollback(format!("Batch {number} failed its judgement. {headline}"));
+            return Ok(());
+        }
+        let outcome = verdict.outcome;
+        self.rollout.batches[at].verdict = Some(verdict);
+        if let BatchState::Baking { since, clock, .. } = self.batch(at).state.clone() {
+            let over = matches!(clock, BakeClock::Running { until } if until <= self.now());
+            let paused = matches!(self.rollout.state, RolloutState::Paused { .. });
+            if !over || paused {
+                let next_look = self.next_look(self.batch(at).bake_seconds);
+                self.set(
+                    at,
+                    BatchState::Baking {
+                        since,
+                        clock,
+                        next_look,
+                    },
+                );
+            } else if outcome == Outcome::Pass
+                && self.rollout.plan.strategy.gate == GateRule::Automatic
+            {
+                self.promote(at, headline);
+            } else {
+                self.open_gate(at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Promoted batches are watched while their rollout lives; a person decides what a late failure means. A failure that
+    /// was already told does not pause again a rollout that a person resumed.
+    fn judged_late(&mut self, at: At, verdict: Verdict) {
+        let known = self
+            .batch(at)
+            .verdict
+            .as_ref()
+            .is_some_and(|known| known.outcome == Outcome::Fail);
+        if verdict.outcome != Outcome::Fail || known {
+            return;
+        }
+        let (now, number, headline) = (self.now(), self.batch(at).number, verdict.to_string());
+        self.rollout.failed_at.get_or_insert(now);
+        self.rollout.batches[at].verdict = Some(verdict);
+        self.note(
+            "batch.late_fail",
+            format!("Batch {number} failed after its promotion"),
+            headline.clone(),
+        );
+        self.tell(
+            NoticeKind::Error,
+            format!(
+                "{}: batch {number} failed after its promotion",
+                self.subject()
+            ),
+            headline.clone(),
+        );
+        if matches!(self.rollout.state, RolloutState::Running) {
+            let reason = format!("Batch {number} failed after its promotion. {headline}");
+            self.note(
+                "rollout.pause",
+                format!("{} was paused", self.subject()),
+                reason.clone(),
+            );
+            self.pause(reason, BakeWhilePaused::Runs);
+        }
+    }
+
+    pub fn job_finished(&mut self, job: JobId, report: &JobReport) {
+        if !self.rollout.state.reserves_hosts() {
+            return;
+        }
+        let Some(at) = self
+            .rollout
+            .batches
+            .iter()
+            .position(|batch| batch.state.job() == Some(job))
+        else {
+            return;
+        };
+        match self.batch(at).state.clone() {
+            BatchState::Deploying { .. } => self.deployed(at, report),
+            BatchState::Validating { round, .. } | BatchState::Probing { round, .. } => {
+                self.probed(at, round, report)
+            }
+            BatchState::RollingBack { .. } => self.rolled_back(at, report),
+            _ => {}
+        }
+        self.settle_rollback();
+        self.settle_abort();
+    }
+
+    fn deployed(&mut self, at: At, report: &JobReport) {
+        let findings = self.mark_towards_release(at, &report.hosts);
+        match (&self.rollout.state, &report.end) {
+            (_, _) if findings.unknown > 0 => self.probe(at, 1),
+            (RolloutState::RollingBack { .. }, _) => self.roll_back_batch(at),
+            (RolloutState::Aborting { .. }, _) => self.set(
+                at,
+                BatchState::Held {
+                    at: HeldAt::Hosts,
+                    message: "The rollout was stopped.".to_owned(),
+                },
+            ),
+            (_, JobEnd::CouldNotStart { message }) => self.hold(
+                at,
+                HeldAt::Hosts,
+                format!("The deploy could not be started: {message}"),
+            ),
+            (_, JobEnd::Completed) if findings.well() => self.validate(at, 1),
+            (_, JobEnd::Completed) => self.hold(at, HeldAt::Hosts, findings.sentence()),
+            (_, JobEnd::Cancelled) => self.hold(
+                at,
+                HeldAt::Hosts,
+                format!("The deploy was cancelled. {}", findings.sentence()),
+            ),
+            (_, JobEnd::TimedOut) => self.hold(
+                at,
+                HeldAt::Hosts,
+                format!("The deploy ran into its deadline. {}", findings.sentence()),
+            ),
+            (_, JobEnd::Lost { message }) => self.hold(
+                at,
+                HeldAt::Hosts,
+                format!("The deploy was lost: {message}. {}", findings.sentence()),
+            ),
+        }
+    }
+
+    fn probed(&mut self, at: At, round: u32, report: &JobReport) {
+        let validating = matches!(self.batch(at).state, BatchState::Validating { .. });
+        let aborting = matches!(self.rollout.state, RolloutState::Aborting { .. });
+        let rolling_back = matches!(self.rollout.state, RolloutState::RollingBack { .. });
+        // A probe changes nothing, so it may simply be asked again.
+        if matches!(report.end, JobEnd::Lost { .. } | JobEnd::TimedOut)
+            && round <= MOST_PROBES_AGAIN
+            && !aborting
+            && !rolling_back
+        {
+            return if validating {
+                self.validate(at, round + 1)
+            } else {
+                self.probe(at, round + 1)
+            };
+        }
+        let findings = self.mark_towards_release(at, &report.hosts);
+        if rolling_back {
+            self.roll_back_batch(at);
+        } else if aborting {
+            self.set(
+                at,
+                BatchState::Held {
+                    at: HeldAt::Hosts,
+                    message: "The rollout was stopped.".to_owned(),
+                },
+            );
+        } else if let JobEnd::CouldNotStart { message } = &report.end {
+            self.hold(
+                at,
+                HeldAt::Hosts,
+                format!("Hosts could not be asked which version they run: {message}"),
+            );
+        } else if findings.well() && findings.hosts > 0 {
+            self.bake(at, self.batch(at).bake_seconds);
+        } else if validating && findings.failed > 0 {
+            let reason = format!(
+                "Batch {} failed its validation. {}",
+                self.batch(at).number,
+                findings.sentence()
+            );
+            // The probe has ended: a roll back must not cancel it.
+            self.set(
+                at,
+                BatchState::Held {
+                    at: HeldAt::Hosts,
+                    message: findings.sentence(),
+                },
+            );
+            self.begin_rollback(reason);
+        } else {
+            self.hold(at, HeldAt::Hosts, findings.sentence());
+        }
+    }
+
+    fn rolled_back(&mut self, at: At, report: &JobReport) {
+        let findings = self.mark_towards_before(at, &report.hosts);
+        let now = self.now();
+        let state = match &report.end {
+            JobEnd::CouldNotStart { message } => BatchState::RollbackFailed {
+                message: format!("The roll back could not be started: {message}"),
+            },
+            JobEnd::Completed if findings.well() => BatchState::RolledBack { at: now },
+            JobEnd::Lost { message } if !findings.well() => BatchState::RollbackFailed {
+                message: format!("The roll back was lost: {message}. {}", findings.sentence()),
+            },
+            _ if findings.well() && findings.hosts > 0 => BatchState::RolledBack { at: now },
+            _ => BatchState::RollbackFailed {
+                message: findings.sentence(),
+            },
+        };
+        self.set(at, state);
+    }
+}

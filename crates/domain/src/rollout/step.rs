@@ -1,0 +1,413 @@
+//! The moves a rollout is made of: each changes the rollout and notes what has to be done about it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    audit::{Actor, AuditNote},
+    batch::{BakeClock, Batch, BatchState, HeldAt},
+    delivery::{Deployment, DeploymentOutcome},
+    id::{DeploymentId, JobId},
+    job::{JobKind, NewJob},
+    rollout::{Change, Effect, Moment, Notice, NoticeKind, Refused, Rollout, RolloutState},
+};
+
+/// A rollout in the middle of a change.
+pub(super) struct Step<'a, 'm> {
+    pub rollout: Rollout,
+    pub effects: Vec<Effect>,
+    pub notes: Vec<AuditNote>,
+    pub moment: &'a mut Moment<'m>,
+    pub actor: &'a Actor,
+}
+
+/// Index of a batch in `Rollout::batches`.
+pub(super) type At = usize;
+
+impl<'a, 'm> Step<'a, 'm> {
+    pub fn new(rollout: Rollout, actor: &'a Actor, moment: &'a mut Moment<'m>) -> Self {
+        Self {
+            rollout,
+            effects: Vec::new(),
+            notes: Vec::new(),
+            moment,
+            actor,
+        }
+    }
+
+    pub fn finish(mut self, words_before: &[&'static str]) -> Change {
+        if self.rollout.words() != words_before {
+            self.rollout.decision_version += 1;
+        }
+        Change {
+            rollout: self.rollout,
+            effects: self.effects,
+            notes: self.notes,
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.moment.now
+    }
+
+    pub fn batch(&self, at: At) -> &Batch {
+        &self.rollout.batches[at]
+    }
+
+    pub fn set(&mut self, at: At, state: BatchState) {
+        self.rollout.batches[at].state = state;
+    }
+
+    /// Finds a batch by its 1-based number.
+    pub fn find(&self, number: u32) -> Result<At, Refused> {
+        self.rollout
+            .batches
+            .iter()
+            .position(|batch| batch.number == number)
+            .ok_or_else(|| Refused {
+                message: format!("This rollout has no batch {number}."),
+            })
+    }
+
+    pub fn note(&mut self, action: &str, summary: impl Into<String>, reason: impl Into<String>) {
+        self.notes.push(AuditNote::new(action, summary, reason));
+    }
+
+    pub fn tell(&mut self, kind: NoticeKind, title: String, text: impl Into<String>) {
+        self.effects.push(Effect::Notify(Notice {
+            kind,
+            title,
+            text: text.into(),
+        }));
+    }
+
+    /// “checkout 1.4.2 to production”.
+    pub fn subject(&self) -> String {
+        let plan = &self.rollout.plan;
+        format!(
+            "{} {} to {}",
+            plan.service_slug, plan.release.version, plan.environment_slug
+        )
+    }
+
+    fn queue(&mut self, at: At, kind: JobKind) -> JobId {
+        let id = JobId((self.moment.mint)());
+        let batch = self.batch(at).number;
+        self.effects
+            .push(Effect::QueueJob(NewJob { id, kind, batch }));
+        id
+    }
+
+    pub fn deploy(&mut self, at: At, round: u32) {
+        let job = self.queue(at, JobKind::Deploy);
+        let now = self.now();
+        let batch = &mut self.rollout.batches[at];
+        batch.started_at.get_or_insert(now);
+        batch.verdict = None;
+        batch.state = BatchState::Deploying { job, round };
+    }
+
+    pub fn validate(&mut self, at: At, round: u32) {
+        let job = self.queue(at, JobKind::Probe);
+        self.set(at, BatchState::Validating { job, round });
+    }
+
+    pub fn probe(&mut self, at: At, round: u32) {
+        let job = self.queue(at, JobKind::Probe);
+        self.set(at, BatchState::Probing { job, round });
+    }
+
+    pub fn hold(&mut self, at: At, held: HeldAt, message: String) {
+        let (now, number) = (self.now(), self.batch(at).number);
+        if held == HeldAt::Hosts {
+            self.rollout.failed_at.get_or_insert(now);
+        }
+        self.note(
+            "batch.hold",
+            format!("Batch {number} is held"),
+            message.clone(),
+        );
+        self.tell(
+            NoticeKind::Warning,
+            format!("{}: batch {number} waits for a person", self.subject()),
+            message.clone(),
+        );
+        self.set(at, BatchState::Held { at: held, message });
+    }
+
+    /// Real seconds a planned length takes in this installation.
+    fn scaled(&self, seconds: u64) -> SignedDuration {
+        let millis = seconds.saturating_mul(1000) / self.moment.time_scale.max(1);
+        SignedDuration::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+
+    fn later(&self, by: SignedDuration) -> Timestamp {
+        self.now().checked_add(by).unwrap_or(Timestamp::MAX)
+    }
+
+    /// How long after a look at telemetry the next one comes: a tenth of the bake, between one second and five minutes.
+    pub fn next_look(&self, bake_seconds: u64) -> Timestamp {
+        let tenth = self.scaled(bake_seconds).as_millis() / 10;
+        let millis = i64::try_from(tenth.clamp(1000, 300_000)).unwrap_or(300_000);
+        self.later(SignedDuration::from_millis(millis))
+    }
+
+    pub fn bake(&mut self, at: At, seconds: u64) {
+        let now = self.now();
+        let length = self.scaled(seconds);
+        // Whatever was asked of the bakes then under way: one that begins while paused waits for the rollout to go on.
+        let clock = match self.rollout.state {
+            RolloutState::Paused { .. } => BakeClock::Stopped {
+                left_ms: i64::try_from(length.as_millis()).unwrap_or(i64::MAX),
+            },
+            _ => BakeClock::Running {
+                until: self.later(length),
+            },
+        };
+        let next_look = self.next_look(seconds);
+        let batch = &mut self.rollout.batches[at];
+        batch.verified_at.get_or_insert(now);
+        batch.state = BatchState::Baking {
+            since: now,
+            clock,
+            next_look,
+        };
+    }
+
+    pub fn open_gate(&mut self, at: At) {
+        let (now, number) = (self.now(), self.batch(at).number);
+        let expires = self.later(self.scaled(self.rollout.plan.strategy.gate_seconds));
+        let text = self
+            .batch(at)
+            .verdict
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        self.note(
+            "gate.open",
+            format!("Batch {number} waits at its gate"),
+            text.clone(),
+        );
+        self.tell(
+            NoticeKind::Info,
+            format!("{}: go or no-go for batch {number}", self.subject()),
+            text,
+        );
+        self.set(
+            at,
+            BatchState::Gate {
+                since: now,
+                expires,
+            },
+        );
+    }
+
+    /// Promotes a batch and starts the next, or ends the rollout well.
+    pub fn promote(&mut self, at: At, reason: String) {
+        let (now, number) = (self.now(), self.batch(at).number);
+        let by = self.actor.name().to_owned();
+        self.note(
+            "batch.promote",
+            format!("Batch {number} was promoted"),
+            reason,
+        );
+        self.set(at, BatchState::Promoted { at: now, by });
+        self.go_on();
+    }
+
+    /// Starts the next batch if none is under way; ends the rollout when all are promoted. Does nothing while paused.
+    pub fn go_on(&mut self) {
+        if !matches!(self.rollout.state, RolloutState::Running) {
+            return;
+        }
+        match self
+            .rollout
+            .batches
+            .iter()
+            .position(|batch| !matches!(batch.state, BatchState::Promoted { .. }))
+        {
+            None => {
+                let now = self.now();
+                self.rollout.state = RolloutState::Succeeded { at: now };
+                self.rollout.failed_at = None;
+                self.note(
+                    "rollout.succeed",
+                    format!("{} succeeded", self.subject()),
+                    "Every batch was promoted.",
+                );
+                self.tell(
+                    NoticeKind::Success,
+                    format!("{} succeeded", self.subject()),
+                    "Every batch was promoted.",
+                );
+                self.record(DeploymentOutcome::Succeeded);
+            }
+            Some(at) if matches!(self.batch(at).state, BatchState::Pending) => {
+                let number = self.batch(at).number;
+                self.note(
+                    "batch.start",
+                    format!("Batch {number} was started"),
+                    String::new(),
+                );
+                self.tell(
+                    NoticeKind::Info,
+                    format!("{}: batch {number} started", self.subject()),
+                    String::new(),
+                );
+                self.deploy(at, 1);
+            }
+            Some(_) => {}
+        }
+    }
+
+    pub fn begin_rollback(&mut self, reason: String) {
+        let now = self.now();
+        self.rollout.failed_at.get_or_insert(now);
+        self.note(
+            "rollout.roll_back",
+            format!("{} is being rolled back", self.subject()),
+            reason.clone(),
+        );
+        self.tell(
+            NoticeKind::Error,
+            format!("{} is being rolled back", self.subject()),
+            reason.clone(),
+        );
+        self.rollout.state = RolloutState::RollingBack { reason, since: now };
+        for at in 0..self.rollout.batches.len() {
+            match self.batch(at).state.clone() {
+                BatchState::Pending
+                | BatchState::RolledBack { .. }
+                | BatchState::RollingBack { .. } => {}
+                // Its hosts are being changed at this moment; they are rolled back when that job has ended.
+                BatchState::Deploying { job, .. } => self.effects.push(Effect::CancelJob(job)),
+                // What it finds tells whether a host was touched at all, and what it ran before.
+                BatchState::Probing { .. } => {}
+                BatchState::Validating { job, .. } => {
+                    self.effects.push(Effect::CancelJob(job));
+                    self.roll_back_batch(at);
+                }
+                _ => self.roll_back_batch(at),
+            }
+        }
+        self.settle_rollback();
+    }
+
+    pub fn roll_back_batch(&mut self, at: At) {
+        let job = self.queue(at, JobKind::RollBack);
+        let since = self.now();
+        self.set(at, BatchState::RollingBack { job, since });
+    }
+
+    /// Ends a roll back when no batch is under way any more.
+    pub fn settle_rollback(&mut self) {
+        let RolloutState::RollingBack { reason, .. } = &self.rollout.state else {
+            return;
+        };
+        let reason = reason.clone();
+        if !self.rollout.jobs().is_empty() {
+            return;
+        }
+        let now = self.now();
+        if self.rollout.batches.iter().any(|batch| {
+            !matches!(
+                batch.state,
+                BatchState::Pending | BatchState::RolledBack { .. }
+            )
+        }) {
+            self.rollout.state = RolloutState::RollbackFailed {
+                reason: reason.clone(),
+                since: now,
+            };
+            self.record(DeploymentOutcome::RollbackFailed);
+            self.note(
+                "rollout.rollback_failed",
+                format!("{} could not be rolled back everywhere", self.subject()),
+                reason.clone(),
+            );
+            self.tell(NoticeKind::Error, format!("{}: roll back failed", self.subject()), "Some hosts are not on their old version. Roll back again, or bring them right and record how.");
+        } else {
+            self.rollout.state = RolloutState::RolledBack {
+                reason: reason.clone(),
+                at: now,
+            };
+            self.note(
+                "rollout.rolled_back",
+                format!("{} was rolled back", self.subject()),
+                reason.clone(),
+            );
+            self.tell(
+                NoticeKind::Success,
+                format!("{} was rolled back", self.subject()),
+                reason,
+            );
+            self.record(DeploymentOutcome::RolledBack);
+        }
+    }
+
+    pub fn begin_abort(&mut self, reason: String) {
+        let since = self.now();
+        self.note(
+            "rollout.abort",
+            format!("{} is being stopped", self.subject()),
+            reason.clone(),
+        );
+        for at in 0..self.rollout.batches.len() {
+            match self.batch(at).state {
+                // It only looks, and what it finds is what people need to know of hosts that are Unknown.
+                BatchState::Probing { .. } => {}
+                ref state => self.effects.extend(state.job().map(Effect::CancelJob)),
+            }
+        }
+        self.rollout.state = RolloutState::Aborting { reason, since };
+        self.settle_abort();
+    }
+
+    /// Ends an abort when no job is under way any more. What was done stays done.
+    pub fn settle_abort(&mut self) {
+        let RolloutState::Aborting { reason, .. } = &self.rollout.state else {
+            return;
+        };
+        let reason = reason.clone();
+        if !self.rollout.jobs().is_empty() {
+            return;
+        }
+        let now = self.now();
+        self.rollout.state = RolloutState::Aborted {
+            reason: reason.clone(),
+            at: now,
+        };
+        self.rollout.failed_at.get_or_insert(now);
+        self.note(
+            "rollout.aborted",
+            format!("{} was stopped; hosts stay as they are", self.subject()),
+            reason.clone(),
+        );
+        self.tell(
+            NoticeKind::Warning,
+            format!("{} was stopped", self.subject()),
+            reason,
+        );
+        if self.rollout.touched_hosts() {
+            self.record(DeploymentOutcome::Aborted);
+        }
+    }
+
+    pub fn record(&mut self, outcome: DeploymentOutcome) {
+        let plan = &self.rollout.plan;
+        let deployment = Deployment {
+            id: DeploymentId((self.moment.mint)()),
+            rollout: self.rollout.id,
+            service: plan.service,
+            environment: plan.environment,
+            version: plan.release.version.clone(),
+            outcome,
+            started_at: self.rollout.released_at.unwrap_or(self.moment.now),
+            finished_at: self.moment.now,
+            failed_at: (outcome != DeploymentOutcome::Succeeded)
+                .then_some(self.rollout.failed_at)
+                .flatten(),
+        };
+        self.effects
+            .push(Effect::RecordDeployment(Box::new(deployment)));
+    }
+}

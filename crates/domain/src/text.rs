@@ -1,0 +1,204 @@
+//! Texts that people type, parsed once into types that cannot be wrong afterwards.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Which field was refused and why, as a sentence for the person who typed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct FieldError {
+    pub field: String,
+    pub message: String,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            message: message.into(),
+        }
+    }
+
+    /// The same complaint about another form field.
+    pub fn for_field(self, field: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            ..self
+        }
+    }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident($field:literal) = $check:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = FieldError;
+            fn from_str(text: &str) -> Result<Self, FieldError> {
+                let check: fn(&str) -> Result<(), String> = $check;
+                let text = text.trim();
+                check(text).map_err(|message| FieldError::new($field, message))?;
+                Ok(Self(text.to_owned()))
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = FieldError;
+            fn try_from(text: String) -> Result<Self, FieldError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> Self {
+                text.0
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// Short lower-case name used in addresses, metric tags and paths: `checkout`, `eu-west`. 1–40 characters.
+    Slug("slug") = |text| {
+        let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let inner = text.chars().all(|c| lower(c) || c == '-');
+        if !text.is_empty() && text.len() <= 40 && inner && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.ends_with(lower) {
+            Ok(())
+        } else {
+            Err(format!("“{}” cannot be used as a short name. Start with a letter and use up to 40 lower-case letters, digits and hyphens, such as “checkout”.", shown(text)))
+        }
+    };
+    /// What people call a thing. 1–80 characters, one line.
+    Name("name") = |text| one_line(text, 80, "a name");
+    /// Why somebody did something; kept for ever. 3–1,000 characters.
+    Reason("reason") = |text| {
+        let length = text.chars().count();
+        if (3..=1000).contains(&length) && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\r' && c != '\t') {
+            Ok(())
+        } else {
+            Err("Give a reason of 3 to 1,000 characters: it is kept with the decision and read by whoever audits it.".to_owned())
+        }
+    };
+    /// The version of a release as the service reports it: `1.4.2`, `2026.11.1-rc1`. 1–60 characters.
+    Version("version") = |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+        if !text.is_empty() && text.len() <= 60 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) && !text.contains("..") {
+            Ok(())
+        } else {
+            Err(format!("“{}” is not a version. Use up to 60 letters, digits, dots, hyphens, plus signs and underscores, such as “1.4.2”.", shown(text)))
+        }
+    };
+    /// Name of a host as the inventory writes it. 1–253 characters.
+    HostName("host") = |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if !text.is_empty() && text.len() <= 253 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
+            Ok(())
+        } else {
+            Err(format!("“{}” is not a host name. Use letters, digits, dots, hyphens and underscores.", shown(text)))
+        }
+    };
+    /// SHA-256 in lower-case hexadecimal, 64 characters.
+    Sha256("sha256") = |text| {
+        if text.len() == 64 && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)) {
+            Ok(())
+        } else {
+            Err("The checksum must be the artefact's SHA-256 in 64 lower-case hexadecimal digits; `sha256sum FILE` prints it.".to_owned())
+        }
+    };
+}
+
+fn one_line(text: &str, most: usize, what: &str) -> Result<(), String> {
+    let length = text.chars().count();
+    if length == 0 {
+        Err(format!("Give {what}."))
+    } else if length > most {
+        Err(format!(
+            "{} is too long: {length} characters, at most {most}.",
+            sentence_case(what)
+        ))
+    } else if text.chars().any(char::is_control) {
+        Err(format!(
+            "{} must be one line without control characters.",
+            sentence_case(what)
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// What of a refused text is quoted back: short, and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    let mut short: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
+    if text.chars().count() > 60 {
+        short.push('…');
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slugs_are_safe_in_paths_and_tags() {
+        for good in ["a", "checkout", "eu-west-1", "a1"] {
+            assert!(good.parse::<Slug>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "-a",
+            "a-",
+            "1a",
+            "A",
+            "a/b",
+            "a b",
+            "../x",
+            "ä",
+            "a\n",
+            &"a".repeat(41),
+        ] {
+            let parsed = bad.parse::<Slug>();
+            assert!(
+                parsed.is_err() || bad.trim() == parsed.unwrap().as_str(),
+                "{bad}"
+            );
+        }
+        assert!("a/b".parse::<Slug>().is_err());
+    }
+
+    #[test]
+    fn versions_cannot_leave_their_folder() {
+        for bad in ["", "..", "1..2", "/1", "-rf", "1/2", "$(id)", "{{ x }}"] {
+            assert!(bad.parse::<Version>().is_err(), "{bad}");
+        }
+        assert!("2026.11.1-rc1+5".parse::<Version>().is_ok());
+    }
+
+    #[test]
+    fn reading_a_stored_text_checks_it_again() {
+        assert!(serde_json::from_str::<Slug>("\"Not A Slug\"").is_err());
+    }
+}

@@ -1,0 +1,59 @@
+//! Is everything there that a run needs?
+
+use std::path::{Path, PathBuf};
+
+use domain::job::JobKind;
+
+use super::{Settings, ToolError, ask};
+
+/// What is missing, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    #[error(transparent)]
+    Tool(#[from] ToolError),
+    #[error("{program} does not work: {why}. Run `{program} --version` as the user that runs Slipway.", program = program.display())]
+    Broken { program: PathBuf, why: String },
+    #[error("There is no playbook {path}. Set `ansible.project_dir` to the folder automation/ansible that came with Slipway.", path = .0.display())]
+    NoPlaybook(PathBuf),
+}
+
+/// The version of ansible-core, such as `2.19.1`.
+pub async fn version(settings: &Settings) -> Result<String, CheckError> {
+    let program = &settings.playbook_bin;
+    let answer = ask(program, &["--version"], &[], Path::new("/")).await?;
+    let said = String::from_utf8_lossy(&answer.stdout);
+    // "ansible-playbook [core 2.19.1]"
+    let version = said
+        .lines()
+        .next()
+        .and_then(|line| line.split_once("[core ")?.1.split([']', ' ']).next());
+    match version {
+        Some(version) if answer.ok => Ok(version.to_owned()),
+        _ => {
+            let why = answer
+                .stderr
+                .lines()
+                .rfind(|line| !line.trim().is_empty())
+                .unwrap_or("it did not tell its version");
+            Err(CheckError::Broken {
+                program: program.clone(),
+                why: why.chars().take(300).collect(),
+            })
+        }
+    }
+}
+
+/// The playbook that does a job of this kind, as a path inside the project folder.
+pub fn playbook(settings: &Settings, kind: JobKind) -> Result<&'static str, CheckError> {
+    let name = match kind {
+        JobKind::Deploy => "playbooks/deploy.yml",
+        JobKind::Probe => "playbooks/probe.yml",
+        JobKind::RollBack => "playbooks/rollback.yml",
+    };
+    let path = settings.project_dir.join(name);
+    if path.is_file() {
+        Ok(name)
+    } else {
+        Err(CheckError::NoPlaybook(path))
+    }
+}

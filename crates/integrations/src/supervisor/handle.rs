@@ -1,0 +1,184 @@
+//! The server's side: start a supervisor, find out what became of it, ask it to stop.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+};
+
+use rustix::process::Signal;
+
+use super::{
+    MARKER, names,
+    proc::{ProcessId, boot, end_survivors},
+    spec::{Begun, Exit, RecordError, Spec, load, save},
+};
+use crate::file;
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It ended and said how; all its output is stored.
+    Finished(Exit),
+    /// Its supervisor lives; `None` before it has begun.
+    Running {
+        supervisor: Option<ProcessId>,
+        child: Option<ProcessId>,
+    },
+    /// Nothing was started: it may be launched again.
+    NeverBegan,
+    /// It began and its supervisor is gone without a word. Nothing of it runs here any more; how far it came is unknown.
+    Lost,
+}
+
+/// Why a supervisor was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    #[error("The run in {folder} already has a supervisor.", folder = .0.display())]
+    Running(PathBuf),
+    #[error("The run in {folder} has begun before and is not started twice.", folder = .0.display())]
+    BegunBefore(PathBuf),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("The supervisor {exe} could not be started: {why}. See that the machine has free processes and memory.", exe = exe.display())]
+    Spawn { exe: PathBuf, why: io::Error },
+}
+
+/// Why it could not be found out what became of an attempt. Ask again later.
+#[derive(Debug, thiserror::Error)]
+pub enum InspectError {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("Processes of the lost run in {folder} cannot be ended; look for {MARKER}={folder} in their environment.", folder = .0.display())]
+    Survivors(PathBuf),
+}
+
+/// Writes the spec; creates the folder (mode 0700) if need be. May be repeated until the run has begun.
+pub fn prepare(folder: &Path, spec: &Spec) -> Result<(), LaunchError> {
+    file::private_folder(folder).map_err(|error| RecordError::write(folder, error))?;
+    refuse_second_start(folder)?;
+    Ok(save(folder, names::SPEC, spec)?)
+}
+
+/// Starts `exe supervise <folder>` and returns at once; the supervisor goes on if this process ends. Give
+/// `/proc/self/exe` for the running program, which works even after its file was replaced. One caller at a time for
+/// one folder.
+pub fn launch(exe: &Path, folder: &Path) -> Result<(), LaunchError> {
+    let failed = |error| RecordError::write(folder, error);
+    let folder = std::path::absolute(folder).map_err(failed)?;
+    refuse_second_start(&folder)?;
+    let lock = open_lock(&folder)?;
+    // Locked from before the launch, so that there is no moment in which the run looks abandoned.
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(LaunchError::Running(folder)),
+        Err(TryLockError::Error(error)) => {
+            return Err(RecordError::write(&folder.join(names::LOCK), error).into());
+        }
+    }
+    // Now that nobody else can begin it, for certain.
+    refuse_second_start(&folder)?;
+    let complaints = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(folder.join(names::SUPERVISOR_LOG))
+        .map_err(failed)?;
+    let mut child = Command::new(exe)
+        .arg("supervise")
+        .arg(&folder)
+        .env_clear()
+        .current_dir("/")
+        .stdin(lock)
+        .stdout(Stdio::null())
+        .stderr(complaints)
+        .spawn()
+        .map_err(|why| LaunchError::Spawn {
+            exe: exe.to_owned(),
+            why,
+        })?;
+    // Somebody has to wait for it, or it stays behind as a zombie while the server lives.
+    let waiter = thread::Builder::new()
+        .name("supervisor-wait".to_owned())
+        .stack_size(64 * 1024);
+    if let Err(error) = waiter.spawn(move || child.wait()) {
+        tracing::warn!(%error, "no thread to wait for a supervisor; it will stay in the process list once it ends");
+    }
+    Ok(())
+}
+
+/// Finds out what became of the run in `folder`. Ends what is left of a lost one, which may take seconds: call it
+/// where blocking is allowed. The answer stays the same until something happens.
+pub fn inspect(folder: &Path) -> Result<Found, InspectError> {
+    let folder = &std::path::absolute(folder).map_err(|error| RecordError::read(folder, error))?;
+    if !folder.exists() {
+        // Somebody may have removed it, or the disk is another one: what was there cannot be known.
+        return Ok(Found::Lost);
+    }
+    // The record first: a supervisor writes it while it still holds the lock.
+    if let Some(exit) = load(folder, names::EXIT)? {
+        return Ok(Found::Finished(exit));
+    }
+    let lock = open_lock(folder)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let begun: Option<Begun> = load(folder, names::BEGUN)?;
+            return Ok(Found::Running {
+                supervisor: begun.as_ref().map(|begun| begun.supervisor),
+                child: begun.and_then(|begun| begun.child),
+            });
+        }
+        Err(TryLockError::Error(error)) => {
+            return Err(RecordError::read(&folder.join(names::LOCK), error).into());
+        }
+    }
+    // The supervisor is gone, so these no longer change; it may have finished since the first look.
+    if let Some(exit) = load(folder, names::EXIT)? {
+        return Ok(Found::Finished(exit));
+    }
+    let Some(begun) = load::<Begun>(folder, names::BEGUN)? else {
+        return Ok(Found::NeverBegan);
+    };
+    let ended =
+        begun.boot != boot() || end_survivors(begun.child, MARKER, &folder.to_string_lossy());
+    if ended {
+        Ok(Found::Lost)
+    } else {
+        Err(InspectError::Survivors(folder.clone()))
+    }
+}
+
+/// Asks the supervisor to end the run, now or, if it has not begun, before it does. Returns at once; [`inspect`] until
+/// it is finished. May be repeated; does nothing to a run that has ended.
+pub fn cancel(folder: &Path) -> Result<(), RecordError> {
+    let path = folder.join(names::CANCEL);
+    file::replace(&path, b"").map_err(|error| RecordError::write(&path, error))?;
+    // A supervisor that has not begun looks for the file when it has; one that has begun listens for the signal.
+    if let Some(begun) = load::<Begun>(folder, names::BEGUN)? {
+        begun.supervisor.signal(Signal::TERM);
+    }
+    Ok(())
+}
+
+fn refuse_second_start(folder: &Path) -> Result<(), LaunchError> {
+    if folder.join(names::BEGUN).exists() || folder.join(names::EXIT).exists() {
+        return Err(LaunchError::BegunBefore(folder.to_owned()));
+    }
+    Ok(())
+}
+
+fn open_lock(folder: &Path) -> Result<File, RecordError> {
+    let path = folder.join(names::LOCK);
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| RecordError::write(&path, error))
+}

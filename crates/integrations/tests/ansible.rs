@@ -1,0 +1,371 @@
+//! The real Ansible. Needs ansible-core: the one in the checkout's `.venv`, or the one in `PATH`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test ends where its setting fails"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use domain::{
+    host::HostOutcome,
+    id::{AttemptId, RolloutId},
+    job::{JobEnd, JobKind},
+    release::Release,
+    service::Installation,
+    text::HostName,
+};
+use integrations::{
+    ansible::{
+        Settings, check,
+        command::{self, CommandError, Run, Target},
+        events::Tally,
+        inventory,
+    },
+    supervisor::{self, Exit, Found, names},
+    tail::read_lines,
+};
+use serde_json::{Value, json};
+
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+fn playbook_bin() -> PathBuf {
+    let own = checkout().join(".venv/bin/ansible-playbook");
+    if own.exists() {
+        own
+    } else {
+        "ansible-playbook".into()
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        playbook_bin: playbook_bin(),
+        project_dir: checkout().join("automation/ansible"),
+        ssh_private_key: None,
+        known_hosts: None,
+        forks: 5,
+    }
+}
+
+#[tokio::test]
+async fn inventories_of_both_notations_are_read() {
+    let ini = "# hosts\n[web]\nweb-[1:2] ansible_host=10.0.0.1 ansible_port=2222\n[web:vars]\ncriticality=low\n[app:children]\nweb\n[other]\ndb\n";
+    let yaml = "all:\n  children:\n    app:\n      children:\n        web:\n          hosts:\n            web-[1:2]: {ansible_host: 10.0.0.1, ansible_port: 2222}\n          vars: {criticality: low}\n    other:\n      hosts:\n        db:\n";
+    let read = inventory::read(&playbook_bin(), ini).await.unwrap();
+    assert_eq!(read, inventory::read(&playbook_bin(), yaml).await.unwrap());
+    let seen: Vec<_> = read
+        .iter()
+        .map(|host| {
+            (
+                host.name.as_str(),
+                host.groups.iter().map(String::as_str).collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("db", vec!["other"]),
+            ("web-1", vec!["app", "web"]),
+            ("web-2", vec!["app", "web"])
+        ]
+    );
+    assert_eq!(
+        json!(read[1].variables),
+        json!({"ansible_host": "10.0.0.1", "ansible_port": 2222, "criticality": "low"})
+    );
+}
+
+#[tokio::test]
+async fn inventories_that_cannot_be_used_are_refused_with_the_reason() {
+    for (text, expected) in [
+        ("", &["names no host"][..]),
+        (
+            "web-1 greeting='{{ lookup(\"pipe\", \"touch never\") }}'",
+            &["web-1", "greeting", "{{"],
+        ),
+        (
+            "all: {hosts: {web-1: {key: !vault '$ANSIBLE_VAULT;1.1'}}}",
+            &["web-1", "key", "Vault"],
+        ),
+        ("[web\nfoo bar\n", &["cannot read"]),
+        ("all:\n  hosts:\n  - a\n", &["cannot read", "hosts"]),
+        ("plugin: amazon.aws.aws_ec2\n", &["cannot read"]),
+        ("#!/bin/sh\ntouch never; echo '{}'\n", &["cannot read"]),
+    ] {
+        let error = inventory::read(&playbook_bin(), text)
+            .await
+            .expect_err(text)
+            .to_string();
+        assert!(
+            expected.iter().all(|part| error.contains(part)),
+            "{text}\n  {error}"
+        );
+        assert!(!error.contains("slipway-inventory-"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_installed_is_said() {
+    assert!(check::version(&settings()).await.unwrap().starts_with("2."));
+    let missing = Settings {
+        playbook_bin: "/no/such/ansible-playbook".into(),
+        project_dir: "/no/such".into(),
+        ..settings()
+    };
+    let error = check::version(&missing).await.unwrap_err().to_string();
+    assert!(
+        error.contains("not installed") && error.contains("pip install"),
+        "{error}"
+    );
+    assert!(
+        inventory::read(&missing.playbook_bin, "a")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("not installed")
+    );
+    let error = check::playbook(&missing, JobKind::Deploy)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("/no/such/playbooks/deploy.yml") && error.contains("project_dir"),
+        "{error}"
+    );
+    let other = Settings {
+        playbook_bin: "/bin/false".into(),
+        ..settings()
+    };
+    assert!(
+        check::version(&other)
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("does not work")
+    );
+}
+
+struct Parts {
+    service: domain::text::Slug,
+    installation: Installation,
+    release: Release,
+    host: HostName,
+    variables: BTreeMap<String, Value>,
+}
+
+fn parts() -> Parts {
+    Parts {
+        service: "checkout".parse().unwrap(),
+        installation: Installation {
+            host_group: "all".parse().unwrap(),
+            install_root: "/opt/checkout".to_owned(),
+            health_port: 8080,
+            health_path: "/health".to_owned(),
+        },
+        release: Release {
+            version: "1.1.0".parse().unwrap(),
+            artifact: "checkout-1.1.0.tar.gz".parse().unwrap(),
+            sha256: "0".repeat(64).parse().unwrap(),
+            commit: None,
+        },
+        host: "web-1".parse().unwrap(),
+        // Nothing listens here.
+        variables: BTreeMap::from([
+            ("ansible_host".to_owned(), json!("127.0.0.1")),
+            ("ansible_port".to_owned(), json!(1)),
+        ]),
+    }
+}
+
+fn run<'a>(parts: &'a Parts, kind: JobKind, artifacts_dir: &'a Path) -> Run<'a> {
+    let id = "01890000-0000-7000-8000-000000000001"
+        .parse::<AttemptId>()
+        .unwrap();
+    Run {
+        attempt: id,
+        rollout: RolloutId(id.0),
+        batch: 1,
+        kind,
+        service: &parts.service,
+        installation: &parts.installation,
+        release: &parts.release,
+        artifacts_dir,
+        hosts: vec![Target {
+            name: &parts.host,
+            variables: &parts.variables,
+            before: None,
+        }],
+        deadline: Duration::from_secs(120),
+    }
+}
+
+#[test]
+fn a_run_is_written_for_ansible_and_for_nobody_else() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let keep = tempfile::tempdir().unwrap();
+    let parts = parts();
+    let settings = Settings {
+        known_hosts: Some("/etc/slip way/known_hosts".into()),
+        ssh_private_key: Some("/k".into()),
+        ..settings()
+    };
+    let folder = keep.path().join("attempts").join("a".repeat(80));
+    let error = command::write(
+        &settings,
+        &folder,
+        &run(&parts, JobKind::Deploy, keep.path()),
+    )
+    .unwrap_err();
+    assert!(matches!(&error, CommandError::NoArtifact(_)), "{error}");
+    assert!(!folder.exists(), "nothing is half-written");
+
+    fs::write(keep.path().join("checkout-1.1.0.tar.gz"), "").unwrap();
+    let spec = command::write(
+        &settings,
+        &folder,
+        &run(&parts, JobKind::Deploy, keep.path()),
+    )
+    .unwrap();
+    let again = command::write(
+        &settings,
+        &folder,
+        &run(&parts, JobKind::Deploy, keep.path()),
+    )
+    .unwrap();
+    assert_eq!(spec, again);
+    assert_eq!(spec.argv[5], "playbooks/deploy.yml");
+    for name in ["inventory.json", "vars.json"] {
+        assert_eq!(
+            fs::metadata(folder.join(name))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777,
+            0o600
+        );
+    }
+    let variables: Value =
+        serde_json::from_slice(&fs::read(folder.join("vars.json")).unwrap()).unwrap();
+    assert_eq!(
+        (
+            &variables["slipway_kind"],
+            &variables["slipway_health_port"]
+        ),
+        (&json!("deploy"), &json!(8080))
+    );
+    assert!(
+        variables["slipway_artifact"]
+            .as_str()
+            .unwrap()
+            .starts_with('/')
+    );
+    assert_eq!(
+        spec.env["ANSIBLE_SSH_COMMON_ARGS"],
+        "-o StrictHostKeyChecking=yes -o 'UserKnownHostsFile=\"/etc/slip way/known_hosts\"' -o IdentitiesOnly=yes"
+    );
+    let sockets = Path::new(&spec.env["ANSIBLE_SSH_CONTROL_PATH_DIR"]);
+    assert!(
+        sockets.as_os_str().len() < 80 && sockets.is_dir(),
+        "{sockets:?}"
+    );
+    fs::remove_dir(sockets).unwrap();
+
+    let parts = Parts {
+        variables: BTreeMap::from([("x".to_owned(), json!(["{{ y }}"]))]),
+        ..parts
+    };
+    let error = command::write(
+        &settings,
+        &folder,
+        &run(&parts, JobKind::Probe, keep.path()),
+    )
+    .unwrap_err();
+    assert!(matches!(&error, CommandError::Template { .. }), "{error}");
+}
+
+/// Runs to the end under a real supervisor and concludes from what it left.
+fn finished(settings: &Settings, parts: &Parts) -> (Exit, Tally, String) {
+    let keep = tempfile::tempdir().unwrap();
+    let folder = keep.path().join("one");
+    let spec = command::write(settings, &folder, &run(parts, JobKind::Probe, keep.path())).unwrap();
+    supervisor::prepare(&folder, &spec).unwrap();
+    supervisor::launch(Path::new(env!("CARGO_BIN_EXE_supervise-fixture")), &folder).unwrap();
+    let exit = (0..12_000)
+        .find_map(|_| match supervisor::inspect(&folder).unwrap() {
+            Found::Finished(exit) => Some(exit),
+            Found::Running { .. } => {
+                thread::sleep(Duration::from_millis(10));
+                None
+            }
+            other => panic!("{other:?}"),
+        })
+        .expect("the playbook ends");
+    let mut tally = Tally::default();
+    for line in read_lines(&folder.join(names::EVENTS), 0, usize::MAX / 2)
+        .unwrap()
+        .0
+    {
+        assert!(tally.take(&line.text).is_some(), "{}", line.text);
+    }
+    assert!(
+        !folder.join("ssh").exists() && !folder.join("ansible").exists(),
+        "what is no longer needed is gone"
+    );
+    (
+        exit,
+        tally,
+        fs::read_to_string(folder.join(names::OUTPUT)).unwrap(),
+    )
+}
+
+#[test]
+fn a_host_nobody_reaches_is_reported_as_such() {
+    let parts = parts();
+    let (exit, tally, output) = finished(&settings(), &parts);
+    let conclusion = tally.conclude(JobKind::Probe, &exit, std::slice::from_ref(&parts.host));
+    assert_eq!(conclusion.end, JobEnd::Completed, "{output}");
+    let outcome = &conclusion.hosts[&parts.host].outcome;
+    assert!(
+        matches!(outcome, HostOutcome::Unreachable { message } if message.contains("refused")),
+        "{outcome:?}\n{output}"
+    );
+    assert!(output.contains("\u{1b}["), "colours are kept");
+}
+
+#[test]
+fn a_playbook_that_cannot_be_read_touches_nothing() {
+    let keep = tempfile::tempdir().unwrap();
+    fs::create_dir_all(keep.path().join("playbooks")).unwrap();
+    fs::write(keep.path().join("ansible.cfg"), "").unwrap();
+    fs::write(
+        keep.path().join("playbooks/probe.yml"),
+        "- hosts: all\n  nonsense: [",
+    )
+    .unwrap();
+    let parts = parts();
+    let broken = Settings {
+        project_dir: keep.path().to_owned(),
+        ..settings()
+    };
+    let (exit, tally, output) = finished(&broken, &parts);
+    let end = tally.conclude(JobKind::Probe, &exit, &[]).end;
+    assert!(
+        matches!(end, JobEnd::CouldNotStart { .. }),
+        "{end:?}\n{output}"
+    );
+}

@@ -1,0 +1,118 @@
+//! The console as a process of its own, as anybody would run it.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::process::{Child, Command};
+use url::Url;
+
+use crate::processes;
+
+const UP_WITHIN: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// A running `slipway serve`. It bears the lab's mark, so that it ends with the lab, and so do the playbooks under it.
+pub struct Slipway {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Slipway {
+    /// Starts `program` with `config` as a part of the lab in `lab`; what it says goes to `log`.
+    pub fn start(program: &Path, config: &Path, lab: &Path, log: &Path) -> Result<Self> {
+        let output = File::create(log).with_context(|| format!("{} could not be made", log.display()))?;
+        let mut command = Command::new(program);
+        command
+            .arg("--config")
+            .arg(config)
+            .arg("serve")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .kill_on_drop(true);
+        // Settings of the shell this was started from would win over the file.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text == "DATABASE_URL" || text.starts_with("SLIPWAY_") || text.starts_with("LEPTOS_") {
+                command.env_remove(&name);
+            }
+        }
+        command.env(processes::MARK, lab);
+        let child = command.spawn().with_context(|| format!("{} could not be started", program.display()))?;
+        Ok(Self { child, log: log.to_owned() })
+    }
+
+    /// Returns once the console answers at `address`.
+    pub async fn until_ready(&mut self, address: &Url) -> Result<()> {
+        let ready = address.join("/readyz")?;
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let answers = async {
+            loop {
+                match client.get(ready.clone()).send().await {
+                    Ok(answer) if answer.status().is_success() => return,
+                    _ => tokio::time::sleep(ASK_EVERY).await,
+                }
+            }
+        };
+        tokio::select! {
+            () = answers => Ok(()),
+            sentence = self.ended() => bail!("{sentence}"),
+            () = tokio::time::sleep(UP_WITHIN) => bail!("Slipway did not answer at {ready} within {} s", UP_WITHIN.as_secs()),
+        }
+    }
+
+    /// Returns when the console has ended by itself, with a sentence about it.
+    pub async fn ended(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => format!("Slipway ended by itself with {status}"),
+            Err(error) => format!("Slipway is lost: {error}"),
+        }
+    }
+
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+}
+
+/// The last `count` lines of a text file; nothing when it cannot be read.
+pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let mut last = VecDeque::with_capacity(count);
+    for line in text.lines() {
+        if last.len() == count {
+            last.pop_front();
+        }
+        last.push_back(line.to_owned());
+    }
+    last.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_log_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        fs::write(&log, "one\ntwo\nthree\n").unwrap();
+        assert_eq!(last_lines(&log, 2), ["two", "three"]);
+        assert_eq!(last_lines(&log, 9).len(), 3);
+        assert!(last_lines(&dir.path().join("none"), 2).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_console_that_ends_at_once_is_told_with_its_status() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let mut slipway = Slipway::start(Path::new("/bin/false"), Path::new("none"), dir.path(), &log).unwrap();
+        let why = slipway.until_ready(&"http://127.0.0.1:9".parse().unwrap()).await.unwrap_err().to_string();
+        assert!(why.contains("ended by itself") && why.contains('1'), "{why}");
+    }
+}

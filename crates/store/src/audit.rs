@@ -1,0 +1,162 @@
+//! The audit trail: written in the transaction of the change, never changed afterwards (triggers see to that).
+
+use domain::{
+    Timestamp,
+    audit::{Actor, AuditNote},
+    id::{AuditEventId, TeamId},
+};
+use policy::{Permit, Scope};
+use uuid::Uuid;
+use view::{audit::AuditRow, page::Page};
+
+use crate::{
+    Store,
+    cells::Cells,
+    cursor,
+    database::Tx,
+    error::{Result, StoreError},
+    sql::{Arg, CHUNK, Source, Sql, source},
+};
+
+const AUDIT: Source = source("audit_events", "id");
+const COUNTERS: Source = source("counters", "name");
+
+/// Which events are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Kind and id of the object they are about.
+    pub object: Option<(String, String)>,
+}
+
+/// What events are about.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub kind: &'static str,
+    pub id: String,
+    pub name: String,
+    pub team: Option<TeamId>,
+}
+
+impl Object {
+    /// What the permit is about.
+    pub fn of(permit: &Permit) -> Self {
+        let resource = permit.resource();
+        Self { kind: resource.kind, id: resource.id.clone(), name: resource.name.clone(), team: resource.team }
+    }
+
+    pub fn of_team(self, team: TeamId) -> Self {
+        Self { team: Some(team), ..self }
+    }
+
+    /// The same, by the id that was kept.
+    pub fn with_id(self, id: impl ToString) -> Self {
+        Self { id: id.to_string(), ..self }
+    }
+}
+
+/// Takes the next `many` numbers of a counter; gives the first. The counter stays locked until the transaction ends, so
+/// it is taken as late as possible, and `audit` after `outbox`.
+pub(crate) async fn numbers(tx: &mut Tx, counter: &str, many: usize) -> Result<i64> {
+    let many = i64::try_from(many).map_err(StoreError::defect)?;
+    let sql = Sql::new("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING name, value").with(many).with(counter);
+    let last = sql.optional(&mut **tx, COUNTERS, |cells| cells.int("value")).await?;
+    Ok(last.ok_or_else(|| StoreError::defect(format!("counter {counter} is missing")))? - many + 1)
+}
+
+/// An id that follows from time and number alone, and sorts by them: a UUIDv7 without chance.
+pub(crate) fn numbered_id(at: Timestamp, number: i64) -> Uuid {
+    let millis = u64::try_from(at.as_millisecond()).unwrap_or(0);
+    let mut rest = [0; 10];
+    rest[2..].copy_from_slice(&number.to_be_bytes());
+    uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
+}
+
+/// Writes what was done. Call it last: the counter it takes is shared by all writers.
+pub(crate) async fn write(tx: &mut Tx, permit: &Permit, object: &Object, notes: &[AuditNote], at: Timestamp) -> Result<()> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let first = numbers(tx, "audit", notes.len()).await?;
+    let kind = match permit.actor() {
+        Actor::Person { .. } => "person",
+        Actor::System => "system",
+    };
+    let rows: Vec<Vec<Arg>> = notes
+        .iter()
+        .zip(first..)
+        .map(|(note, seq)| {
+            vec![
+                seq.into(),
+                AuditEventId(numbered_id(at, seq)).into(),
+                at.into(),
+                kind.into(),
+                permit.actor().person().into(),
+                permit.actor().name().into(),
+                note.action.as_str().into(),
+                note.summary.as_str().into(),
+                note.reason.as_str().into(),
+                object.kind.into(),
+                object.id.as_str().into(),
+                object.name.as_str().into(),
+                object.team.into(),
+                permit.allowed_by().into(),
+            ]
+        })
+        .collect();
+    for rows in rows.chunks(CHUNK) {
+        let mut sql = Sql::new(
+            "INSERT INTO audit_events (seq, id, at, actor_kind, actor_id, actor_name, action, summary, reason, object_kind, object_id, object_name, team_id, allowed_by) VALUES ",
+        );
+        sql.tuples(rows.iter().cloned());
+        sql.run(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+fn read(cells: &Cells<'_>) -> Result<(i64, AuditRow)> {
+    let row = AuditRow {
+        id: cells.text("id")?,
+        at: cells.time("at")?,
+        actor: cells.text("actor_name")?,
+        actor_kind: cells.text("actor_kind")?,
+        action: cells.text("action")?,
+        summary: cells.text("summary")?,
+        reason: cells.text("reason")?,
+        object_kind: cells.text("object_kind")?,
+        object_id: cells.text("object_id")?,
+        object_name: cells.text("object_name")?,
+        allowed_by: cells.text("allowed_by")?,
+    };
+    Ok((cells.int("seq")?, row))
+}
+
+impl Store {
+    /// Writes a note on its own: a refused attempt, an export.
+    pub async fn audit_write(&self, permit: &Permit, note: &AuditNote, at: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        write(&mut tx, permit, &Object::of(permit), std::slice::from_ref(note), at).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// A page of the audit trail, newest first. A scope of some teams shows what is about those teams.
+    pub async fn audit(&self, scope: &Scope, filter: &AuditFilter, cursor: Option<&str>, limit: u32) -> Result<Page<AuditRow>> {
+        let mut sql = Sql::new(
+            "SELECT seq, id, at, actor_kind, actor_name, action, summary, reason, object_kind, object_id, object_name, allowed_by FROM audit_events WHERE seq > 0",
+        );
+        sql.scope("team_id", scope);
+        if let Some((kind, id)) = &filter.object {
+            sql.push(" AND object_kind = ").bind(kind.as_str()).push(" AND object_id = ").bind(id.as_str());
+        }
+        if let Some(seq) = cursor::read::<i64>(cursor)? {
+            sql.push(" AND seq < ").bind(seq);
+        }
+        sql.push(" ORDER BY seq DESC LIMIT ").bind(cursor::fetch(limit));
+        cursor::page(sql.all(self.readers(), AUDIT, read).await?, limit)
+    }
+
+    /// How many events there are in all, kept as a counter instead of counted.
+    pub async fn audit_total(&self) -> Result<i64> {
+        let sql = Sql::new("SELECT name, value FROM counters WHERE name = 'audit'");
+        Ok(sql.optional(self.readers(), COUNTERS, |cells| cells.int("value")).await?.unwrap_or(0))
+    }
+}

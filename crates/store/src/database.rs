@@ -1,0 +1,109 @@
+//! Opening a database, and the two kinds of transaction.
+
+use std::time::Duration;
+
+use sqlx::{
+    Any, AnyPool, Connection, Transaction,
+    any::AnyPoolOptions,
+    migrate::Migrator,
+};
+
+use crate::{
+    error::{Result, StoreError},
+    native::{Backend, postgres, sqlite},
+};
+
+/// A transaction that writes; dropped without commit it leaves nothing behind.
+pub(crate) type Tx = Transaction<'static, Any>;
+
+static PORTABLE: Migrator = sqlx::migrate!("../../migrations");
+
+/// How long a caller waits for a free connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+const READERS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 10;
+
+/// The database. Cloning it is cheap.
+#[derive(Debug, Clone)]
+pub struct Store {
+    backend: Backend,
+    writer: AnyPool,
+    readers: AnyPool,
+}
+
+impl Store {
+    /// Opens `sqlite:///absolute/path.db` (made if missing) or `postgres://…` and brings its tables up to date.
+    pub async fn open(url: &str) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let store = match Backend::of_url(url)? {
+            Backend::Sqlite => {
+                let url = sqlite::creating(url);
+                // One process at a time migrates; the lock is given back when this is done.
+                let _lock = sqlite::migration_lock(&url).await?;
+                let writer = sqlite_pool(1, true).connect(&url).await?;
+                migrate(&writer, &sqlite::MIGRATIONS).await?;
+                let readers = sqlite_pool(READERS, false).connect(&url).await?;
+                Self { backend: Backend::Sqlite, writer, readers }
+            }
+            Backend::Postgres => {
+                let pool = AnyPoolOptions::new()
+                    .max_connections(POSTGRES_CONNECTIONS)
+                    .acquire_timeout(PATIENCE)
+                    .after_connect(|connection, _| Box::pin(postgres::prepare(connection)))
+                    .connect(url)
+                    .await?;
+                migrate(&pool, &postgres::MIGRATIONS).await?;
+                Self { backend: Backend::Postgres, writer: pool.clone(), readers: pool }
+            }
+        };
+        Ok(store)
+    }
+
+    /// Asks the database for a sign of life, as a writer, so that a full disk or a lock shows.
+    pub async fn ping(&self) -> Result<()> {
+        Ok(self.writer.acquire().await?.ping().await?)
+    }
+
+    /// Ends every connection; later calls find the database unavailable.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// Begins a transaction that writes.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        Ok(self.writer.begin_with(self.backend.begin()).await?)
+    }
+
+    /// Begins a transaction that reads one consistent state.
+    pub(crate) async fn snapshot(&self) -> Result<Tx> {
+        Ok(self.readers.begin_with(self.backend.snapshot()).await?)
+    }
+
+    pub(crate) const fn readers(&self) -> &AnyPool {
+        &self.readers
+    }
+
+    pub(crate) const fn writer(&self) -> &AnyPool {
+        &self.writer
+    }
+
+    pub(crate) const fn backend(&self) -> Backend {
+        self.backend
+    }
+}
+
+fn sqlite_pool(connections: u32, writes: bool) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        // A file needs no ping before each use.
+        .test_before_acquire(false)
+        .after_connect(move |connection, _| Box::pin(sqlite::prepare(connection, writes)))
+}
+
+/// Runs the portable migrations and those of one database as one list; two lists would each miss the other's.
+async fn migrate(pool: &AnyPool, native: &Migrator) -> Result<(), StoreError> {
+    let all = PORTABLE.iter().chain(native.iter()).cloned().collect();
+    Ok(Migrator::with_migrations(all).run(pool).await?)
+}

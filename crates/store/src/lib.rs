@@ -1,0 +1,37 @@
+//! All SQL and transactions. One source runs on SQLite and PostgreSQL; what cannot be portable is in `native`.
+//!
+//! Every function that changes something takes a [`policy::Permit`], every read takes a [`policy::Scope`], so neither an
+//! unauthorised write nor an unfiltered read compiles. Times and ids come in as arguments.
+
+mod attempt;
+mod audit;
+mod cells;
+mod change_request;
+mod cursor;
+mod database;
+mod delivery;
+mod environment;
+mod error;
+mod host;
+mod job;
+mod native;
+mod outbox;
+mod person;
+mod reservation;
+mod rollout;
+mod service;
+mod session;
+mod sql;
+mod team;
+mod token;
+
+pub use attempt::{CancelWish, Claimed, OpenAttempt};
+pub use audit::AuditFilter;
+pub use database::Store;
+pub use error::StoreError;
+pub use host::Imported;
+pub use job::{FinishedJob, JobHost};
+pub use outbox::OutboxMessage;
+pub use person::Person;
+pub use rollout::{Commit, Loaded, NewRollout, RolloutFilter};
+pub use token::TokenRow;

@@ -1,0 +1,49 @@
+//! What SQLite and PostgreSQL do not have in common.
+
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+
+use crate::error::{Result, StoreError};
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+impl Backend {
+    pub fn of_url(url: &str) -> Result<Self> {
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            _ => Err(StoreError::Unavailable {
+                message: "The database address is neither SQLite nor PostgreSQL. Write “sqlite:///path/to/slipway.db” or “postgres://user:password@host/database”.".to_owned(),
+            }),
+        }
+    }
+
+    /// Begins a transaction that will write.
+    pub const fn begin(self) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite::BEGIN,
+            Self::Postgres => postgres::BEGIN,
+        }
+    }
+
+    /// Begins a transaction that reads one consistent state.
+    pub const fn snapshot(self) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite::SNAPSHOT,
+            Self::Postgres => postgres::SNAPSHOT,
+        }
+    }
+
+    /// Picks the oldest queued job, so that no other worker picks it too.
+    pub const fn oldest_queued(self) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite::OLDEST_QUEUED,
+            Self::Postgres => postgres::OLDEST_QUEUED,
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Reservations: no two rollouts change one service on one host at the same time.
+
+use domain::id::{RolloutId, ServiceId};
+
+use crate::{
+    database::Tx,
+    error::{Result, StoreError},
+    sql::{Source, Sql, source},
+};
+
+const RESERVATIONS: Source = source("reservations", "host_id");
+
+/// Takes every host of a rollout, or names one that another rollout holds.
+pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) -> Result<()> {
+    let sql = Sql::new(
+        "INSERT INTO reservations (host_id, service_id, rollout_id) SELECT host_id, $1, rollout_id FROM rollout_hosts WHERE rollout_id = $2
+         ON CONFLICT (host_id, service_id) DO NOTHING",
+    );
+    sql.with(service).with(rollout).run(&mut **tx).await?;
+    let sql = Sql::new(
+        "SELECT v.host_id, h.name, s.slug, o.version, e.slug AS environment
+         FROM rollout_hosts h
+         JOIN reservations v ON v.host_id = h.host_id AND v.service_id = $1 AND v.rollout_id <> $2
+         JOIN rollouts o ON o.id = v.rollout_id
+         JOIN services s ON s.id = o.service_id
+         JOIN environments e ON e.id = o.environment_id
+         WHERE h.rollout_id = $2 ORDER BY h.name LIMIT 1",
+    );
+    let held = sql.with(service).with(rollout).optional(&mut **tx, RESERVATIONS, |cells| {
+        let rollout = format!("{} {} to {}", cells.text("slug")?, cells.text("version")?, cells.text("environment")?);
+        Ok(StoreError::Reserved { host: cells.text("name")?, rollout })
+    });
+    match held.await? {
+        Some(reserved) => Err(reserved),
+        None => Ok(()),
+    }
+}
+
+/// Gives every host back.
+pub(crate) async fn release(tx: &mut Tx, rollout: RolloutId) -> Result<()> {
+    Sql::new("DELETE FROM reservations WHERE rollout_id = $1").with(rollout).run(&mut **tx).await?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Databases that live as long as a test.
+
+use sqlx::{AssertSqlSafe, Connection, any::AnyConnection};
+use store::Store;
+use tempfile::TempDir;
+
+use crate::{mint, postgres};
+
+/// A fresh database with an open store.
+#[derive(Debug)]
+pub struct Database {
+    pub store: Store,
+    pub url: String,
+    /// Holds the file of an SQLite database.
+    _folder: Option<TempDir>,
+}
+
+impl Database {
+    /// A new file.
+    pub async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite://{}", folder.path().join("slipway.db").display());
+        let store = Store::open(&url).await.expect("the store opens");
+        Self { store, url, _folder: Some(folder) }
+    }
+
+    /// A new database in the private cluster of this process.
+    pub async fn postgres() -> Self {
+        let url = postgres::fresh(&format!("t{}", mint().simple())).await;
+        let store = Store::open(&url).await.expect("the store opens");
+        Self { store, url, _folder: None }
+    }
+
+    /// One of each kind, for a test that walks over them.
+    pub async fn each() -> [Self; 2] {
+        [Self::sqlite().await, Self::postgres().await]
+    }
+
+    /// Runs statements behind the store's back, to damage rows or to try what the database itself refuses.
+    pub async fn try_run(&self, sql: &str) -> Result<(), sqlx::Error> {
+        try_run(&self.url, sql).await
+    }
+
+    /// As `try_run`, for what must succeed.
+    pub async fn run(&self, sql: &str) {
+        run(&self.url, sql).await;
+    }
+}
+
+async fn try_run(url: &str, sql: &str) -> Result<(), sqlx::Error> {
+    sqlx::any::install_default_drivers();
+    let mut connection = AnyConnection::connect(url).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+    connection.close().await
+}
+
+pub(crate) async fn run(url: &str, sql: &str) {
+    if let Err(error) = try_run(url, sql).await {
+        panic!("{sql}: {error}");
+    }
+}

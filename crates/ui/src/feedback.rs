@@ -1,0 +1,98 @@
+//! What a page says when it has nothing, waits, failed, or has news.
+
+use leptos::prelude::*;
+use view::error::ApiError;
+
+use crate::{icon::Icon, tone::Tone};
+
+/// A message set off from the text. Errors are announced at once.
+#[component]
+pub fn Alert(#[prop(optional)] tone: Tone, #[prop(optional, into)] title: Option<String>, children: Children) -> impl IntoView {
+    let icon = match tone {
+        Tone::Neutral | Tone::Active => Icon::Info,
+        Tone::Waiting => Icon::Person,
+        Tone::Good => Icon::Check,
+        Tone::Warn => Icon::Alert,
+        Tone::Bad => Icon::Octagon,
+    };
+    let role = if tone == Tone::Bad { "alert" } else { "status" };
+    view! {
+        <div class=format!("notice {}", tone.class()) role=role>
+            {icon.draw()}
+            <div class="notice-text">
+                {title.map(|title| view! { <p class="notice-title">{title}</p> })}
+                {children()}
+            </div>
+        </div>
+    }
+}
+
+/// Why a page or a part of it could not be shown, and the next step.
+#[component]
+pub fn ErrorPanel(error: ApiError) -> impl IntoView {
+    let (title, tone) = match &error {
+        ApiError::Unauthenticated => ("Sign in to go on", Tone::Waiting),
+        ApiError::Forbidden { .. } => ("You may not do this", Tone::Warn),
+        ApiError::NotFound { .. } => ("Not found", Tone::Neutral),
+        ApiError::Conflict { .. } => ("Something changed meanwhile", Tone::Warn),
+        ApiError::Invalid { .. } => ("This was not accepted", Tone::Bad),
+        ApiError::Unavailable { .. } => ("Not available just now", Tone::Warn),
+        ApiError::Internal { .. } => ("Something went wrong", Tone::Bad),
+    };
+    view! {
+        <Alert tone title>
+            <p>{error.message()}</p>
+        </Alert>
+    }
+}
+
+/// There is nothing yet, and how to change that.
+#[component]
+pub fn EmptyState(
+    #[prop(into)] title: String,
+    #[prop(default = Icon::Ring)] icon: Icon,
+    /// The next step: a sentence, a link.
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <div class="empty">
+            {icon.draw()}
+            <p class="empty-title">{title}</p>
+            <div class="empty-text">{children()}</div>
+        </div>
+    }
+}
+
+/// Stands where rows will be: never “none” while loading.
+#[component]
+pub fn LoadingPanel(
+    /// What is being loaded: “rollouts”.
+    #[prop(into)]
+    what: String,
+    #[prop(default = 4)] rows: usize,
+) -> impl IntoView {
+    let bars = (0..rows).map(|_| view! { <div class="skeleton loading-bar"></div> }).collect_view();
+    view! {
+        <div class="loading-panel" role="status" aria-busy="true">
+            <span class="sr-only">{format!("Loading {what} …")}</span>
+            {bars}
+        </div>
+    }
+}
+
+/// Says that bakes run faster than planned here.
+#[component]
+pub fn RehearsalBanner(time_scale: u64) -> impl IntoView {
+    (time_scale > 1).then(|| {
+        let times = crate::figure::number(time_scale as f64);
+        view! {
+            <p class="rehearsal" role="note">
+                {Icon::Hourglass.draw()}
+                <span>
+                    <strong>"Rehearsal."</strong>
+                    {format!(" Bakes run {times} times as fast as planned.")}
+                </span>
+            </p>
+        }
+    })
+}

@@ -1,0 +1,38 @@
+//! Output of jobs: numbered lines with colours, a permanent link to each.
+
+mod ansi;
+
+use leptos::prelude::*;
+use view::job::LogLine;
+
+pub use ansi::{Span, spans};
+
+/// Lines of output. The page scrolls, not the log, so nothing traps the reader. `children` go below: newer [`LogRow`]s.
+#[component]
+pub fn LogView(#[prop(optional)] lines: Vec<LogLine>, #[prop(optional)] children: Option<Children>) -> impl IntoView {
+    view! {
+        <div class="log" role="group" aria-label="Output">
+            {lines.into_iter().map(|line| view! { <LogRow line /> }).collect_view()}
+            {children.map(|children| children())}
+        </div>
+    }
+}
+
+/// One line; `#L12` leads to line 12.
+#[component]
+pub fn LogRow(line: LogLine) -> impl IntoView {
+    let anchor = format!("L{}", line.number);
+    let text = spans(&line.text)
+        .into_iter()
+        .map(|span| match span.class() {
+            Some(class) => view! { <span class=class>{span.text}</span> }.into_any(),
+            None => span.text.into_any(),
+        })
+        .collect_view();
+    view! {
+        <div class="log-line" id=anchor.clone()>
+            <a class="log-number" href=format!("#{anchor}") aria-label=format!("Line {}", line.number)>{line.number}</a>
+            <span class="log-text">{text}</span>
+        </div>
+    }
+}

@@ -1,0 +1,66 @@
+//! Who is looking, and what they may press.
+
+use domain::id::UserId;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ApiError;
+
+/// The signed-in person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewer {
+    pub id: UserId,
+    pub name: String,
+    /// Words of the roles held, for the menu: “operator”, “member of payments”.
+    pub roles: Vec<String>,
+}
+
+/// What every page needs before it draws anything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// `None` when nobody is signed in.
+    pub viewer: Option<Viewer>,
+    /// Word of the chosen theme: `system`, `light`, `dark`.
+    pub theme: String,
+    /// How much faster than planned bakes run here; 1 in earnest.
+    pub time_scale: u64,
+    /// The form that was refused last, to be corrected.
+    pub refusal: Option<Refusal>,
+}
+
+/// A form that was refused, kept in the session until its page is shown again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Id of the form; a page may hold several of one kind.
+    pub form: String,
+    pub error: ApiError,
+    /// Field names and what was typed.
+    pub values: Vec<(String, String)>,
+}
+
+/// Whether a control may be used; a refusal says why and is shown beside the disabled control.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Allowance {
+    Allowed,
+    Refused { why: String },
+    /// The state does not offer it, so it is not shown at all.
+    NotOffered,
+}
+
+impl Allowance {
+    pub const fn allowed(&self) -> bool {
+        matches!(self, Self::Allowed)
+    }
+
+    pub const fn offered(&self) -> bool {
+        !matches!(self, Self::NotOffered)
+    }
+
+    /// Why it is refused; `None` otherwise.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Refused { why } => Some(why),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Environments and their hosts.
+
+use domain::{
+    environment::{Approval, Purpose},
+    host::Criticality,
+    id::{EnvironmentId, HostId},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{access::Allowance, page::Page};
+
+/// One environment in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentRow {
+    pub id: EnvironmentId,
+    pub slug: String,
+    pub name: String,
+    pub purpose: Purpose,
+    pub approval: Approval,
+    pub hosts: u32,
+}
+
+/// The list of environments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentList {
+    pub items: Vec<EnvironmentRow>,
+    pub may_add: Allowance,
+}
+
+/// One environment with a page of its hosts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EnvironmentView {
+    pub environment: EnvironmentRow,
+    pub hosts: Page<HostRow>,
+    pub may_import: Allowance,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRow {
+    pub id: HostId,
+    pub name: String,
+    pub identity: String,
+    /// `address:port` Ansible connects to.
+    pub address: String,
+    pub criticality: Criticality,
+    pub failure_domain: String,
+    pub groups: Vec<String>,
+}

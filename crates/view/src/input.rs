@@ -1,0 +1,121 @@
+//! Forms and queries as people type them; `control` parses them.
+
+use serde::{Deserialize, Serialize};
+
+/// The onboarding form, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OnboardingInput {
+    pub team: String,
+    pub slug: String,
+    pub name: String,
+    pub description: String,
+    pub repository: String,
+    pub host_group: String,
+    pub install_root: String,
+    pub health_port: String,
+    pub health_path: String,
+    pub requests: String,
+    pub errors: String,
+    pub latency: String,
+    pub liveness: String,
+}
+
+/// A new environment, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EnvironmentInput {
+    pub slug: String,
+    pub name: String,
+    pub purpose: String,
+    pub approval: String,
+}
+
+/// An inventory to take over, as pasted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportInput {
+    /// Slug of the environment.
+    pub environment: String,
+    /// Ansible inventory, INI or YAML.
+    pub inventory: String,
+}
+
+/// The form for a new rollout, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RolloutInput {
+    /// Slug of the service.
+    pub service: String,
+    /// Slug of the environment.
+    pub environment: String,
+    pub version: String,
+    /// File in the artefact folder, or https:// address.
+    pub artifact: String,
+    /// May stay empty for a file: it is computed then.
+    pub sha256: String,
+    pub commit: String,
+    /// As `domain::partition::Split` reads it.
+    pub split: String,
+    /// One length of time, or one for each batch.
+    pub bake: String,
+    pub gate: String,
+    /// How long a gate waits for a person; empty is 24 hours.
+    pub gate_wait: String,
+    /// Per cent; empty is the default.
+    pub latency_tolerance: String,
+    /// Percentage points; empty is the default.
+    pub error_tolerance: String,
+    pub reason: String,
+    /// Made when the form was shown, so that a form sent twice makes one rollout.
+    pub idempotency_key: String,
+}
+
+/// A decision on a rollout, as posted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ActInput {
+    pub rollout: String,
+    /// The decision version the person saw.
+    pub decision_version: i64,
+    /// 1-based; for decisions on one batch.
+    pub batch: u32,
+    pub reason: String,
+    /// `go` or `no_go`.
+    pub decision: String,
+    /// `stops` or `runs`, when pausing.
+    pub bake: String,
+    /// How much longer to watch.
+    pub extend: String,
+    /// The plan the approver saw.
+    pub digest: String,
+}
+
+/// Which rollouts to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RolloutQuery {
+    /// Slug of the service.
+    pub service: Option<String>,
+    /// Slug of the environment.
+    pub environment: Option<String>,
+    /// Word of the state.
+    pub state: Option<String>,
+    pub cursor: Option<String>,
+}
+
+/// Asks for a job to be stopped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CancelInput {
+    pub job: String,
+    pub reason: String,
+}
+
+impl ActInput {
+    /// Id of the form that posted it: a page holds one of a kind for each batch.
+    pub fn form(&self, kind: &str) -> String {
+        let kind = if self.decision.is_empty() { kind } else { self.decision.as_str() };
+        if self.batch == 0 { kind.to_owned() } else { format!("{kind}-{}", self.batch) }
+    }
+}

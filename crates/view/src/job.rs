@@ -1,0 +1,54 @@
+//! Jobs and their output.
+
+use domain::{
+    Timestamp,
+    attempt::AttemptState,
+    id::{JobId, RolloutId},
+    job::JobKind,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::access::Allowance;
+
+/// One job with its newest attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRow {
+    pub id: JobId,
+    pub rollout: RolloutId,
+    pub service: String,
+    pub environment: String,
+    pub version: String,
+    pub kind: JobKind,
+    pub batch: u32,
+    pub state: AttemptState,
+    pub queued_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended badly; empty otherwise.
+    pub message: String,
+}
+
+/// One job, and whether it may be stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobView {
+    pub job: JobRow,
+    pub cancel: Allowance,
+}
+
+/// A range of output lines, numbered from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPage {
+    pub job: JobId,
+    pub lines: Vec<LogLine>,
+    /// Number of the line after the last one given; ask from here to go on.
+    pub next: u64,
+    /// No more lines will come.
+    pub ended: bool,
+}
+
+/// One line of output, colours kept as ANSI codes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    pub number: u64,
+    pub text: String,
+}

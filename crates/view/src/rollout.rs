@@ -1,0 +1,202 @@
+//! Rollouts, their batches and hosts.
+
+use domain::{
+    Timestamp,
+    host::{Criticality, HostPhase},
+    id::RolloutId,
+    strategy::{GateRule, Tolerance},
+    verdict::{Dimension, Verdict},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{access::Allowance, audit::AuditRow, job::JobRow, page::Page};
+
+/// One rollout in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutRow {
+    pub id: RolloutId,
+    pub service: String,
+    pub environment: String,
+    pub version: String,
+    /// Word of `domain::rollout::RolloutState`.
+    pub state: String,
+    pub requested_by: String,
+    pub created_at: Timestamp,
+    pub batches: Vec<BatchDot>,
+}
+
+/// A batch as a dot in a list: its word and its size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchDot {
+    pub number: u32,
+    /// Word of `domain::batch::BatchState`.
+    pub state: String,
+    pub hosts: u32,
+}
+
+/// The list of rollouts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutList {
+    pub page: Page<RolloutRow>,
+    pub may_request: Allowance,
+}
+
+/// One rollout, whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RolloutView {
+    pub row: RolloutRow,
+    pub service_name: String,
+    pub environment_name: String,
+    /// The state in one sentence, with who and why.
+    pub sentence: String,
+    pub artifact: String,
+    pub sha256: String,
+    pub commit: Option<String>,
+    pub digest: String,
+    /// Why the change is made.
+    pub reason: String,
+    /// Word of `domain::change_request::ChangeRequestState`; `None` where no approval is required.
+    pub change_request: Option<String>,
+    /// “Approved by Ada Approver”.
+    pub decided: Option<String>,
+    pub decision_version: i64,
+    pub gate: GateRule,
+    pub split: String,
+    pub tolerance: Tolerance,
+    /// How much faster than planned bakes run here; 1 in earnest.
+    pub time_scale: u64,
+    /// The server's clock when this was read, for countdowns.
+    pub now: Timestamp,
+    pub released_at: Option<Timestamp>,
+    pub batches: Vec<BatchView>,
+    pub actions: RolloutActions,
+    pub jobs: Vec<JobRow>,
+    pub events: Vec<AuditRow>,
+}
+
+/// What may be pressed on a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutActions {
+    pub approve: Allowance,
+    pub reject: Allowance,
+    pub withdraw: Allowance,
+    pub release: Allowance,
+    pub pause: Allowance,
+    pub resume: Allowance,
+    pub abort: Allowance,
+    pub roll_back: Allowance,
+    pub recover: Allowance,
+}
+
+/// One batch on the rollout page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BatchView {
+    pub number: u32,
+    pub host_count: u32,
+    /// Word of `domain::batch::BatchState`.
+    pub state: String,
+    /// Why it is held or failed, who promoted it; empty when there is nothing to say.
+    pub message: String,
+    pub bake_seconds: u64,
+    pub bake: Option<BakeView>,
+    pub gate_expires: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    pub verified_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// Hosts by phase, only phases that occur.
+    pub counts: Vec<(HostPhase, u32)>,
+    pub verdict: Option<Verdict>,
+    pub decide: Allowance,
+    pub retry: Allowance,
+    pub extend: Allowance,
+}
+
+/// The clock of a bake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BakeView {
+    pub since: Timestamp,
+    /// `None` while the clock stands.
+    pub until: Option<Timestamp>,
+    /// Milliseconds left when the clock stands.
+    pub left_ms: Option<i64>,
+}
+
+/// One host in the host grid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostCell {
+    pub name: String,
+    pub batch: u32,
+    pub phase: HostPhase,
+    pub version_before: Option<String>,
+    pub version_observed: Option<String>,
+    pub message: String,
+}
+
+/// A chart of one dimension over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChartView {
+    pub dimension: Dimension,
+    pub unit: String,
+    pub lines: Vec<ChartLine>,
+    pub markers: Vec<ChartMarker>,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// Why there is nothing to draw; empty otherwise.
+    pub missing: String,
+}
+
+/// One line of a chart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChartLine {
+    pub name: String,
+    /// Unix milliseconds and value; `None` is a gap.
+    pub points: Vec<(i64, Option<f64>)>,
+}
+
+/// A moment marked on a chart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChartMarker {
+    pub at: Timestamp,
+    pub label: String,
+}
+
+/// What the form for a new rollout offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutForm {
+    /// Slug and name of services the person may request a rollout of.
+    pub services: Vec<(String, String)>,
+    /// Slug and name of environments.
+    pub environments: Vec<(String, String)>,
+    /// Files in the artefact folder, newest first.
+    pub artifacts: Vec<String>,
+    /// Sent back with the form, so that a form sent twice makes one rollout.
+    pub idempotency_key: String,
+    pub may_request: Allowance,
+}
+
+/// What a new rollout would do, before it is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanPreview {
+    pub digest: String,
+    pub service: String,
+    pub environment: String,
+    pub version: String,
+    pub approval: bool,
+    pub batches: Vec<PreviewBatch>,
+}
+
+/// A batch of a preview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewBatch {
+    pub number: u32,
+    pub bake_seconds: u64,
+    pub hosts: Vec<PreviewHost>,
+}
+
+/// A host of a preview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewHost {
+    pub name: String,
+    pub criticality: Criticality,
+    pub failure_domain: String,
+}

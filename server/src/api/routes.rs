@@ -1,0 +1,141 @@
+//! The addresses. Each asks `control` and shapes the answer.
+
+use axum::{
+    Extension, Json,
+    extract::{Path, rejection::JsonRejection},
+    http::StatusCode,
+};
+use control::{Ctx, RolloutQuery};
+use domain::id::{JobId, RolloutId};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use view::error::ApiError;
+
+use super::{
+    Params, Problem,
+    shape::{Cancel, Items, Job, Log, ProblemBody, Rollout, RolloutDetail, Service, ServiceDetail},
+};
+use crate::site::Site;
+
+/// Lines of output sent when no limit is asked for.
+const LINES: u32 = 500;
+
+pub fn all() -> OpenApiRouter<Site> {
+    OpenApiRouter::new()
+        .routes(routes!(services))
+        .routes(routes!(service))
+        .routes(routes!(rollouts))
+        .routes(routes!(rollout))
+        .routes(routes!(jobs))
+        .routes(routes!(job))
+        .routes(routes!(log))
+        .routes(routes!(cancel))
+}
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct PageParams {
+    /// Continues a list: `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct RolloutParams {
+    /// Only of this service, by its short name.
+    service: Option<String>,
+    /// Only in this environment, by its short name.
+    environment: Option<String>,
+    /// Only in this state.
+    state: Option<String>,
+    /// Continues a list: `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct LogParams {
+    /// First line, from 1.
+    from: Option<u64>,
+    /// At most this many lines; 500 unless told, never more than 2,000.
+    limit: Option<u32>,
+}
+
+/// Services
+#[utoipa::path(get, path = "/services", tag = "services", params(PageParams), responses(
+    (status = 200, description = "A page of services", body = Items<Service>),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn services(Extension(ctx): Extension<Ctx>, Params(params): Params<PageParams>) -> Answer<Items<Service>> {
+    Ok(Json(Items::of(ctx.services(params.cursor).await?.page)))
+}
+
+/// One service
+#[utoipa::path(get, path = "/services/{slug}", tag = "services", params(("slug" = String, Path, description = "Short name")), responses(
+    (status = 200, description = "The service and its newest rollouts", body = ServiceDetail),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn service(Extension(ctx): Extension<Ctx>, Path(slug): Path<String>) -> Answer<ServiceDetail> {
+    Ok(Json(ctx.service(slug).await?.into()))
+}
+
+/// Rollouts, newest first
+#[utoipa::path(get, path = "/rollouts", tag = "rollouts", params(RolloutParams), responses(
+    (status = 200, description = "A page of rollouts", body = Items<Rollout>),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn rollouts(Extension(ctx): Extension<Ctx>, Params(params): Params<RolloutParams>) -> Answer<Items<Rollout>> {
+    let query = RolloutQuery { service: params.service, environment: params.environment, state: params.state, cursor: params.cursor };
+    Ok(Json(Items::of(ctx.rollouts(query).await?.page)))
+}
+
+/// One rollout
+#[utoipa::path(get, path = "/rollouts/{id}", tag = "rollouts", params(("id" = String, Path)), responses(
+    (status = 200, description = "The rollout with its batches and jobs", body = RolloutDetail),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn rollout(Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Answer<RolloutDetail> {
+    let id: RolloutId = id.parse().map_err(Problem::unknown)?;
+    Ok(Json(ctx.rollout(id).await?.into()))
+}
+
+/// Jobs, newest first
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(PageParams), responses(
+    (status = 200, description = "A page of jobs", body = Items<Job>),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn jobs(Extension(ctx): Extension<Ctx>, Params(params): Params<PageParams>) -> Answer<Items<Job>> {
+    Ok(Json(Items::of(ctx.jobs(params.cursor).await?)))
+}
+
+/// One job
+#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses(
+    (status = 200, description = "The job", body = Job),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn job(Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Answer<Job> {
+    let id: JobId = id.parse().map_err(Problem::unknown)?;
+    Ok(Json(ctx.job(id).await?.into()))
+}
+
+/// A job's output
+#[utoipa::path(get, path = "/jobs/{id}/log", tag = "jobs", params(("id" = String, Path), LogParams), responses(
+    (status = 200, description = "Lines of output", body = Log),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn log(Extension(ctx): Extension<Ctx>, Path(id): Path<String>, Params(params): Params<LogParams>) -> Answer<Log> {
+    let id: JobId = id.parse().map_err(Problem::unknown)?;
+    Ok(Json(ctx.log(id, params.from.unwrap_or(1), params.limit.unwrap_or(LINES)).await?.into()))
+}
+
+/// Ask for a job to be stopped
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path)), request_body = Cancel, responses(
+    (status = 202, description = "It will be stopped; follow the job to see when"),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn cancel(Extension(ctx): Extension<Ctx>, Path(id): Path<String>, body: Result<Json<Cancel>, JsonRejection>) -> Result<StatusCode, Problem> {
+    let id: JobId = id.parse().map_err(Problem::unknown)?;
+    let Json(cancel) = body.map_err(|why| ApiError::Invalid { field: "reason".to_owned(), message: format!("Send a JSON object with a reason ({}).", why.body_text()) })?;
+    ctx.cancel_job(id, cancel.reason).await?;
+    Ok(StatusCode::ACCEPTED)
+}

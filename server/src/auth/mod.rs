@@ -1,0 +1,182 @@
+//! Signing in and out.
+
+mod notice;
+mod provider;
+mod return_to;
+pub mod session;
+
+use axum::{
+    Router,
+    extract::{Query, Request, State},
+    http::StatusCode,
+    middleware::Next,
+    response::{IntoResponse as _, Redirect, Response},
+    routing::{get, post},
+};
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use control::{Clock as _, SignIn};
+use domain::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tower_sessions::Session;
+use url::Url;
+
+pub use notice::notice;
+pub use provider::Provider;
+use provider::{Pending, ProviderError};
+use return_to::return_to;
+
+use crate::{clock::SystemClock, site::Site};
+
+/// Remembers a sign-in that has begun, sealed, in the browser: whoever is not signed in costs no row.
+const LOGIN_COOKIE: &str = "__Host-slipway-login";
+const LOGIN_MINUTES: i64 = 15;
+
+pub fn routes() -> Router<Site> {
+    Router::new()
+        .route("/auth/login", get(login))
+        .route("/auth/callback", get(callback))
+        .route("/auth/logout", post(logout))
+        .route("/auth/signed-out", get(signed_out))
+}
+
+/// Who is looking at the page; in the request's extensions.
+#[derive(Debug, Clone)]
+pub struct Visitor(pub Option<policy::Subject>);
+
+/// Finds out who is looking.
+pub async fn identify(session: Session, mut request: Request, next: Next) -> Response {
+    match session::current(&session, SystemClock.now()).await {
+        Ok(subject) => {
+            request.extensions_mut().insert(Visitor(subject));
+            next.run(request).await
+        }
+        Err(why) => unavailable(&why),
+    }
+}
+
+fn unavailable(why: &tower_sessions::session::Error) -> Response {
+    tracing::error!(error = why as &dyn std::error::Error, "sessions cannot be read or written");
+    notice(StatusCode::SERVICE_UNAVAILABLE, "Slipway is not available", "Its database does not answer. Rollouts under way go on by themselves. Try again in a minute.", ("/", "Try again"))
+}
+
+#[derive(Debug, Deserialize)]
+struct LoginQuery {
+    return_to: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Begun {
+    pending: Pending,
+    return_to: Url,
+    at: Timestamp,
+}
+
+async fn login(State(site): State<Site>, cookies: CookieJar, Query(query): Query<LoginQuery>) -> Response {
+    let back = return_to(&site.base_url, query.return_to.as_deref());
+    let (url, pending) = match site.provider.start().await {
+        Ok(started) => started,
+        Err(why) => return refused(&why),
+    };
+    let begun = Begun { pending, return_to: back, at: SystemClock.now() };
+    let sealed = serde_json::to_vec(&begun).ok().and_then(|plain| site.seal.seal(LOGIN_COOKIE, &plain).ok());
+    let Some(sealed) = sealed else { return refused(&ProviderError::Untrusted) };
+    (cookies.add(login_cookie(sealed)), Redirect::to(url.as_str())).into_response()
+}
+
+fn login_cookie(value: String) -> Cookie<'static> {
+    Cookie::build((LOGIN_COOKIE, value))
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(time::Duration::minutes(LOGIN_MINUTES))
+        .build()
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    code: Option<String>,
+    state: Option<String>,
+    iss: Option<String>,
+    error: Option<String>,
+}
+
+async fn callback(State(site): State<Site>, session: Session, cookies: CookieJar, Query(answer): Query<Answer>) -> Response {
+    let begun = cookies.get(LOGIN_COOKIE).and_then(|cookie| begun(&site, cookie.value()));
+    // Used once, whatever comes of it.
+    let cookies = cookies.remove(Cookie::build(LOGIN_COOKIE).path("/").secure(true));
+    let response = match begun {
+        Some(begun) if answer.state.as_deref() == Some(begun.pending.state.as_str()) => finish(&site, &session, begun, answer).await,
+        _ => notice(
+            StatusCode::BAD_REQUEST,
+            "Signing in was not finished",
+            "It took too long, was begun again in another tab, or was not begun in this browser. Nothing was changed.",
+            ("/auth/login", "Sign in"),
+        ),
+    };
+    (cookies, response).into_response()
+}
+
+fn begun(site: &Site, sealed: &str) -> Option<Begun> {
+    let begun: Begun = serde_json::from_slice(&site.seal.open(LOGIN_COOKIE, sealed).ok()?).ok()?;
+    let age = SystemClock.now().duration_since(begun.at);
+    (age < SignedDuration::from_mins(LOGIN_MINUTES)).then_some(begun)
+}
+
+async fn finish(site: &Site, session: &Session, begun: Begun, answer: Answer) -> Response {
+    let code = match (answer.error.as_deref(), answer.code) {
+        (None, Some(code)) => code,
+        (Some("access_denied"), _) => {
+            return notice(StatusCode::FORBIDDEN, "You were not signed in", "The identity provider says that signing in was cancelled or is not allowed for you.", ("/auth/login", "Try again"));
+        }
+        (error, _) => {
+            tracing::warn!(?error, "the identity provider answered with an error");
+            return refused(&ProviderError::Exchange);
+        }
+    };
+    let who = match site.provider.finish(begun.pending, code, answer.iss.as_deref()).await {
+        Ok(who) => who,
+        Err(why) => return refused(&why),
+    };
+    let sign_in = SignIn { issuer: who.issuer, subject: who.subject, name: who.name, email: who.email, groups: who.groups };
+    let subject = match site.console.sign_in(sign_in).await {
+        Ok(subject) => subject,
+        Err(why) => {
+            let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return notice(status, "You were not signed in", &why.message(), ("/auth/login", "Try again"));
+        }
+    };
+    if subject.grants.is_empty() {
+        let message = format!("{} {}", subject.name, NO_ROLE);
+        return notice(StatusCode::FORBIDDEN, "You hold no role in Slipway yet", &message, ("/auth/login", "Sign in as somebody else"));
+    }
+    match session::sign_in(session, subject, SystemClock.now()).await {
+        Ok(()) => Redirect::to(begun.return_to.as_str()).into_response(),
+        Err(why) => unavailable(&why),
+    }
+}
+
+const NO_ROLE: &str = "was recognised by the identity provider, but is in none of the groups that hold a role here. Ask whoever manages your sign-on groups to add you to one, then sign in again.";
+
+fn refused(why: &ProviderError) -> Response {
+    let status = match why {
+        ProviderError::Unreachable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        ProviderError::Exchange => StatusCode::BAD_GATEWAY,
+        ProviderError::Untrusted => StatusCode::FORBIDDEN,
+    };
+    notice(status, "You were not signed in", &why.to_string(), ("/auth/login", "Try again"))
+}
+
+async fn logout(session: Session) -> Response {
+    match session.flush().await {
+        Ok(()) => Redirect::to("/auth/signed-out").into_response(),
+        Err(why) => unavailable(&why),
+    }
+}
+
+async fn signed_out() -> Response {
+    notice(StatusCode::OK, "You are signed out", "This browser no longer acts for you here. You may still be signed in at the identity provider.", ("/auth/login", "Sign in again"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! Sessions: rows in the database, found by the hash of the cookie and sealed, so that neither a reader nor a writer
+//! of the database can act as somebody.
+
+use async_trait::async_trait;
+use control::Console;
+use domain::{SignedDuration, Timestamp, id::UserId};
+use policy::Subject;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use tower_sessions::{
+    Expiry, Session, SessionManagerLayer, SessionStore,
+    cookie::SameSite,
+    session::{Id, Record},
+    session_store::{Error, Result},
+};
+use view::error::ApiError;
+
+use crate::seal::Seal;
+
+pub const COOKIE: &str = "__Host-slipway";
+
+const IDLE_HOURS: i64 = 8;
+const ABSOLUTE_HOURS: i64 = 24;
+/// A session in use is written again this often, not with every request.
+const TOUCH_MINUTES: i64 = 5;
+const KEY: &str = "signed_in";
+
+/// Who is signed in, and since when.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct SignedIn {
+    subject: Subject,
+    since: Timestamp,
+    seen: Timestamp,
+}
+
+/// What the middleware and handlers do with a session.
+pub async fn sign_in(session: &Session, subject: Subject, now: Timestamp) -> std::result::Result<(), tower_sessions::session::Error> {
+    // Whatever was in the browser before belongs to somebody else, and its id may be known to somebody else.
+    session.clear().await;
+    session.cycle_id().await?;
+    session.insert(KEY, SignedIn { subject, since: now, seen: now }).await
+}
+
+/// Who is signed in; keeps the session alive, and ends it when it is too old.
+pub async fn current(session: &Session, now: Timestamp) -> std::result::Result<Option<Subject>, tower_sessions::session::Error> {
+    if session.id().is_none() {
+        return Ok(None);
+    }
+    let Some(signed_in) = session.get::<SignedIn>(KEY).await? else { return Ok(None) };
+    if now.duration_since(signed_in.since) >= SignedDuration::from_hours(ABSOLUTE_HOURS) {
+        session.flush().await?;
+        return Ok(None);
+    }
+    if now.duration_since(signed_in.seen) >= SignedDuration::from_mins(TOUCH_MINUTES) {
+        session.insert(KEY, SignedIn { seen: now, ..signed_in.clone() }).await?;
+    }
+    Ok(Some(signed_in.subject))
+}
+
+/// The session cookie and where sessions are kept.
+pub fn layer(store: Sessions) -> SessionManagerLayer<Sessions> {
+    SessionManagerLayer::new(store)
+        .with_name(COOKIE)
+        .with_path("/")
+        .with_secure(true)
+        .with_http_only(true)
+        // Strict would look signed out after the provider's redirect and after links from chat and mail.
+        .with_same_site(SameSite::Lax)
+        .with_expiry(Expiry::OnInactivity(time::Duration::hours(IDLE_HOURS)))
+}
+
+/// Sessions in the console's database.
+#[derive(Clone)]
+pub struct Sessions {
+    pub console: Console,
+    pub seal: Seal,
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sessions")
+    }
+}
+
+pub(super) fn hash(id: &Id) -> String {
+    Sha256::digest(id.0.to_le_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn backend(error: ApiError) -> Error {
+    Error::Backend(error.message())
+}
+
+fn user(record: &Record) -> Option<UserId> {
+    let signed_in = record.data.get(KEY)?;
+    serde_json::from_value(signed_in.get("subject")?.get("user")?.clone()).ok()
+}
+
+impl Sessions {
+    async fn write(&self, record: &Record) -> Result<()> {
+        let place = hash(&record.id);
+        let plain = serde_json::to_vec(record).map_err(|why| Error::Encode(why.to_string()))?;
+        let sealed = self.seal.seal(&place, &plain).map_err(|why| Error::Encode(why.to_string()))?;
+        let expires = Timestamp::from_second(record.expiry_date.unix_timestamp()).map_err(|why| Error::Encode(why.to_string()))?;
+        self.console.session_save(&place, &sealed, user(record), expires).await.map_err(backend)
+    }
+}
+
+#[async_trait]
+impl SessionStore for Sessions {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        self.write(record).await
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        // A request that began before somebody signed out must not bring the session back.
+        if self.console.session_load(&hash(&record.id)).await.map_err(backend)?.is_none() {
+            return Ok(());
+        }
+        self.write(record).await
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let place = hash(id);
+        let Some(sealed) = self.console.session_load(&place).await.map_err(backend)? else { return Ok(None) };
+        // Sealed with another key, or changed: as good as no session.
+        let Ok(plain) = self.seal.open(&place, &sealed) else {
+            tracing::warn!("a session does not open with the present secret_key and is ignored");
+            return Ok(None);
+        };
+        serde_json::from_slice(&plain).map(Some).map_err(|why| Error::Decode(why.to_string()))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        self.console.session_delete(&hash(id)).await.map_err(backend)
+    }
+}

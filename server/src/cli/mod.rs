@@ -1,0 +1,218 @@
+//! The command line. `serve` is the console; most other commands ask a running one over its API.
+
+mod client;
+mod job;
+mod rollout;
+mod service;
+mod table;
+mod token;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use domain::Timestamp;
+use integrations::supervisor;
+
+use crate::{api::shape::Items, config, serve};
+use client::Client;
+
+/// Rolls releases out to hosts in batches, judged on telemetry.
+#[derive(Debug, Parser)]
+#[command(name = "slipway", version, after_help = "Exit codes: 0 done; 1 failed, or what was watched ended badly; 2 wrong usage or configuration; 3 not signed in or not allowed; 4 not found; 5 Slipway does not answer.")]
+struct Cli {
+    /// Configuration file; slipway.toml in the working folder unless named.
+    #[arg(long, env = "SLIPWAY_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the console and work on rollouts (the default)
+    Serve,
+    /// Check the configuration and say what would be used
+    CheckConfig,
+    /// Ask whether the console answers and can reach its database
+    Healthcheck,
+    /// Tokens for the API and this command line
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Services
+    #[command(subcommand)]
+    Service(service::Command),
+    /// Rollouts
+    #[command(subcommand)]
+    Rollout(rollout::Command),
+    /// Jobs
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Watches over one attempt; started by Slipway itself
+    #[command(hide = true)]
+    Supervise { folder: PathBuf },
+}
+
+/// How the answer is written.
+#[derive(Debug, Clone, Copy, Args)]
+struct Output {
+    /// Write JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a command failed, and what the shell is told.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// It failed, or what was watched ended badly.
+    const FAILED: u8 = 1;
+    const USAGE: u8 = 2;
+    const NOT_ALLOWED: u8 = 3;
+    const NOT_FOUND: u8 = 4;
+    const NO_ANSWER: u8 = 5;
+
+    fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<config::ConfigError> for Failure {
+    fn from(error: config::ConfigError) -> Self {
+        Self::new(Self::USAGE, error.to_string())
+    }
+}
+
+/// Runs the command given on the command line.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        // A supervisor must be single-threaded, so it starts before there is a runtime.
+        Some(Command::Supervise { folder }) => supervise(&folder),
+        command => run(cli.config, command.unwrap_or(Command::Serve)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("slipway: {failure}");
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn supervise(folder: &std::path::Path) -> Result<(), Failure> {
+    let clock = || control::Clock::now(&crate::clock::SystemClock);
+    supervisor::supervise(folder, clock).map_err(|error| Failure::new(Failure::FAILED, error.to_string()))
+}
+
+fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|why| Failure::new(Failure::FAILED, format!("The runtime cannot be started: {why}.")))?;
+    runtime.block_on(async {
+        let configuration = || config::load(config.as_deref());
+        match command {
+            Command::Serve => serve::serve(configuration()?).await.map_err(|error| match error.downcast::<config::ConfigError>() {
+                Ok(error) => error.into(),
+                Err(error) => Failure::new(Failure::FAILED, error.to_string()),
+            }),
+            Command::CheckConfig => check_config(configuration()?),
+            Command::Healthcheck => client::healthcheck(configuration).await,
+            Command::Token(command) => token::run(command, configuration()?).await,
+            Command::Service(command) => service::run(command, &Client::from_environment()?).await,
+            Command::Rollout(command) => rollout::run(command, &Client::from_environment()?).await,
+            Command::Job(command) => job::run(command, &Client::from_environment()?).await,
+            Command::Supervise { folder } => supervise(&folder),
+        }
+    })
+}
+
+/// Takes turns at following something until it is over. A turn that ends without a result lost its connection: the
+/// server restarts, or ends long streams on purpose. Once reached, a server may be away for a minute.
+async fn persist<T>(mut turn: impl AsyncFnMut() -> Result<Option<T>, Failure>) -> Result<T, Failure> {
+    const TRIES: u32 = 60;
+    let mut left = 0;
+    loop {
+        match turn().await {
+            Ok(Some(result)) => return Ok(result),
+            Ok(None) => left = TRIES,
+            Err(failure) if failure.code == Failure::NO_ANSWER && left > 0 => left -= 1,
+            Err(failure) => return Err(failure),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string(value).map_err(|why| Failure::new(Failure::FAILED, format!("The answer cannot be written as JSON: {why}.")))
+}
+
+fn write_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    println!("{}", json(value)?);
+    Ok(())
+}
+
+/// A page of items, and below it how to go on.
+fn write_page<T: serde::Serialize>(output: Output, page: &Items<T>, head: &[&str], row: impl Fn(&T) -> Vec<String>) -> Result<(), Failure> {
+    if output.json {
+        return write_json(page);
+    }
+    let rows: Vec<_> = page.items.iter().map(row).collect();
+    print!("{}", table::aligned(head, &rows));
+    if let Some(next) = &page.next {
+        println!("\nThere is more: --cursor {next}");
+    }
+    Ok(())
+}
+
+/// To the second, in UTC.
+fn moment(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
+fn check_config(configuration: config::Config) -> Result<(), Failure> {
+    let checked = configuration.check()?;
+    let database = checked.settings.database_url.split_once("://").map_or("", |(kind, _)| kind);
+    println!("The configuration can be used.");
+    print!(
+        "{}",
+        table::aligned(
+            &[],
+            &[
+                vec!["listen".into(), checked.listen.to_string()],
+                vec!["browsers".into(), checked.base_url.to_string()],
+                vec!["data folder".into(), checked.settings.data_dir.display().to_string()],
+                vec!["database".into(), database.to_owned()],
+                vec!["sign-on".into(), checked.oidc.issuer_text],
+                vec!["telemetry".into(), checked.settings.datadog.map_or_else(|| "none: gates cannot pass by themselves".to_owned(), |datadog| datadog.base_url.to_string())],
+                vec!["role rules".into(), checked.settings.role_rules.len().to_string()],
+            ],
+        )
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_server_is_waited_for_only_once_it_was_reached() {
+        let lost = || Failure::new(Failure::NO_ANSWER, "away");
+        let mut turns = 0;
+        let never = persist(async || { turns += 1; Err::<Option<()>, _>(lost()) }).await;
+        assert_eq!((never.unwrap_err().code, turns), (Failure::NO_ANSWER, 1));
+
+        let mut turns = 0;
+        let found = persist(async || { turns += 1; match turns { 1 => Ok(None), 2..=9 => Err(lost()), _ => Ok(Some(turns)) } }).await;
+        assert_eq!(found.unwrap(), 10);
+    }
+}

@@ -1,0 +1,70 @@
+//! `slipway token`: works on the database itself, so it is run where Slipway runs.
+
+use std::sync::Arc;
+
+use clap::Subcommand;
+use control::{Console, NewToken};
+use domain::text::Slug;
+use policy::Role;
+
+use super::Failure;
+use crate::{clock::SystemClock, config::Config, lock};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a token and print it, once
+    Create {
+        /// What it is for; shown wherever it acts
+        #[arg(long)]
+        name: String,
+        /// viewer, operator, approver, or one of them and member for a team: member:payments; may be repeated
+        #[arg(long = "role", required = true, value_parser = grant)]
+        roles: Vec<(Role, Option<Slug>)>,
+        /// Days until it expires
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=366))]
+        days: u32,
+    },
+}
+
+fn grant(text: &str) -> Result<(Role, Option<Slug>), String> {
+    let (word, team) = text.split_once(':').map_or((text, None), |(word, team)| (word, Some(team)));
+    let role = Role::ALL.iter().copied().find(|role| role.word() == word).ok_or_else(|| {
+        let known: Vec<_> = Role::ALL.iter().map(|role| role.word()).collect();
+        format!("“{word}” is no role; choose one of {}", known.join(", "))
+    })?;
+    let team = team.map(str::parse).transpose().map_err(|error: domain::text::FieldError| error.to_string())?;
+    if role == Role::Member && team.is_none() {
+        return Err("a member belongs to a team; write member:TEAM".to_owned());
+    }
+    Ok((role, team))
+}
+
+pub async fn run(command: Command, config: Config) -> Result<(), Failure> {
+    let Command::Create { name, roles, days } = command;
+    let settings = config.settings()?;
+    // A running Slipway holds the lock and has prepared the database; else nobody may start while this does it.
+    let _lock = match lock::lock(&settings.data_dir) {
+        Ok(lock) => Some(lock),
+        Err(lock::LockError::Taken { .. }) => None,
+        Err(why) => return Err(Failure::new(Failure::USAGE, why.to_string())),
+    };
+    let console = Console::open(settings, Arc::new(SystemClock)).await.map_err(|why| Failure::new(Failure::FAILED, why.to_string()))?;
+    let token = console.create_token(NewToken { name, roles, days }).await.map_err(|why| Failure::new(Failure::FAILED, why.message()))?;
+    eprintln!("Keep this token as you keep a password: it is not shown again, and ends by itself in {days} days.");
+    println!("{token}");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_read_with_their_team() {
+        assert_eq!(grant("operator"), Ok((Role::Operator, None)));
+        assert_eq!(grant("member:payments"), Ok((Role::Member, Some("payments".parse().unwrap()))));
+        for bad in ["", "admin", "member", "operator:", "operator:A B", ":payments"] {
+            assert!(grant(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The binary `slipway`: the console with its reconcilers, and the command line that talks to it.
+
+mod api;
+mod auth;
+mod cli;
+mod clock;
+mod config;
+mod lock;
+mod observe;
+mod origin;
+mod router;
+mod seal;
+mod serve;
+mod site;
+mod stream;
+#[cfg(test)]
+mod testing;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

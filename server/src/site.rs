@@ -1,0 +1,102 @@
+//! What every route works with, and where the browser's files are.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use axum::extract::FromRef;
+use control::Console;
+use leptos::config::{LeptosOptions, get_config_from_str};
+use tokio::sync::watch;
+use url::Url;
+
+use crate::{
+    auth::Provider,
+    config::{Checked, ConfigError},
+    seal::Seal,
+};
+
+/// What every route works with. Cheap to clone.
+#[derive(Clone, FromRef)]
+pub struct Site {
+    pub console: Console,
+    pub provider: Arc<Provider>,
+    pub seal: Seal,
+    pub base_url: Url,
+    pub leptos: LeptosOptions,
+    /// Turns true when the server is asked to stop, so that streams end.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// Part of the binary, so that it runs from any folder; `LEPTOS_*` in the environment wins.
+const LEPTOS: &str = include_str!("../../Leptos.toml");
+
+/// How the browser's files are named and where they are.
+pub fn leptos_options(checked: &Checked) -> Result<LeptosOptions, ConfigError> {
+    let mut options = get_config_from_str(LEPTOS).map_err(|why| ConfigError(format!("The LEPTOS_* settings in the environment cannot be used: {why}. Correct or remove them.")))?;
+    options.site_addr = checked.listen;
+    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf)).unwrap_or_default();
+    let root = site_root(checked.site_root.as_deref(), Path::new(&*options.site_root), &beside);
+    let files = root.join(&*options.site_pkg_dir);
+    if !files.is_dir() {
+        tracing::warn!("There are no browser files in {}, so pages will look plain and not move by themselves. Build them with `cargo leptos build`, or set site_root (SLIPWAY_SITE_ROOT) to where they are.", files.display());
+    }
+    if options.hash_files {
+        let hashes = [beside.join(&*options.hash_file), root.join("hash.txt"), root.with_file_name("hash.txt")].into_iter().find(|file| file.is_file());
+        match hashes {
+            Some(file) => options.hash_file = file.to_string_lossy().into(),
+            // Leptos would panic with the first page.
+            None => {
+                tracing::warn!("The file with the hashes of the browser's files was not found beside {}.", root.display());
+                options.hash_files = false;
+            }
+        }
+    }
+    options.site_root = root.to_string_lossy().into();
+    Ok(options)
+}
+
+/// The setting; else what Leptos says, seen from the working folder; else the same folder name next to the binary's.
+fn site_root(setting: Option<&Path>, leptos: &Path, beside: &Path) -> PathBuf {
+    if let Some(setting) = setting {
+        return setting.to_path_buf();
+    }
+    if leptos.is_dir() {
+        return leptos.to_path_buf();
+    }
+    let near = leptos.file_name().map(|name| beside.join("..").join(name));
+    near.filter(|near| near.is_dir()).unwrap_or_else(|| leptos.to_path_buf())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// cargo-leptos builds by the Cargo metadata, the binary serves by Leptos.toml.
+    #[test]
+    fn leptos_toml_equals_the_cargo_metadata() {
+        let cargo: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+        let built = &cargo["workspace"]["metadata"]["leptos"][0];
+        let served: toml::Table = LEPTOS.parse().unwrap();
+        let served = served["package"]["metadata"]["leptos"].as_table().unwrap();
+        assert!(!served.is_empty());
+        for (key, value) in served {
+            let same = if key == "hash-file" { "hash-file-name" } else { key };
+            assert_eq!(Some(value), built.get(same), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_files_are_found_from_any_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let beside = folder.path().join("e2e");
+        std::fs::create_dir_all(folder.path().join("site")).unwrap();
+        std::fs::create_dir_all(&beside).unwrap();
+        let nowhere = Path::new("no/such/site");
+        assert_eq!(site_root(Some(Path::new("/usr/share/slipway/site")), nowhere, &beside), Path::new("/usr/share/slipway/site"));
+        assert_eq!(site_root(None, folder.path(), &beside), folder.path());
+        assert_eq!(site_root(None, nowhere, &beside), beside.join("../site"));
+        assert_eq!(site_root(None, nowhere, Path::new("/nowhere")), nowhere);
+    }
+}

@@ -1,0 +1,194 @@
+//! Live pages: server-sent events that say that something changed, and lines of output as they are written.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Extension, Router,
+    extract::{Path, Query, Request, State},
+    http::{HeaderMap, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response, sse::{Event, KeepAlive, Sse}},
+    routing::get,
+};
+use control::{Clock as _, Ctx, Signal};
+use domain::id::{JobId, RolloutId};
+use futures::{Stream, stream::unfold};
+use serde::Deserialize;
+use tokio::{
+    sync::{broadcast::{self, error::RecvError}, watch},
+    time::{Instant, sleep, timeout_at},
+};
+use tower_sessions::Session;
+use view::{error::ApiError, job::{LogLine, LogPage}};
+
+use crate::{
+    api::{Problem, bearer},
+    auth::session::{self, Sessions},
+    clock::SystemClock,
+    site::Site,
+};
+
+/// Changes closer together than this are told once.
+const CALM: Duration = Duration::from_millis(200);
+/// Output is looked for this often when no signal comes.
+const LOOK: Duration = Duration::from_millis(500);
+/// A stream ends after this long; the browser comes back at once, and may be refused by then.
+const LONGEST: Duration = Duration::from_mins(30);
+const LINES: u32 = 500;
+
+pub fn routes(site: &Site) -> Router<Site> {
+    let sessions = Sessions { console: site.console.clone(), seal: site.seal.clone() };
+    Router::new()
+        .route("/stream/rollouts/{id}", get(rollout))
+        .route("/stream/jobs/{id}/log", get(log))
+        .layer(middleware::from_fn_with_state(site.clone(), identify))
+        .layer(session::layer(sessions))
+}
+
+/// A session or a token: pages and the command line follow the same streams.
+async fn identify(State(site): State<Site>, session: Session, mut request: Request, next: Next) -> Response {
+    let subject = match bearer(request.headers()) {
+        Some(token) => match site.console.subject_of_token(token).await {
+            Ok(subject) => subject,
+            Err(why) => return Problem(why).into_response(),
+        },
+        None => match session::current(&session, SystemClock.now()).await {
+            Ok(subject) => subject,
+            Err(_) => return Problem(ApiError::Unavailable { message: "The database does not answer. Try again in a minute.".to_owned() }).into_response(),
+        },
+    };
+    let Some(subject) = subject else { return Problem(ApiError::Unauthenticated).into_response() };
+    request.extensions_mut().insert(site.console.ctx(subject));
+    next.run(request).await
+}
+
+async fn rollout(State(site): State<Site>, Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id: RolloutId = id.parse().map_err(Problem::unknown)?;
+    let signals = site.console.subscribe();
+    ctx.rollout(id).await?;
+    let changes = Changes { signals, signal: Signal::Rollout(id), stop: site.stop, until: Instant::now() + LONGEST, count: 0 };
+    Ok(events(unfold(changes, Changes::next)))
+}
+
+struct Changes {
+    signals: broadcast::Receiver<Signal>,
+    signal: Signal,
+    stop: watch::Receiver<bool>,
+    until: Instant,
+    count: u64,
+}
+
+impl Changes {
+    /// The first event comes at once: what the page shows may be older than the stream.
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        if self.count > 0 {
+            let until = self.until;
+            tokio::select! {
+                // Fails only when the sender is gone, which is the end as well.
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+                heard = timeout_at(until, heard(&mut self.signals, self.signal)) => if !heard.ok()? { return None },
+            }
+            sleep(CALM).await;
+            self.signals = self.signals.resubscribe();
+        }
+        self.count += 1;
+        let event = Event::default().event("changed").id(self.count.to_string()).data(self.count.to_string());
+        Some((Ok(event), self))
+    }
+}
+
+/// Waits for a signal; false when no more will come. Having missed some counts as having heard it.
+async fn heard(signals: &mut broadcast::Receiver<Signal>, wanted: Signal) -> bool {
+    loop {
+        match signals.recv().await {
+            Ok(signal) if signal == wanted => return true,
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return true,
+            Err(RecvError::Closed) => return false,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct From {
+    from: Option<String>,
+}
+
+async fn log(State(site): State<Site>, Extension(ctx): Extension<Ctx>, Path(id): Path<String>, Query(query): Query<From>, headers: HeaderMap) -> Result<Response, Problem> {
+    let id: JobId = id.parse().map_err(Problem::unknown)?;
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
+    let next = match (seen, query.from) {
+        (Some(seen), _) => seen.saturating_add(1),
+        (None, Some(from)) => from.parse().map_err(|_| ApiError::Invalid { field: "from".to_owned(), message: "from must be the number of a line.".to_owned() })?,
+        (None, None) => 1,
+    };
+    let signals = site.console.subscribe();
+    let page = ctx.log(id, next, LINES).await?;
+    if seen.is_some() && page.ended && page.lines.is_empty() {
+        // Tells a browser that comes back after the end to stop coming back.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let mut lines = Lines { ctx, id, signals, stop: site.stop, until: Instant::now() + LONGEST, next, ready: Vec::new().into_iter(), full: false, ended: false, done: false };
+    lines.take(page);
+    Ok(events(unfold(lines, Lines::next)))
+}
+
+struct Lines {
+    ctx: Ctx,
+    id: JobId,
+    signals: broadcast::Receiver<Signal>,
+    stop: watch::Receiver<bool>,
+    until: Instant,
+    /// Number of the line to read next.
+    next: u64,
+    /// Read, but not sent yet.
+    ready: std::vec::IntoIter<LogLine>,
+    /// There are more lines already.
+    full: bool,
+    ended: bool,
+    done: bool,
+}
+
+impl Lines {
+    async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        loop {
+            if let Some(line) = self.ready.next() {
+                let event = Event::default().event("line").id(line.number.to_string());
+                let event = event.json_data(&line).unwrap_or_else(|_| Event::default().comment("a line was lost"));
+                return Some((Ok(event), self));
+            }
+            if self.done || *self.stop.borrow() || Instant::now() >= self.until {
+                return None;
+            }
+            if self.ended {
+                self.done = true;
+                let last = self.next.saturating_sub(1).to_string();
+                return Some((Ok(Event::default().event("end").id(last.clone()).data(last)), self));
+            }
+            if !self.full {
+                let look = Instant::now() + LOOK;
+                tokio::select! {
+                    _ = self.stop.wait_for(|stop| *stop) => return None,
+                    _ = timeout_at(look, heard(&mut self.signals, Signal::Job(self.id))) => {}
+                }
+            }
+            // The database may be gone for a moment; the browser comes back.
+            let page = self.ctx.log(self.id, self.next, LINES).await.ok()?;
+            self.take(page);
+        }
+    }
+
+    fn take(&mut self, page: LogPage) {
+        self.next = page.next;
+        self.ended = page.ended;
+        self.full = page.lines.len() >= LINES as usize;
+        self.ready = page.lines.into_iter();
+    }
+}
+
+fn events(stream: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    let mut response = Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)).text("still here")).into_response();
+    // Reverse proxies would hold events back.
+    response.headers_mut().insert("x-accel-buffering", header::HeaderValue::from_static("no"));
+    response
+}

@@ -6,7 +6,7 @@ use view::access::Frame;
 use crate::error::PageError;
 
 /// Who is signed in, the chosen theme, and the form that was refused last, which the session forgets with this.
-#[server(endpoint = "frame/show")]
+#[server(name = ReadFrame, endpoint = "frame/show")]
 pub async fn frame() -> Result<Frame, PageError> {
     use crate::{
         context::{SignedIn, answer, expect_console},

@@ -2,77 +2,83 @@
 
 use leptos::prelude::*;
 
-/// Counts up whenever the server says that `path` changed. Stands still on the server and without JavaScript. A hidden
-/// tab closes its stream, because browsers allow six connections a host, and opens it again when it is seen.
+/// Counts up whenever the server says that `path` changed. Stands still on the server and without JavaScript.
 pub fn use_changes(path: impl Fn() -> String + 'static) -> ReadSignal<u32> {
-    let (changes, set_changes) = signal(0);
+    let (changes, set_changes) = signal(0_u32);
     #[cfg(feature = "hydrate")]
-    browser::follow(path, move |_| set_changes.update(|count| *count = count.wrapping_add(1)));
+    browser::follow(path, &["changed"], move |_, _| set_changes.update(|count: &mut u32| *count = count.wrapping_add(1)));
     #[cfg(not(feature = "hydrate"))]
     let _ = (path, set_changes);
     changes
 }
 
-/// Whether the page is taken over by JavaScript; false in the server's rendering, true after hydration.
-pub fn use_hydrated() -> ReadSignal<bool> {
-    let (hydrated, set_hydrated) = signal(false);
-    Effect::new(move |_| set_hydrated.set(true));
-    hydrated
+/// Calls `heard` with name and data of each event of these names. A hidden tab closes its stream, because browsers allow
+/// six connections a host, and opens it again, at what `path` says then, when it is seen. Does nothing on the server.
+pub fn use_events(path: impl Fn() -> String + 'static, names: &'static [&'static str], heard: impl Fn(&str, String) + 'static) {
+    #[cfg(feature = "hydrate")]
+    browser::follow(path, names, heard);
+    #[cfg(not(feature = "hydrate"))]
+    let _ = (path, names, heard);
 }
 
 #[cfg(feature = "hydrate")]
-pub(crate) mod browser {
+mod browser {
     use std::{cell::RefCell, rc::Rc};
 
     use leptos::prelude::*;
+    use send_wrapper::SendWrapper;
     use wasm_bindgen::{JsCast, closure::Closure};
     use web_sys::{EventSource, MessageEvent, VisibilityState};
 
-    /// Calls `heard` for every `changed` event of the stream while the tab is seen and the owner lives.
-    pub fn follow(path: impl Fn() -> String + 'static, heard: impl Fn(MessageEvent) + 'static) {
-        let source: Rc<RefCell<Option<EventSource>>> = Rc::default();
-        let on_changed = Closure::<dyn Fn(MessageEvent)>::new(heard);
-        let open = {
-            let source = Rc::clone(&source);
-            let on_changed = on_changed.as_ref().unchecked_ref::<web_sys::js_sys::Function>().clone();
-            move || {
-                if source.borrow().is_none()
-                    && let Ok(opened) = EventSource::new(&path())
-                {
-                    // The browser connects again by itself for as long as the tab is seen.
-                    let _ = opened.add_event_listener_with_callback("changed", &on_changed);
-                    source.replace(Some(opened));
-                }
+    /// The stream of one page, open while the tab is seen.
+    struct Stream {
+        path: Box<dyn Fn() -> String>,
+        names: &'static [&'static str],
+        heard: Closure<dyn Fn(MessageEvent)>,
+        source: RefCell<Option<EventSource>>,
+    }
+
+    impl Stream {
+        /// The browser connects again by itself, for as long as the tab is seen.
+        fn match_visibility(&self) {
+            let seen = document().visibility_state() == VisibilityState::Visible;
+            let mut source = self.source.borrow_mut();
+            match source.take() {
+                Some(open) if seen => *source = Some(open),
+                Some(open) => open.close(),
+                None if seen => *source = self.open(),
+                None => {}
             }
-        };
-        let close = {
-            let source = Rc::clone(&source);
-            move || {
-                if let Some(opened) = source.take() {
-                    opened.close();
-                }
+        }
+
+        fn open(&self) -> Option<EventSource> {
+            let source = EventSource::new(&(self.path)()).ok()?;
+            for name in self.names {
+                source.add_event_listener_with_callback(name, self.heard.as_ref().unchecked_ref()).ok()?;
             }
-        };
-        let seen = || document().visibility_state() == VisibilityState::Visible;
-        Effect::new({
-            let open = open.clone();
-            move |_| {
-                if seen() {
-                    open();
-                }
-            }
+            Some(source)
+        }
+    }
+
+    pub fn follow(path: impl Fn() -> String + 'static, names: &'static [&'static str], heard: impl Fn(&str, String) + 'static) {
+        let heard = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| heard(&event.type_(), event.data().as_string().unwrap_or_default()));
+        let stream = Rc::new(Stream { path: Box::new(path), names, heard, source: RefCell::default() });
+        let on_visibility = Closure::<dyn Fn()>::new({
+            let stream = Rc::clone(&stream);
+            move || stream.match_visibility()
         });
-        let on_visibility = {
-            let close = close.clone();
-            Closure::<dyn Fn()>::new(move || if seen() { open() } else { close() })
-        };
-        let listener = on_visibility.as_ref().unchecked_ref::<web_sys::js_sys::Function>().clone();
-        let _ = document().add_event_listener_with_callback("visibilitychange", &listener);
-        let kept = send_wrapper::SendWrapper::new((on_changed, on_visibility, listener, close));
+        let _ = document().add_event_listener_with_callback("visibilitychange", on_visibility.as_ref().unchecked_ref());
+        Effect::new({
+            let stream = Rc::clone(&stream);
+            move |_| stream.match_visibility()
+        });
+        let kept = SendWrapper::new((stream, on_visibility));
         on_cleanup(move || {
-            let (_on_changed, _on_visibility, listener, close) = kept.take();
-            let _ = document().remove_event_listener_with_callback("visibilitychange", &listener);
-            close();
+            let (stream, on_visibility) = kept.take();
+            let _ = document().remove_event_listener_with_callback("visibilitychange", on_visibility.as_ref().unchecked_ref());
+            if let Some(open) = stream.source.take() {
+                open.close();
+            }
         });
     }
 }

@@ -1,4 +1,4 @@
-//! The one place of the console that reads the system's clock and makes ids.
+//! The one place of the console that reads the system's clock, makes ids and draws random bytes.
 
 use domain::Timestamp;
 use uuid::Uuid;
@@ -14,5 +14,9 @@ impl control::Clock for SystemClock {
 
     fn mint(&self) -> Uuid {
         Uuid::now_v7()
+    }
+
+    fn random(&self) -> [u8; 32] {
+        rand::random()
     }
 }

@@ -46,7 +46,7 @@ pub async fn observe(State(site): State<Site>, request: Request, next: Next) -> 
 /// Headers that keep other sites and the browser's cache away. Pages set their own content security policy; the one
 /// added here holds beside it and for everything that is no page.
 fn protect(headers: &mut HeaderMap, https: bool) {
-    const FIXED: &[(HeaderName, &str)] = &[
+    let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -54,8 +54,8 @@ fn protect(headers: &mut HeaderMap, https: bool) {
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
-    for (name, value) in FIXED {
-        headers.insert(name.clone(), HeaderValue::from_static(value));
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
     }
     headers.append(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("frame-ancestors 'none'; base-uri 'none'; object-src 'none'"));
     if https {

@@ -29,7 +29,8 @@ use crate::{
 /// A site and what it must outlive.
 pub struct Lab {
     pub site: Site,
-    pub stop: watch::Sender<bool>,
+    /// Dropped, it would end every stream.
+    _stop: watch::Sender<bool>,
     _folder: TempDir,
 }
 
@@ -60,7 +61,7 @@ pub async fn lab() -> Lab {
         leptos: LeptosOptions::builder().output_name("slipway").site_root(folder.path().to_string_lossy().to_string()).build(),
         stop: stopped,
     };
-    Lab { site, stop, _folder: folder }
+    Lab { site, _stop: stop, _folder: folder }
 }
 
 pub fn somebody() -> Subject {

@@ -18,7 +18,7 @@ use crate::{
         api::{job, log},
         list::title,
     },
-    live::use_changes,
+    live::use_events,
     load,
 };
 
@@ -52,27 +52,21 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
     let lines = RwSignal::new(page.lines);
     let next = RwSignal::new(page.next);
     let shown = RwSignal::new(row);
-    let busy = RwSignal::new(false);
-    let changes = use_changes(move || format!("/stream/jobs/{id}"));
-    Effect::new(move |before: Option<u32>| {
-        let change = changes.get();
-        let ended = shown.with_untracked(|row| row.state.ended());
-        if before.is_some_and(|before| before != change) && whole && !ended && !busy.get_untracked() {
-            busy.set(true);
-            spawn_local(async move {
-                more(id, next, lines).await;
+    // The stream gives every line once and in order, and goes on behind the last one when it is opened again.
+    if whole && !shown.with_untracked(|row| row.state.ended()) {
+        let path = move || format!("/stream/jobs/{id}/log?from={}", next.get_untracked());
+        use_events(path, &["line", "end"], move |name, data| match (name, serde_json::from_str::<LogLine>(&data)) {
+            ("line", Ok(line)) if line.number == next.get_untracked() => {
+                next.set(line.number + 1);
+                lines.update(|lines| lines.push(line));
+            }
+            _ => spawn_local(async move {
                 if let Ok(newest) = job(id).await {
-                    let ended = newest.job.state.ended();
                     shown.set(newest.job);
-                    if ended {
-                        more(id, next, lines).await;
-                    }
                 }
-                busy.set(false);
-            });
-        }
-        change
-    });
+            }),
+        });
+    }
     let state = Memo::new(move |_| shown.with(|row| row.state));
     let empty = move || lines.with(Vec::is_empty);
     view! {
@@ -90,20 +84,6 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
             </LogView>
             {rest.map(|href| view! { <p class="section-more"><a href=href>"Later lines"</a></p> })}
         </Section>
-    }
-}
-
-/// Reads lines until there are none for now.
-async fn more(id: JobId, next: RwSignal<u64>, lines: RwSignal<Vec<LogLine>>) {
-    while let Ok(page) = log(id, next.get_untracked(), LINES).await {
-        let count = page.lines.len();
-        next.set(page.next);
-        if count > 0 {
-            lines.update(|lines| lines.extend(page.lines));
-        }
-        if count < LINES as usize {
-            return;
-        }
     }
 }
 

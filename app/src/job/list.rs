@@ -58,11 +58,12 @@ pub fn job_table(jobs: Vec<JobRow>) -> impl IntoView {
 
 fn row(job: JobRow) -> impl IntoView {
     let took = job.started_at.zip(job.ended_at).map_or_else(|| "–".to_owned(), |(from, to)| figure::length(to.as_millisecond() - from.as_millisecond()));
+    let (heading, subject) = (title(&job), format!("{} {} to {}", job.service, job.version, job.environment));
     let started = job.started_at.map(|at| view! { <TimeText at seconds=true /> });
     view! {
         <tr>
-            <Cell head=true><a href=format!("/jobs/{}", job.id)>{title(&job)}</a></Cell>
-            <Cell label="Rollout"><a href=format!("/rollouts/{}", job.rollout)>{format!("{} {} to {}", job.service, job.version, job.environment)}</a></Cell>
+            <Cell head=true><a href=format!("/jobs/{}", job.id)>{heading}</a></Cell>
+            <Cell label="Rollout"><a href=format!("/rollouts/{}", job.rollout)>{subject}</a></Cell>
             <Cell label="State"><StateBadge look=Look::attempt(job.state) /></Cell>
             <Cell label="Started">{started}</Cell>
             <Cell label="Took" numeric=true>{took}</Cell>

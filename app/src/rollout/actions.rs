@@ -40,7 +40,7 @@ fn reasoned(form: String, action: &'static str, label: &'static str, explanation
 
 /// What may be pressed on the rollout as a whole.
 pub fn rollout_actions(id: RolloutId, version: i64, digest: String, actions: RolloutActions) -> impl IntoView {
-    let plain = || fields(id, version, vec![]);
+    let plain = move || fields(id, version, vec![]);
     let with_digest = fields(id, version, vec![("input[digest]", digest)]);
     let pausing = typed("pause");
     let pause_fields = hidden(plain());
@@ -81,8 +81,8 @@ pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> imp
         .into_iter()
         .filter(|(.., decide, retry, extend)| decide.offered() || retry.offered() || extend.offered())
         .map(|(number, state, message, decide, retry, extend)| {
-            let plain = || fields(id, version, vec![("input[batch]", number.to_string())]);
-            let deciding = |decision: &str| fields(id, version, vec![("input[batch]", number.to_string()), ("input[decision]", decision.to_owned())]);
+            let plain = move || fields(id, version, vec![("input[batch]", number.to_string())]);
+            let deciding = move |decision: &str| fields(id, version, vec![("input[batch]", number.to_string()), ("input[decision]", decision.to_owned())]);
             let title = if state == "gate" { format!("Go or no-go for batch {number}?") } else { format!("Batch {number} waits for a person") };
             let extend_id = format!("extend-{number}");
             let extending = typed(&extend_id);

@@ -32,7 +32,7 @@ pub async fn charts(id: RolloutId) -> Result<Vec<ChartView>, PageError> {
     answer(ctx()?.charts(id).await)
 }
 
-#[server(endpoint = "rollout/form")]
+#[server(name = ReadRolloutForm, endpoint = "rollout/form")]
 pub async fn rollout_form() -> Result<RolloutForm, PageError> {
     answer(ctx()?.rollout_form().await)
 }

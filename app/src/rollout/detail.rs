@@ -86,7 +86,7 @@ fn Live(first: Whole) -> impl IntoView {
     let charts = Memo::new(move |_| shown.with(|shown| shown.charts.clone()));
     let jobs = Memo::new(move |_| shown.with(|shown| shown.view.jobs.clone()));
     let events = Memo::new(move |_| shown.with(|shown| shown.view.events.clone()));
-    let plan = shown.with_untracked(|shown| plan_facts(&shown.view));
+    let plan = shown.with_untracked(|shown| plan_facts(shown.view.clone()));
     let request = Memo::new(move |_| shown.with(|shown| (shown.view.reason.clone(), shown.view.row.requested_by.clone(), shown.view.row.created_at, shown.view.decided.clone())));
     // The clock is set again whenever the server was heard; in between the browser carries it on.
     let now = Signal::derive(move || shown.with(|shown| shown.view.now));
@@ -155,16 +155,16 @@ fn sum(counts: Vec<(domain::host::HostPhase, u32)>) -> Vec<(domain::host::HostPh
     sums.into_iter().collect()
 }
 
-fn plan_facts(view: &RolloutView) -> impl IntoView + use<> {
-    let commit = view.commit.clone().map(|commit| view! { <Fact name="Commit"><Digest value=commit /></Fact> });
+fn plan_facts(view: RolloutView) -> impl IntoView {
+    let commit = view.commit.map(|commit| view! { <Fact name="Commit"><Digest value=commit /></Fact> });
     let allowed = format!("latency +{} %, errors +{} points", view.tolerance.latency_percent, f64::from(view.tolerance.error_basis_points) / 100.0);
     view! {
         <Facts>
-            <Fact name="Plan"><Digest value=view.digest.clone() /></Fact>
-            <Fact name="Artefact"><code>{view.artifact.clone()}</code></Fact>
-            <Fact name="SHA-256"><Digest value=view.sha256.clone() /></Fact>
+            <Fact name="Plan"><Digest value=view.digest /></Fact>
+            <Fact name="Artefact"><code>{view.artifact}</code></Fact>
+            <Fact name="SHA-256"><Digest value=view.sha256 /></Fact>
             {commit}
-            <Fact name="Batches">{view.split.clone()}</Fact>
+            <Fact name="Batches">{view.split}</Fact>
             <Fact name="Gate">{view.gate.word()}</Fact>
             <Fact name="Allowed">{allowed}</Fact>
         </Facts>

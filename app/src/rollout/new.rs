@@ -66,12 +66,15 @@ fn form_view(form: RolloutForm, previewed: Option<Result<PlanPreview, ApiError>>
         None => (None, None),
     };
     let typed = typed("request");
-    let typed = if in_address.is_empty() { typed } else { typed.with_values(in_address).with_error(preview_error) };
-    let other = typed.other_error(FIELDS).map(|error| view! { <ErrorPanel error /> });
+    let typed = StoredValue::new(if in_address.is_empty() { typed } else { typed.with_values(in_address).with_error(preview_error) });
+    let value = move |field: &str, default: &str| typed.with_value(|typed| typed.value(field, default));
+    let error = move |field: &str| typed.with_value(|typed| typed.field_error(field));
+    let other = typed.with_value(|typed| typed.other_error(FIELDS)).map(|error| view! { <ErrorPanel error /> });
     let service = service.or_else(|| (services.len() == 1).then(|| services[0].0.clone())).unwrap_or_default();
     let environment = if environments.len() == 1 { environments[0].0.clone() } else { String::new() };
     let choices = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(slug, name)| Choice::new(slug, name, "")).collect::<Vec<_>>();
-    let refused = may_request.why().map(|why| view! { <Alert tone=Tone::Warn title="You cannot request a rollout">{why.to_owned()}</Alert> });
+    let (services, environments) = (choices(services), choices(environments));
+    let refused = may_request.why().map(str::to_owned).map(|why| view! { <Alert tone=Tone::Warn title="You cannot request a rollout">{why}</Alert> });
     view! {
         <PageHeader title="New rollout" crumbs=vec![Crumb::link("Rollouts", "/rollouts"), Crumb::here("New")] sub=|| "Nothing is touched before the plan is approved and an operator releases it." />
         {refused}
@@ -80,22 +83,22 @@ fn form_view(form: RolloutForm, previewed: Option<Result<PlanPreview, ApiError>>
         <form method="post" action="/api/rollout/request" id="request" class="form">
             <input type="hidden" name="input[idempotency_key]" value=idempotency_key />
             <Section title="What goes out" id="what">
-                {choose("service", "Service", choices(services), &service, &typed)}
-                {choose("environment", "Environment", choices(environments), &environment, &typed)}
-                {text("version", "Version", "", "As the service's health endpoint reports it, such as 1.4.2.", true, &typed)}
-                {text("artifact", "Artefact", "", "A file of the artefact folder, or an https:// address.", true, &typed)}
+                {choose("service", "Service", services, service, typed)}
+                {choose("environment", "Environment", environments, environment, typed)}
+                {text("version", "Version", "", "As the service's health endpoint reports it, such as 1.4.2.", true, typed)}
+                {text("artifact", "Artefact", "", "A file of the artefact folder, or an https:// address.", true, typed)}
                 {(!artifacts.is_empty()).then(|| view! { <p class="field-hint">"In the artefact folder: " {artifacts.join(", ")}</p> })}
-                {text("sha256", "SHA-256", "", "May be left out for a file; hosts refuse an artefact with another one.", false, &typed)}
-                {text("commit", "Commit", "", "What the artefact was built from.", false, &typed)}
+                {text("sha256", "SHA-256", "", "May be left out for a file; hosts refuse an artefact with another one.", false, typed)}
+                {text("commit", "Commit", "", "What the artefact was built from.", false, typed)}
             </Section>
             <Section title="How" id="how">
-                {text("split", "Batches", "33/33/34%", "Shares (33/33/34%), numbers (1/2/3 hosts), or rules (criticality=low/domain=a/rest). Non-critical hosts come first.", true, &typed)}
-                {text("bake", "Bake time", "48h/48h/72h", "How long each batch is watched: one for all, or one each.", true, &typed)}
+                {text("split", "Batches", "33/33/34%", "Shares (33/33/34%), numbers (1/2/3 hosts), or rules (criticality=low/domain=a/rest). Non-critical hosts come first.", true, typed)}
+                {text("bake", "Bake time", "48h/48h/72h", "How long each batch is watched: one for all, or one each.", true, typed)}
                 <Choices
                     name="input[gate]"
                     label="Gate"
-                    value=typed.value("gate", GateRule::Automatic.word())
-                    error=typed.field_error("gate")
+                    value=value("gate", GateRule::Automatic.word())
+                    error=error("gate")
                     choices=vec![
                         Choice::new(GateRule::Automatic.word(), "Automatic", "A passing verdict promotes; anything else asks a person"),
                         Choice::new(GateRule::Manual.word(), "Manual", "A person decides each batch"),
@@ -104,13 +107,13 @@ fn form_view(form: RolloutForm, previewed: Option<Result<PlanPreview, ApiError>>
                 />
                 <details class="more">
                     <summary>"Tolerances and waiting"</summary>
-                    {text("latency_tolerance", "Latency may grow by, %", "5", "", false, &typed)}
-                    {text("error_tolerance", "Error rate may grow by, percentage points", "1", "", false, &typed)}
-                    {text("gate_wait", "A gate waits for", "24h", "Then the batch is held.", false, &typed)}
+                    {text("latency_tolerance", "Latency may grow by, %", "5", "", false, typed)}
+                    {text("error_tolerance", "Error rate may grow by, percentage points", "1", "", false, typed)}
+                    {text("gate_wait", "A gate waits for", "24h", "Then the batch is held.", false, typed)}
                 </details>
             </Section>
             <Section title="Why" id="why">
-                <TextArea name="input[reason]" id="reason" label="Reason" value=typed.value("reason", "") error=typed.field_error("reason") hint="Approvers and auditors read it." />
+                <TextArea name="input[reason]" id="reason" label="Reason" value=value("reason", "") error=error("reason") hint="Approvers and auditors read it." />
             </Section>
             <FormActions>
                 <button type="submit" class=ButtonTone::Plain.class() formmethod="get" formaction="/rollouts/new" formnovalidate>"Preview"</button>
@@ -120,12 +123,19 @@ fn form_view(form: RolloutForm, previewed: Option<Result<PlanPreview, ApiError>>
     }
 }
 
-fn text(field: &'static str, label: &'static str, default: &str, hint: &'static str, required: bool, typed: &Typed) -> impl IntoView + use<> {
-    view! { <TextField name=format!("input[{field}]") id=field label value=typed.value(field, default) error=typed.field_error(field) hint=(!hint.is_empty()).then(|| hint.to_owned()) required mono=true /> }
+fn text(field: &'static str, label: &'static str, default: &str, hint: &'static str, required: bool, typed: StoredValue<Typed>) -> impl IntoView {
+    let (value, error) = typed.with_value(|typed| (typed.value(field, default), typed.field_error(field)));
+    let name = format!("input[{field}]");
+    if hint.is_empty() {
+        view! { <TextField name id=field label value error required mono=true /> }.into_any()
+    } else {
+        view! { <TextField name id=field label value error hint required mono=true /> }.into_any()
+    }
 }
 
-fn choose(field: &'static str, label: &'static str, choices: Vec<Choice>, default: &str, typed: &Typed) -> impl IntoView + use<> {
-    view! { <Select name=format!("input[{field}]") id=field label choices value=typed.value(field, default) error=typed.field_error(field) /> }
+fn choose(field: &'static str, label: &'static str, choices: Vec<Choice>, default: String, typed: StoredValue<Typed>) -> impl IntoView {
+    let (value, error) = typed.with_value(|typed| (typed.value(field, &default), typed.field_error(field)));
+    view! { <Select name=format!("input[{field}]") id=field label choices value error /> }
 }
 
 fn plan_view(plan: PlanPreview) -> impl IntoView {

@@ -20,7 +20,7 @@ pub async fn service(slug: String) -> Result<ServiceView, PageError> {
     answer(ctx()?.service(slug).await)
 }
 
-#[server(endpoint = "service/form")]
+#[server(name = ReadOnboardingForm, endpoint = "service/form")]
 pub async fn onboarding_form() -> Result<OnboardingForm, PageError> {
     answer(ctx()?.onboarding_form().await)
 }

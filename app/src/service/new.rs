@@ -20,12 +20,12 @@ pub fn OnboardPage() -> impl IntoView {
 }
 
 fn form_view(OnboardingForm { teams, may_onboard }: OnboardingForm) -> impl IntoView {
-    let form = typed("onboard");
-    let value = |field: &str, default: &str| form.value(field, default);
-    let error = |field: &str| form.field_error(field);
+    let form = StoredValue::new(typed("onboard"));
+    let value = move |field: &str, default: &str| form.with_value(|form| form.value(field, default));
+    let error = move |field: &str| form.with_value(|form| form.field_error(field));
     let choices: Vec<Choice> = teams.iter().map(|team| Choice::new(&team.slug, &team.name, "")).collect();
     let only = if teams.len() == 1 { teams[0].slug.clone() } else { String::new() };
-    let refused = form.other_error(FIELDS).map(|error| view! { <ErrorPanel error /> });
+    let refused = form.with_value(|form| form.other_error(FIELDS)).map(|error| view! { <ErrorPanel error /> });
     let allowance = match may_onboard {
         Allowance::NotOffered => Allowance::Allowed,
         allowance => allowance,
@@ -34,7 +34,7 @@ fn form_view(OnboardingForm { teams, may_onboard }: OnboardingForm) -> impl Into
         <PageHeader
             title="Bring a service in"
             crumbs=vec![Crumb::link("Services", "/services"), Crumb::here("New")]
-            sub=|| "Everything can be changed later except the short name."
+            sub=|| "What it is, where it runs, and what it is judged by."
         />
         {refused}
         <form method="post" action="/api/service/onboard" id="onboard" class="form">

@@ -95,7 +95,7 @@ impl Ctx {
             if row.state.ended() {
                 return Err(Error::Conflict("The job has ended already; there is nothing to stop.".to_owned()));
             }
-            self.store().job_cancel(&permit, id, &reason, self.console.now()).await?;
+            self.store().job_cancel(&permit, id, reason.as_str(), self.console.now()).await?;
             self.console.signal(Signal::Job(id));
             self.console.wake();
             Ok(())

@@ -108,18 +108,24 @@ pub(crate) async fn judge_batch(console: &Console, rollout: &Rollout, batch: &Ba
     let bake_ms = i64::try_from(batch.bake_seconds.saturating_mul(1000) / console.time_scale().max(1)).unwrap_or(i64::MAX);
     let shortest = SignedDuration::from_secs(FEWEST_INTERVALS.saturating_mul(i64::try_from(console.interval_seconds()).unwrap_or(1)));
     let length = SignedDuration::from_millis(bake_ms).clamp(shortest.min(LONGEST), LONGEST);
-    let answers = console.ask(&service.telemetry, rollout.plan.environment_slug.as_str(), before(touched, length), now).await;
-    let until = answers.trusted_until(now);
+    let environment = rollout.plan.environment_slug.as_str();
+    // Asked for apart: over the days of a long bake one answer would have intervals of many minutes.
+    let (baseline, current) = tokio::join!(
+        console.ask(&service.telemetry, environment, before(touched, length), touched),
+        console.ask(&service.telemetry, environment, since.max(before(now, LONGEST)), now)
+    );
+    let interval = baseline.interval.max(current.interval);
+    let until = current.trusted_until(now);
     // The interval in which the batch was verified still holds the end of the deployment.
-    let from = since.checked_add(answers.interval).unwrap_or(since).max(before(until, LONGEST));
+    let from = since.checked_add(interval).unwrap_or(since).max(before(until, LONGEST));
     let hosts: BTreeSet<String> = planned(rollout, batch.number).map(str::to_owned).collect();
     let window = Window {
         hosts,
-        interval: answers.interval,
-        baseline: answers.stretch(before(touched, length), touched),
-        current: answers.stretch(from, until),
+        interval,
+        baseline: baseline.stretch(before(touched, length), touched),
+        current: current.stretch(from, until),
     };
-    Ok(judge::judge(&window, &rollout.plan.strategy.tolerance, now, answers.queries))
+    Ok(judge::judge(&window, &rollout.plan.strategy.tolerance, now, current.queries))
 }
 
 fn planned(rollout: &Rollout, batch: u32) -> impl Iterator<Item = &str> {

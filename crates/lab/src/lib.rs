@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod datadog;
+pub mod demo;
 mod disk;
 pub mod faults;
 mod fleet;

@@ -20,6 +20,8 @@ struct Arguments {
 enum Command {
     /// Start a lab and run it until Ctrl-C or SIGTERM. Every port may be 0 for any free one.
     Up(Up),
+    /// Roll a good and a bad release out through a console on a lab, and leave both running.
+    Demo(lab::demo::Arguments),
     /// Make a host of a running lab misbehave, or well again.
     Fault {
         /// The running lab's folder.
@@ -75,6 +77,7 @@ async fn main() -> std::process::ExitCode {
         .init();
     let done = match Arguments::parse().command {
         Command::Up(arguments) => up(arguments).await,
+        Command::Demo(arguments) => lab::demo::run(arguments).await,
         Command::Fault { dir, host, fault } => ask_for_fault(dir, host, fault).await,
     };
     match done {

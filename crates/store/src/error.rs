@@ -52,7 +52,7 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             E::Database(refused) => of_database(refused.as_ref()),
             E::PoolTimedOut => Self::Unavailable {
-                message: "The database is busy: no connection became free in time. Nothing was changed. Try again in a moment; if it stays so, look for another process that holds it locked.".to_owned(),
+                message: "No connection to the database became free in time: it is busy, locked by another process, or gone. Nothing was changed. Try again in a moment; if it stays so, check that it runs.".to_owned(),
             },
             E::Io(_) | E::Tls(_) | E::PoolClosed | E::WorkerCrashed | E::Protocol(_) | E::Configuration(_) | E::BeginFailed => Self::unavailable(error),
             _ => Self::defect(error),

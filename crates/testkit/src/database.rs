@@ -31,14 +31,16 @@ impl Database {
         Self { store, url, _folder: None }
     }
 
-    /// One of each kind, for a test that walks over them.
-    pub async fn each() -> [Self; 2] {
-        [Self::sqlite().await, Self::postgres().await]
-    }
-
     /// Runs statements behind the store's back, to damage rows or to try what the database itself refuses.
     pub async fn try_run(&self, sql: &str) -> Result<(), sqlx::Error> {
         try_run(&self.url, sql).await
+    }
+
+    /// A connection of its own on which these statements were run: it holds what they locked until it is dropped.
+    pub async fn hold(&self, sql: &str) -> AnyConnection {
+        let mut connection = AnyConnection::connect(&self.url).await.expect("the database answers");
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect("the statements run");
+        connection
     }
 
     /// As `try_run`, for what must succeed.

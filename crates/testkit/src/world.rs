@@ -1,15 +1,14 @@
 //! A small installation: teams, people, a service, an environment with hosts, and rollouts that move through the store.
 
 use domain::{
-    audit::AuditNote,
+    attempt::AttemptState,
+    audit::{Actor, AuditNote},
     change_request::{ChangeRequest, ChangeRequestEvent},
     environment::Environment,
-    host::Host,
-    id::{AttemptId, JobId, RolloutId, TeamId},
+    host::{Host, HostOutcome, HostReport},
+    id::{AttemptId, JobId, RolloutId},
     job::{JobEnd, JobReport},
-    attempt::AttemptState,
-    host::{HostOutcome, HostReport},
-    rollout::{Change, Event, Moment},
+    rollout::{Change, Event, Moment, Rollout},
     service::Service,
     team::Team,
 };
@@ -142,12 +141,12 @@ impl World {
     }
 
     /// The rollout after an event that fits its state.
-    pub fn applied(&self, rollout: domain::rollout::Rollout, event: Event, subject: &Subject) -> Change {
-        let actor = domain::audit::Actor::Person { id: subject.user, name: subject.name.clone() };
+    pub fn applied(&self, rollout: Rollout, event: Event, subject: &Subject) -> Change {
+        let actor = Actor::Person { id: subject.user, name: subject.name.clone() };
         self.applied_by(rollout, event, &actor)
     }
 
-    fn applied_by(&self, rollout: domain::rollout::Rollout, event: Event, actor: &domain::audit::Actor) -> Change {
+    fn applied_by(&self, rollout: Rollout, event: Event, actor: &Actor) -> Change {
         rollout.apply(event, actor, &mut Moment { now: self.clock.now(), mint: &mut mint, time_scale: 1 }).expect("the event fits")
     }
 
@@ -207,9 +206,5 @@ impl World {
     /// A note, for tests of the audit trail.
     pub fn note(&self, action: &str) -> AuditNote {
         AuditNote::new(action, "Something was done", "for a test")
-    }
-
-    pub fn team_id(&self) -> TeamId {
-        self.team.id
     }
 }

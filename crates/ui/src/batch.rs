@@ -4,7 +4,7 @@ use domain::{Timestamp, host::HostPhase, strategy::spell_seconds};
 use leptos::prelude::*;
 use view::rollout::{BakeView, BatchView};
 
-use crate::{badge::StateBadge, figure, icon::Icon, state::Look, text::TimeText, tone::Tone};
+use crate::{badge::StateBadge, figure, host, icon::Icon, state::Look, text::TimeText, tone::Tone};
 
 /// How a batch stands with one of its three steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,8 +12,12 @@ pub enum Step {
     Ahead,
     Now,
     Done,
-    /// A person has to act here.
+    /// A person has to decide.
+    Decide,
+    /// It stopped here, and a person has to act.
     Stuck,
+    /// Taking it back did not work.
+    Failed,
     /// Was taken back.
     Reversed,
     Skipped,
@@ -25,6 +29,8 @@ impl Step {
             Self::Ahead => (Tone::Neutral, None, "not yet"),
             Self::Now => (Tone::Active, Some(Icon::Turning), "now"),
             Self::Done => (Tone::Good, Some(Icon::Check), "done"),
+            Self::Decide => (Tone::Waiting, Some(Icon::Gate), "waits for a decision"),
+            Self::Failed => (Tone::Bad, Some(Icon::Octagon), "could not be taken back"),
             Self::Stuck => (Tone::Warn, Some(Icon::Held), "waits for a person"),
             Self::Reversed => (Tone::Warn, Some(Icon::Undo), "taken back"),
             Self::Skipped => (Tone::Neutral, Some(Icon::Minus), "skipped"),
@@ -34,20 +40,18 @@ impl Step {
 
 /// How a batch stands with deploy, bake and gate.
 pub fn steps(batch: &BatchView) -> [Step; 3] {
-    use Step::{Ahead, Done, Now, Reversed, Skipped, Stuck};
+    use Step::{Ahead, Decide, Done, Failed, Now, Reversed, Skipped, Stuck};
     // Hosts were verified before the bake began, so what stopped later stopped during the bake or at the gate.
     let baked = batch.verified_at.is_some();
     match batch.state.as_str() {
-        "deploying" | "validating" => [Now, Ahead, Ahead],
-        "probing" if baked => [Now, Ahead, Ahead],
-        "probing" => [Now, Ahead, Ahead],
+        "deploying" | "validating" | "probing" => [Now, Ahead, Ahead],
         "baking" => [Done, Now, Ahead],
-        "gate" => [Done, Done, Stuck],
+        "gate" => [Done, Done, Decide],
         "promoted" => [Done, Done, Done],
         "held" if baked => [Done, Done, Stuck],
         "held" => [Stuck, Ahead, Ahead],
         "rolling_back" | "rolled_back" => [Reversed, Skipped, Skipped],
-        "rollback_failed" => [Stuck, Skipped, Skipped],
+        "rollback_failed" => [Failed, Skipped, Skipped],
         _ => [Ahead, Ahead, Ahead],
     }
 }
@@ -78,10 +82,10 @@ fn entry(here: bool, batch: BatchView, now: Signal<Timestamp>) -> impl IntoView 
     let look = Look::batch(&batch.state);
     let [deploy, bake, gate] = steps(&batch);
     let gate_note = batch.gate_expires.map(|at| view! { "decide by " <TimeText at /> }.into_any());
-    let planned = format!("{} planned", spell_seconds(batch.bake_seconds));
+    let planned = spell_seconds(batch.bake_seconds);
     let tone = look.tone.class();
     view! {
-        <li class=if here { format!("tb {tone} is-here") } else { format!("tb {tone}") } aria-current=here.then_some("step")>
+        <li class=if here { format!("tb {tone} is-here") } else { format!("tb {tone}") } id=format!("batch-{}", batch.number) aria-current=here.then_some("step")>
             <p class="tb-head">
                 <a class="tb-name" href=format!("#batch-{}", batch.number)>{format!("Batch {}", batch.number)}</a>
                 <span class="muted">{figure::count(batch.host_count, "host")}</span>
@@ -101,7 +105,7 @@ fn entry(here: bool, batch: BatchView, now: Signal<Timestamp>) -> impl IntoView 
 fn step(name: &'static str, step: Step, note: Option<AnyView>) -> impl IntoView {
     let (tone, icon, meaning) = step.look();
     view! {
-        <li class=format!("tb-step {}", tone.class()) class:is-now=matches!(step, Step::Now | Step::Stuck)>
+        <li class=format!("tb-step {}", tone.class())>
             <span class="tb-step-name">{icon.map(Icon::draw)} {name} <span class="sr-only">{format!(", {meaning}")}</span></span>
             <span class="tb-step-note">{note}</span>
         </li>
@@ -112,14 +116,13 @@ fn step(name: &'static str, step: Step, note: Option<AnyView>) -> impl IntoView 
 fn reached(batch: &BatchView) -> String {
     let count = |pick: fn(HostPhase) -> bool| batch.counts.iter().filter(|(phase, _)| pick(*phase)).map(|(_, n)| n).sum::<u32>();
     let back = count(|phase| phase == HostPhase::RolledBack);
-    let bad = count(|phase| matches!(phase, HostPhase::Failed | HostPhase::Unreachable | HostPhase::RollbackFailed | HostPhase::Unknown));
     let mut text = if back > 0 {
         format!("{back} of {} back", batch.host_count)
     } else {
         format!("{} of {}", count(HostPhase::current), batch.host_count)
     };
-    if bad > 0 {
-        text.push_str(&format!(", {bad} in trouble"));
+    for (phase, n) in batch.counts.iter().filter(|(phase, _)| host::troubled(*phase)) {
+        text.push_str(&format!(", {n} {}", Look::host(*phase).label.to_lowercase()));
     }
     text
 }
@@ -214,6 +217,6 @@ mod tests {
 
     #[test]
     fn hosts_in_trouble_are_counted_apart() {
-        assert_eq!(reached(&batch(1, "held", false)), "2 of 3, 1 in trouble");
+        assert_eq!(reached(&batch(1, "held", false)), "2 of 3, 1 failed");
     }
 }

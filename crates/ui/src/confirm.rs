@@ -26,7 +26,7 @@ pub fn Confirm(
     allowance.offered().then(|| {
         if allowance.allowed() {
             view! {
-                <details class="confirm" id=id open=open>
+                <details class="confirm" id=id name="confirm" open=open>
                     <summary class=tone.class()>{icon.map(Icon::draw)} {label}</summary>
                     <div class="confirm-panel">{children()}</div>
                 </details>

@@ -143,8 +143,12 @@ pub fn Choices(
     /// Why the value was refused.
     #[prop(optional_no_strip)]
     error: Option<String>,
+    /// Id of the group where the name is used twice on a page.
+    #[prop(optional, into)]
+    id: Option<String>,
 ) -> impl IntoView {
-    let error_id = error.as_ref().map(|_| format!("{name}-error"));
+    let id = id.unwrap_or_else(|| name.clone());
+    let error_id = error.as_ref().map(|_| format!("{id}-error"));
     let class = if error.is_some() { "field choices is-invalid" } else { "field choices" };
     let items = choices
         .into_iter()
@@ -159,7 +163,7 @@ pub fn Choices(
         })
         .collect_view();
     view! {
-        <fieldset class=class id=name aria-describedby=error_id>
+        <fieldset class=class id=id aria-describedby=error_id>
             <legend>{label}</legend>
             {hint.map(|hint| view! { <p class="field-hint">{hint}</p> })}
             <div class="choices-items">{items}</div>

@@ -106,7 +106,8 @@ fn versions(host: &HostCell) -> String {
     }
 }
 
-const fn troubled(phase: HostPhase) -> bool {
+/// A person should look at the host.
+pub(crate) const fn troubled(phase: HostPhase) -> bool {
     matches!(phase, HostPhase::Failed | HostPhase::Unreachable | HostPhase::RollbackFailed | HostPhase::Unknown)
 }
 

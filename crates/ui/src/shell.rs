@@ -75,6 +75,7 @@ pub fn TopNav(
         }
         now
     });
+    let has_nav = !nav.is_empty();
     let links = nav
         .into_iter()
         .map(|link| view! { <li><a href=link.href aria-current=move || path.with(|path| link.holds(path)).then_some("page")>{link.label}</a></li> })
@@ -85,13 +86,18 @@ pub fn TopNav(
                 <Logo />
                 "Slipway"
             </a>
-            <button class="top-menu btn btn-ghost btn-sm" type="button" popovertarget="main-nav">
-                {Icon::Menu.draw()}
-                "Menu"
-            </button>
-            <nav class="top-nav" id="main-nav" popover="auto" aria-label="Main" node_ref=menu>
-                <ul>{links}</ul>
-            </nav>
+            {has_nav
+                .then(|| {
+                    view! {
+                        <button class="btn btn-ghost btn-sm md:hidden" type="button" popovertarget="main-nav">
+                            {Icon::Menu.draw()}
+                            "Menu"
+                        </button>
+                        <nav class="top-nav" id="main-nav" popover="auto" aria-label="Main" node_ref=menu>
+                            <ul>{links}</ul>
+                        </nav>
+                    }
+                })}
             {match viewer {
                 None => {
                     view! {

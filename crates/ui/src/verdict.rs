@@ -24,6 +24,7 @@ pub fn VerdictCard(verdict: Verdict, #[prop(default = "Verdict".to_owned(), into
         Column::number("Samples"),
         Column::number("p"),
     ];
+    let measured = !verdict.measurements.is_empty();
     let rows = verdict.measurements.into_iter().map(row).collect_view();
     let queries = verdict.queries;
     view! {
@@ -34,7 +35,16 @@ pub fn VerdictCard(verdict: Verdict, #[prop(default = "Verdict".to_owned(), into
                 <span class="muted">{look.hint}</span>
                 <TimeText at=verdict.at seconds=true />
             </p>
-            <DataTable caption="Measurements behind the verdict" columns>{rows}</DataTable>
+            {if measured {
+                view! {
+                    <DataTable caption="Measurements behind the verdict" columns>
+                        {rows}
+                    </DataTable>
+                }
+                    .into_any()
+            } else {
+                view! { <p class="verdict-empty">"There is no measurement at all."</p> }.into_any()
+            }}
             {(!queries.is_empty())
                 .then(|| {
                     view! {

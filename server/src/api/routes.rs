@@ -5,7 +5,8 @@ use axum::{
     extract::{Path, rejection::JsonRejection},
     http::StatusCode,
 };
-use control::{Ctx, RolloutQuery};
+use control::Ctx;
+use view::input::RolloutQuery;
 use domain::id::{JobId, RolloutId};
 use serde::Deserialize;
 use utoipa::IntoParams;

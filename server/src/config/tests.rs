@@ -56,7 +56,9 @@ fn the_environment_wins_and_text_stays_text() {
 /// Each refusal names the setting, and the words tell what to do.
 #[test]
 fn refusals_name_the_setting_and_the_next_step() {
-    let table: &[(&str, &str, &[(&str, &str)], &[&str])] = &[
+    /// Case, file, environment, words of the refusal.
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+    let table: &[Case] = &[
         ("no key", "", &[], &["secret_key", "openssl rand -base64 32", "SLIPWAY_SECRET_KEY"]),
         ("short key", "secret_key = \"c2hvcnQ=\"", &[], &["secret_key", "32 bytes"]),
         ("no base64", "secret_key = \"%%%\"", &[], &["secret_key", "base64"]),

@@ -113,8 +113,14 @@ impl Runner {
         let id = attempt.id;
         let watch = self.watch(id, job, rollout).await?;
         let (plan, hosts) = (watch.plan.clone(), watch.hosts.clone());
+        if hosts.is_empty() {
+            // Every host is where the job would bring it, so there is nothing to run.
+            let conclusion = Conclusion { end: JobEnd::Completed, hosts: Default::default() };
+            return self.finish(attempt, job, kind, rollout, conclusion).await;
+        }
         let launched = spawn_blocking(move || -> Result<(), String> {
-            if automation::digest(&settings.ansible.project_dir).map_err(|error| error.to_string())? != plan.automation {
+            // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
+            if kind == JobKind::Deploy && automation::digest(&settings.ansible.project_dir).map_err(|error| error.to_string())? != plan.automation {
                 return Err("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned());
             }
             let run = Run {
@@ -147,6 +153,10 @@ impl Runner {
     async fn look_after(&mut self, open: &OpenAttempt) -> Result<(), Error> {
         let OpenAttempt { attempt, job, kind, rollout, cancel_asked, .. } = open;
         let folder = self.console.attempt_folder(attempt.id);
+        if attempt.state == AttemptState::Starting && !folder.exists() {
+            // Claimed by a process that ended before it made the folder: nothing was launched.
+            return self.start(attempt, *job, *kind, open.batch, *rollout).await;
+        }
         let at = folder.clone();
         let found = spawn_blocking(move || supervisor::inspect(&at)).await.map_err(|error| Error::Internal(error.to_string()))?;
         let found = found.map_err(|error| Error::Unavailable(error.to_string()))?;

@@ -13,26 +13,52 @@ use crate::Console;
 
 /// Runs every reconciler until `stop` turns true.
 pub(crate) async fn run(console: &Console, stop: watch::Receiver<bool>) {
-    let inner = &console.inner;
-    let mut jobs = job::Runner::new(console.clone());
-    tokio::join!(
-        every(Duration::from_millis(250), &inner.jobs_due, stop.clone(), async || jobs.round().await),
-        every(Duration::from_millis(500), &inner.rollouts_due, stop.clone(), async || rollout::round(console).await),
-        every(Duration::from_secs(2), &inner.outbox_due, stop, async || outbox::round(console).await),
-    );
+    tokio::join!(jobs(console, stop.clone()), rollouts(console, stop.clone()), outbox(console, stop));
 }
 
-/// Calls `round` once a period and whenever `due` is notified. Rounds never overlap.
-async fn every(period: Duration, due: &Notify, mut stop: watch::Receiver<bool>, mut round: impl AsyncFnMut()) {
-    loop {
-        if *stop.borrow() {
-            return;
-        }
-        round().await;
+async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
+    let mut pace = Pace { period: Duration::from_millis(250), due: &console.inner.jobs_due, stop };
+    let mut runner = job::Runner::new(console.clone());
+    while pace.goes_on() {
+        runner.round().await;
+        pace.wait().await;
+    }
+}
+
+async fn rollouts(console: &Console, stop: watch::Receiver<bool>) {
+    let mut pace = Pace { period: Duration::from_millis(500), due: &console.inner.rollouts_due, stop };
+    while pace.goes_on() {
+        rollout::round(console).await;
+        pace.wait().await;
+    }
+}
+
+async fn outbox(console: &Console, stop: watch::Receiver<bool>) {
+    let mut pace = Pace { period: Duration::from_secs(2), due: &console.inner.outbox_due, stop };
+    while pace.goes_on() {
+        outbox::round(console).await;
+        pace.wait().await;
+    }
+}
+
+/// When a reconciler looks again: after a period, or as soon as it is told.
+struct Pace<'a> {
+    period: Duration,
+    due: &'a Notify,
+    stop: watch::Receiver<bool>,
+}
+
+impl Pace<'_> {
+    fn goes_on(&self) -> bool {
+        !*self.stop.borrow()
+    }
+
+    async fn wait(&mut self) {
         tokio::select! {
-            () = due.notified() => {}
-            () = tokio::time::sleep(period) => {}
-            changed = stop.changed() => if changed.is_err() { return },
+            () = self.due.notified() => {}
+            () = tokio::time::sleep(self.period) => {}
+            // Whoever held the other end is gone, and with it the wish to go on; the period keeps this from spinning.
+            changed = self.stop.changed() => if changed.is_err() { tokio::time::sleep(self.period).await },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Moves rollouts on what jobs, telemetry and the clock report.
 
 use domain::{
-    batch::{Batch, BatchState, BakeClock},
+    batch::{Batch, BatchState},
     id::{JobId, RolloutId},
     job::JobReport,
     rollout::{Event, RolloutState},
@@ -56,12 +56,11 @@ async fn look_after(console: &Console, id: RolloutId) -> Result<(), Error> {
     apply(console, id, None, |loaded| gate_due(loaded, now).then_some(Event::Tick)).await
 }
 
-/// A baking batch is judged when a look is due or its bake is over; a promoted one while its rollout runs.
+/// A batch is judged when a look is due, at its gate too; a promoted one along with the others while its rollout runs.
 fn watched(batch: &Batch, state: &RolloutState, now: domain::Timestamp) -> bool {
     match &batch.state {
-        BatchState::Baking { clock, next_look, .. } => *next_look <= now || matches!(clock, BakeClock::Running { until } if *until <= now),
         BatchState::Promoted { .. } => matches!(state, RolloutState::Running),
-        _ => false,
+        _ => batch.look_due(now),
     }
 }
 

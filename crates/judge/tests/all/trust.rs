@@ -174,7 +174,7 @@ fn some_answer() -> impl Strategy<Value = u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever comes: no panic, three measurements with a sentence each, and a Pass only from whole data on both sides.
     #[test]

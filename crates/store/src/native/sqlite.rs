@@ -39,7 +39,7 @@ pub(crate) fn creating(url: &str) -> String {
 pub(crate) async fn migration_lock(url: &str) -> Result<File> {
     let options = SqliteConnectOptions::from_str(url).map_err(StoreError::unavailable)?;
     let mut path = PathBuf::from(options.get_filename()).into_os_string();
-    if path.is_empty() || path == ":memory:" || url.contains("mode=memory") {
+    if path.is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
         return Err(StoreError::Unavailable { message: "Slipway keeps its data in a file. Write “sqlite:///path/to/slipway.db”.".to_owned() });
     }
     path.push(".lock");

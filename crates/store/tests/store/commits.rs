@@ -65,7 +65,6 @@ async fn a_permit_for_another_rollout_is_refused(db: Database) {
 async fn two_commits_at_once_make_one(db: Database) {
     let world = World::new(db, 3).await;
     let id = world.request("1.1.0").await;
-    let approve = || world.act(&world.ada, Action::Approve, id, Event::Approve);
     let loaded = world.load(id).await;
     let permit = permit(&world.ada, Action::Approve, world.resource(&loaded));
     let change = world.applied(loaded.rollout, Event::Approve, &world.ada);
@@ -74,7 +73,6 @@ async fn two_commits_at_once_make_one(db: Database) {
     let done = [one, two, three];
     assert_eq!(done.iter().filter(|result| result.is_ok()).count(), 1, "{done:?}");
     assert_eq!(done.into_iter().filter(|result| is_conflict(result.clone())).count(), 2);
-    drop(approve);
 }
 
 async fn a_held_host_is_refused(db: Database) {

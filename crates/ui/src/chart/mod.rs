@@ -65,7 +65,7 @@ fn Plot(chart: ChartView, id: String, axis: Axis, time: TimeAxis, title: String)
         .iter()
         .map(|&at| {
             let place = x(at);
-            let anchor = if place > 92.0 { "end" } else if place < 8.0 { "start" } else { "middle" };
+            let anchor = if place > 95.0 { "end" } else { "middle" };
             view! { <text class="chart-time" x=percent(place) y=(TOP + HEIGHT + 16.0).to_string() text-anchor=anchor>{time.label(at)}</text> }
         })
         .collect_view();
@@ -74,7 +74,7 @@ fn Plot(chart: ChartView, id: String, axis: Axis, time: TimeAxis, title: String)
         .iter()
         .enumerate()
         .map(|(at, line)| {
-            let d = path::line(&line.points, |at| time.place(at) * WIDTH, &y);
+            let d = path::line(&line.points, |at| time.place(at) * WIDTH, y);
             view! { <path class=line_class(at) d=d vector-effect="non-scaling-stroke"></path> }
         })
         .collect_view();

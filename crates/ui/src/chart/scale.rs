@@ -1,5 +1,7 @@
 //! Axes: bounds and ticks that people can read.
 
+use std::iter;
+
 use domain::Timestamp;
 
 /// A vertical axis with round ticks.
@@ -75,9 +77,9 @@ impl TimeAxis {
     pub fn fit(from: i64, to: i64) -> Self {
         let to = to.max(from.saturating_add(1));
         let span = to.saturating_sub(from);
-        let step = TIME_STEPS.iter().copied().find(|step| span / step < 5).unwrap_or(span);
-        let first = from.saturating_add((-from).rem_euclid(step));
-        let ticks = (0..5).map(|n| first.saturating_add(n * step)).take_while(|at| *at <= to).collect();
+        let step = TIME_STEPS.iter().copied().find(|step| span / step <= 4).unwrap_or(span);
+        let first = from.saturating_add((step - from.rem_euclid(step)) % step);
+        let ticks = iter::successors(Some(first), |at| at.checked_add(step)).take_while(|at| *at <= to).take(5).collect();
         Self { from, to, step, ticks }
     }
 

@@ -2,11 +2,9 @@
 //! error in the session and shows both where they were typed.
 
 use leptos::prelude::*;
-use view::{access::Refusal, error::ApiError};
+use view::error::ApiError;
 
-/// The form that was refused last, if this page was loaded because of it.
-#[derive(Clone, Copy)]
-pub struct Refused(pub RwSignal<Option<Refusal>>);
+use crate::frame::Framing;
 
 /// What was typed into one form and why it was refused; empty for a form shown for the first time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,8 +15,7 @@ pub struct Typed {
 
 /// What was typed into the form `id` before it was refused.
 pub fn typed(id: &str) -> Typed {
-    let refusal = use_context::<Refused>().and_then(|Refused(refusal)| refusal.get());
-    match refusal {
+    match use_context::<Framing>().and_then(Framing::refusal) {
         Some(refusal) if refusal.form == id => Typed { values: refusal.values, error: Some(refusal.error) },
         _ => Typed::default(),
     }

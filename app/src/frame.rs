@@ -1,9 +1,44 @@
 //! What every page needs before it draws anything.
 
 use leptos::prelude::*;
-use view::access::Frame;
+use view::access::{Frame, Refusal};
 
-use crate::error::PageError;
+use crate::{error::PageError, load::Read};
+
+/// The frame on its way, for pages that wait for it before they draw their forms.
+#[derive(Clone, Copy)]
+pub struct Framing {
+    read: Read<Frame>,
+    left: RwSignal<bool>,
+}
+
+impl Framing {
+    pub fn new(read: Read<Frame>) -> Self {
+        Self { read, left: RwSignal::new(false) }
+    }
+
+    /// Waits until the frame is known.
+    pub async fn settled(self) {
+        // A page whose frame failed shows that itself.
+        let _ = self.read.await;
+    }
+
+    /// The form that was refused last, if this page was loaded because of it.
+    pub fn refusal(self) -> Option<Refusal> {
+        if self.left.get() { None } else { self.read.get()?.ok()?.refusal }
+    }
+
+    /// A refused form is corrected on the page that was loaded for it, not on a later visit.
+    pub fn forget_on_leaving(self, path: Memo<String>) {
+        Effect::new(move |before: Option<String>| {
+            let now = path.get();
+            if before.is_some_and(|before| before != now) {
+                self.left.set(true);
+            }
+            now
+        });
+    }
+}
 
 /// Who is signed in, the chosen theme, and the form that was refused last, which the session forgets with this.
 #[server(name = ReadFrame, endpoint = "frame/show")]

@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use ui::{ErrorPanel, LoadingPanel};
 use view::error::ApiError;
 
-use crate::error::PageError;
+use crate::{error::PageError, frame::Framing};
 
 /// What a page reads.
 pub type Read<T> = Resource<Result<T, PageError>>;
@@ -16,11 +16,15 @@ where
     T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
     V: IntoView + 'static,
 {
+    let framing = use_context::<Framing>();
     view! {
         <Transition fallback=move || view! { <LoadingPanel what /> }>
             {move || {
                 let draw = draw.clone();
                 Suspend::new(async move {
+                    if let Some(framing) = framing {
+                        framing.settled().await;
+                    }
                     match read.await {
                         Ok(value) => draw(value).into_any(),
                         Err(PageError(error)) => failed(error),

@@ -192,3 +192,44 @@ fn events(stream: impl Stream<Item = Result<Event, Infallible>> + Send + 'static
     response.headers_mut().insert("x-accel-buffering", header::HeaderValue::from_static("no"));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rollout(number: u128) -> Signal {
+        Signal::Rollout(RolloutId(uuid::Uuid::from_u128(number)))
+    }
+
+    fn changes(sender: &broadcast::Sender<Signal>, stop: watch::Receiver<bool>) -> Changes {
+        Changes { signals: sender.subscribe(), signal: rollout(1), stop, until: Instant::now() + LONGEST, count: 0 }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_event_comes_at_once_and_many_changes_are_told_once() {
+        let (sender, (_stop, stopped)) = (broadcast::channel(2).0, watch::channel(false));
+        let (_, changes) = changes(&sender, stopped).next().await.unwrap();
+        // More than the channel holds: having missed some counts as a change.
+        for number in [2, 1, 1, 1] {
+            sender.send(rollout(number)).unwrap();
+        }
+        let (_, changes) = changes.next().await.unwrap();
+        assert_eq!(changes.count, 2);
+        assert!(changes.signals.is_empty(), "the others were told with it");
+
+        sender.send(rollout(2)).unwrap();
+        let quiet = tokio::time::timeout(Duration::from_secs(60), changes.next()).await;
+        assert!(quiet.is_err(), "another rollout is no change of this one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_with_the_server_and_after_its_time() {
+        let (sender, (stop, stopped)) = (broadcast::channel::<Signal>(2).0, watch::channel(false));
+        let (_, long) = changes(&sender, stopped.clone()).next().await.unwrap();
+        assert!(long.next().await.is_none(), "the paused clock runs to the end of the stream's time");
+
+        let (_, open) = changes(&sender, stopped).next().await.unwrap();
+        stop.send(true).unwrap();
+        assert!(open.next().await.is_none());
+    }
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use lab::demo::Console;
 use lab::{Fault, Lab, Options, Record};
 use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
@@ -94,6 +95,7 @@ async fn up(arguments: Up) -> Result<()> {
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,
     );
+    let console = arguments.console.first().cloned();
     let start = Lab::start(arguments.options());
     let mut lab = tokio::select! {
         lab = start => lab?,
@@ -102,6 +104,16 @@ async fn up(arguments: Up) -> Result<()> {
     };
     print_record(lab.record());
     println!("record     {}", Record::path(lab.dir()).display());
+    if let Some(address) = console {
+        let console = Console {
+            address,
+            data_dir: lab.dir().join("data"),
+            site: None,
+            ansible_playbook: ".venv/bin/ansible-playbook".into(),
+        };
+        let config = lab::demo::configure(lab.dir(), lab.record(), &console)?;
+        println!("console    slipway --config {} serve", config.display());
+    }
     println!("The lab is up. Ctrl-C ends it.");
     let broken = tokio::select! {
         _ = interrupt.recv() => None,

@@ -1,6 +1,6 @@
 //! Databases that live as long as a test.
 
-use sqlx::{AssertSqlSafe, Connection, any::AnyConnection};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection};
 use store::Store;
 use tempfile::TempDir;
 

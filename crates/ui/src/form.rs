@@ -23,7 +23,7 @@ fn field(
     view! {
         <div class=class>
             <label for=id.clone()>
-                {label} {(!required).then(|| view! { <span class="field-optional">"optional"</span> })}
+                {label} " " {(!required).then(|| view! { <span class="field-optional">"optional"</span> })}
             </label>
             {control(id, described, invalid)}
             {error.map(|error| view! { <p class="field-error" id=error_id>{Icon::Octagon.draw()} {error}</p> })}

@@ -59,7 +59,7 @@ pub fn PageHeader(
             <div class="page-header-line">
                 <div class="page-header-title">
                     <h1>{title}</h1>
-                    {badge.run()}
+                    {move || badge.run()}
                 </div>
                 <div class="page-header-actions">{actions.run()}</div>
             </div>

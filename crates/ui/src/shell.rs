@@ -37,7 +37,7 @@ pub fn AppShell(
     children: Children,
 ) -> impl IntoView {
     view! {
-        <a class="skip-link" href="#content">"Skip to content"</a>
+        <a class="skip-link" rel="external" href="#content">"Skip to content"</a>
         <TopNav nav path viewer theme />
         {banner.run()}
         <main class="content" id="content" tabindex="-1">{children()}</main>
@@ -103,7 +103,7 @@ pub fn TopNav(
                     view! {
                         <div class="top-person">
                             <ThemeSwitch theme />
-                            <a class="btn btn-primary btn-sm" href=sign_in>"Sign in"</a>
+                            <a class="btn btn-primary btn-sm" href=sign_in rel="external">"Sign in"</a>
                         </div>
                     }
                         .into_any()

@@ -27,6 +27,13 @@ pub struct Frame {
     pub refusal: Option<Refusal>,
 }
 
+impl Frame {
+    /// The frame around a page whose own frame could not be read.
+    pub fn nobody() -> Self {
+        Self { viewer: None, theme: "system".to_owned(), time_scale: 1, refusal: None }
+    }
+}
+
 /// A form that was refused, kept in the session until its page is shown again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {

@@ -72,7 +72,7 @@ impl Browser {
     pub async fn open(&self, path: &str) -> Result<Page> {
         let landed = self.go(self.console.join(path)?).await?;
         let page = Page::read(&landed.html);
-        if landed.status != StatusCode::OK && landed.status != StatusCode::NOT_FOUND {
+        if landed.status != StatusCode::OK {
             let said = page.complaint().unwrap_or_else(|| title(&landed.html));
             bail!("the page {path} answered {} to {}: {said}", landed.status, self.who);
         }

@@ -287,12 +287,14 @@ impl<'a> Journey<'a> {
 
     fn tell_batches(&self, view: &RolloutView, told: &mut BTreeMap<u32, String>) {
         for batch in &view.batches {
-            if told.insert(batch.number, batch.state.clone()).is_some_and(|before| before == batch.state) || batch.state == "pending" {
+            let before = told.insert(batch.number, batch.state.clone());
+            if before.as_ref() == Some(&batch.state) || batch.state == "pending" {
                 continue;
             }
-            let verdict = batch.verdict.as_ref().filter(|_| batch.state != "baking").map(|verdict| format!(": {verdict}"));
-            let state = spoken(&batch.state);
-            self.narrator.say("Slipway", &format!("batch {} {state}{}", batch.number, verdict.unwrap_or_default()));
+            // What ended the bake.
+            let verdict = batch.verdict.as_ref().filter(|_| before.as_deref() == Some("baking"));
+            let verdict = verdict.map(|verdict| format!(": {verdict}")).unwrap_or_default();
+            self.narrator.say("Slipway", &format!("batch {} {}{verdict}", batch.number, spoken(&batch.state)));
         }
     }
 

@@ -84,7 +84,8 @@ async fn progress_is_taken_in_once(db: Database) {
     let world = World::new(db, 3).await;
     let (id, claimed) = running(&world).await;
     let version = world.load(id).await;
-    let mark = |phase, message: &str| HostMark { host: world.hosts[0].id, phase, before: Some("1.0.0".parse().unwrap()), observed: None, message: message.to_owned() };
+    let host = version.rollout.plan.batches[0].hosts[0].id;
+    let mark = |phase, message: &str| HostMark { host, phase, before: Some("1.0.0".parse().unwrap()), observed: None, message: message.to_owned() };
     let progress = |offset, mark| {
         let (world, attempt) = (&world, &claimed.attempt);
         async move { world.store().attempt_progress(&world.worker_permit(), attempt.id, attempt.fencing, offset, &[mark]).await.unwrap() }

@@ -31,7 +31,7 @@ pub fn LogRow(line: LogLine) -> impl IntoView {
         .collect_view();
     view! {
         <div class="log-line" id=anchor.clone()>
-            <a class="log-number" href=format!("#{anchor}") aria-label=format!("Line {}", line.number)>{line.number}</a>
+            <a class="log-number" rel="external" href=format!("#{anchor}") aria-label=format!("Line {}", line.number)>{line.number}</a>
             <span class="log-text">{text}</span>
         </div>
     }

@@ -23,7 +23,11 @@ pub fn ctx() -> Result<Ctx, PageError> {
 
 /// The console the router provided.
 pub fn expect_console() -> Result<Console, PageError> {
-    use_context::<Console>().ok_or_else(|| PageError(ApiError::Internal { request_id: "no console in the request's context".to_owned() }))
+    use_context::<Console>().ok_or_else(|| {
+        PageError(ApiError::Internal {
+            request_id: "no console in the request's context".to_owned(),
+        })
+    })
 }
 
 /// Gives the response the status of the error.

@@ -16,7 +16,10 @@ pub struct Typed {
 /// What was typed into the form `id` before it was refused.
 pub fn typed(id: &str) -> Typed {
     match use_context::<Framing>().and_then(Framing::refusal) {
-        Some(refusal) if refusal.form == id => Typed { values: refusal.values, error: Some(refusal.error) },
+        Some(refusal) if refusal.form == id => Typed {
+            values: refusal.values,
+            error: Some(refusal.error),
+        },
         _ => Typed::default(),
     }
 }
@@ -27,22 +30,37 @@ impl Typed {
         if self.error.is_none() && self.values.is_empty() {
             return default.to_owned();
         }
-        self.values.iter().find(|(name, _)| name == field).map(|(_, value)| value.clone()).unwrap_or_default()
+        self.values
+            .iter()
+            .find(|(name, _)| name == field)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
     }
 
     /// Values from somewhere else than a refusal, such as the address.
     pub fn with_values(self, values: Vec<(String, String)>) -> Self {
-        if self.error.is_some() { self } else { Self { values, ..self } }
+        if self.error.is_some() {
+            self
+        } else {
+            Self { values, ..self }
+        }
     }
 
     /// An error from somewhere else than a refusal, such as a preview.
     pub fn with_error(self, error: Option<ApiError>) -> Self {
-        if self.error.is_some() { self } else { Self { error, ..self } }
+        if self.error.is_some() {
+            self
+        } else {
+            Self { error, ..self }
+        }
     }
 
     /// Why this field was refused.
     pub fn field_error(&self, field: &str) -> Option<String> {
-        self.error.as_ref().filter(|error| error.field() == Some(field)).map(ApiError::message)
+        self.error
+            .as_ref()
+            .filter(|error| error.field() == Some(field))
+            .map(ApiError::message)
     }
 
     /// Why the form was refused, whatever the field.
@@ -52,7 +70,9 @@ impl Typed {
 
     /// The error, where it belongs to none of these fields.
     pub fn other_error(&self, fields: &[&str]) -> Option<ApiError> {
-        self.error.clone().filter(|error| error.field().is_none_or(|field| !fields.contains(&field)))
+        self.error
+            .clone()
+            .filter(|error| error.field().is_none_or(|field| !fields.contains(&field)))
     }
 }
 
@@ -75,7 +95,11 @@ pub mod ssr {
     }
 
     /// Ends a posted form: goes to the page `result` names, or back to the form with its values and its error.
-    pub async fn finish(form: &str, typed: &impl Serialize, result: Result<String, ApiError>) -> Result<(), PageError> {
+    pub async fn finish(
+        form: &str,
+        typed: &impl Serialize,
+        result: Result<String, ApiError>,
+    ) -> Result<(), PageError> {
         let error = match result {
             Ok(path) => {
                 leptos_axum::redirect(&path);
@@ -85,12 +109,23 @@ pub mod ssr {
         };
         let headers: HeaderMap = leptos_axum::extract().await.unwrap_or_default();
         // A program reads the error itself; a browser asks for a page.
-        let page = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).is_some_and(|accept| accept.contains("text/html"));
+        let page = headers
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.contains("text/html"));
         match leptos_axum::extract::<Session>().await {
             Ok(session) if page => {
-                let refusal = Refusal { form: form.to_owned(), error, values: values(typed) };
+                let refusal = Refusal {
+                    form: form.to_owned(),
+                    error,
+                    values: values(typed),
+                };
                 if let Err(error) = session.insert(KEY, refusal).await {
-                    return Err(fail(ApiError::Unavailable { message: format!("The form could not be kept for correction: {error}. Go back in your browser and try again.") }));
+                    return Err(fail(ApiError::Unavailable {
+                        message: format!(
+                            "The form could not be kept for correction: {error}. Go back in your browser and try again."
+                        ),
+                    }));
                 }
                 leptos_axum::redirect(&back(&headers, form));
                 Ok(())
@@ -101,8 +136,13 @@ pub mod ssr {
 
     /// The form on the page that sent it. The origin was checked before; only the path is used.
     fn back(headers: &HeaderMap, form: &str) -> String {
-        let referer = headers.get(header::REFERER).and_then(|referer| referer.to_str().ok()).and_then(|referer| Url::parse(referer).ok());
-        let path = referer.map(|url| url.path().to_owned()).filter(|path| path.starts_with('/') && !path.starts_with("//"));
+        let referer = headers
+            .get(header::REFERER)
+            .and_then(|referer| referer.to_str().ok())
+            .and_then(|referer| Url::parse(referer).ok());
+        let path = referer
+            .map(|url| url.path().to_owned())
+            .filter(|path| path.starts_with('/') && !path.starts_with("//"));
         format!("{}#{form}", path.unwrap_or_else(|| "/".to_owned()))
     }
 

@@ -14,7 +14,10 @@ pub struct Framing {
 
 impl Framing {
     pub fn new(read: Read<Frame>) -> Self {
-        Self { read, left: RwSignal::new(false) }
+        Self {
+            read,
+            left: RwSignal::new(false),
+        }
     }
 
     /// Waits until the frame is known.
@@ -25,7 +28,11 @@ impl Framing {
 
     /// The form that was refused last, if this page was loaded because of it.
     pub fn refusal(self) -> Option<Refusal> {
-        if self.left.get() { None } else { self.read.get()?.ok()?.refusal }
+        if self.left.get() {
+            None
+        } else {
+            self.read.get()?.ok()?.refusal
+        }
     }
 
     /// A refused form is corrected on the page that was loaded for it, not on a later visit.
@@ -53,5 +60,10 @@ pub async fn frame() -> Result<Frame, PageError> {
         Some(SignedIn(Some(subject))) => Some(answer(console.viewer(&subject).await)?),
         _ => None,
     };
-    Ok(Frame { viewer, theme: chosen_theme().word().to_owned(), time_scale: console.time_scale(), refusal: take_refusal().await })
+    Ok(Frame {
+        viewer,
+        theme: chosen_theme().word().to_owned(),
+        time_scale: console.time_scale(),
+        refusal: take_refusal().await,
+    })
 }

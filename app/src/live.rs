@@ -6,7 +6,9 @@ use leptos::prelude::*;
 pub fn use_changes(path: impl Fn() -> String + 'static) -> ReadSignal<u32> {
     let (changes, set_changes) = signal(0_u32);
     #[cfg(feature = "hydrate")]
-    browser::follow(path, &["changed"], move |_, _| set_changes.update(|count: &mut u32| *count = count.wrapping_add(1)));
+    browser::follow(path, &["changed"], move |_, _| {
+        set_changes.update(|count: &mut u32| *count = count.wrapping_add(1))
+    });
     #[cfg(not(feature = "hydrate"))]
     let _ = (path, set_changes);
     changes
@@ -14,7 +16,11 @@ pub fn use_changes(path: impl Fn() -> String + 'static) -> ReadSignal<u32> {
 
 /// Calls `heard` with name and data of each event of these names. A hidden tab closes its stream, because browsers allow
 /// six connections a host, and opens it again, at what `path` says then, when it is seen. Does nothing on the server.
-pub fn use_events(path: impl Fn() -> String + 'static, names: &'static [&'static str], heard: impl Fn(&str, String) + 'static) {
+pub fn use_events(
+    path: impl Fn() -> String + 'static,
+    names: &'static [&'static str],
+    heard: impl Fn(&str, String) + 'static,
+) {
     #[cfg(feature = "hydrate")]
     browser::follow(path, names, heard);
     #[cfg(not(feature = "hydrate"))]
@@ -54,20 +60,36 @@ mod browser {
         fn open(&self) -> Option<EventSource> {
             let source = EventSource::new(&(self.path)()).ok()?;
             for name in self.names {
-                source.add_event_listener_with_callback(name, self.heard.as_ref().unchecked_ref()).ok()?;
+                source
+                    .add_event_listener_with_callback(name, self.heard.as_ref().unchecked_ref())
+                    .ok()?;
             }
             Some(source)
         }
     }
 
-    pub fn follow(path: impl Fn() -> String + 'static, names: &'static [&'static str], heard: impl Fn(&str, String) + 'static) {
-        let heard = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| heard(&event.type_(), event.data().as_string().unwrap_or_default()));
-        let stream = Rc::new(Stream { path: Box::new(path), names, heard, source: RefCell::default() });
+    pub fn follow(
+        path: impl Fn() -> String + 'static,
+        names: &'static [&'static str],
+        heard: impl Fn(&str, String) + 'static,
+    ) {
+        let heard = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+            heard(&event.type_(), event.data().as_string().unwrap_or_default())
+        });
+        let stream = Rc::new(Stream {
+            path: Box::new(path),
+            names,
+            heard,
+            source: RefCell::default(),
+        });
         let on_visibility = Closure::<dyn Fn()>::new({
             let stream = Rc::clone(&stream);
             move || stream.match_visibility()
         });
-        let _ = document().add_event_listener_with_callback("visibilitychange", on_visibility.as_ref().unchecked_ref());
+        let _ = document().add_event_listener_with_callback(
+            "visibilitychange",
+            on_visibility.as_ref().unchecked_ref(),
+        );
         Effect::new({
             let stream = Rc::clone(&stream);
             move |_| stream.match_visibility()
@@ -75,7 +97,10 @@ mod browser {
         let kept = SendWrapper::new((stream, on_visibility));
         on_cleanup(move || {
             let (stream, on_visibility) = kept.take();
-            let _ = document().remove_event_listener_with_callback("visibilitychange", on_visibility.as_ref().unchecked_ref());
+            let _ = document().remove_event_listener_with_callback(
+                "visibilitychange",
+                on_visibility.as_ref().unchecked_ref(),
+            );
             if let Some(open) = stream.source.take() {
                 open.close();
             }

@@ -11,7 +11,11 @@ use crate::{error::PageError, frame::Framing};
 pub type Read<T> = Resource<Result<T, PageError>>;
 
 /// Draws what was read, a panel while it loads, or its error. What was there stays while it is read again.
-pub fn draw<T, V>(read: Read<T>, what: &'static str, draw: impl Fn(T) -> V + Clone + Send + Sync + 'static) -> impl IntoView
+pub fn draw<T, V>(
+    read: Read<T>,
+    what: &'static str,
+    draw: impl Fn(T) -> V + Clone + Send + Sync + 'static,
+) -> impl IntoView
 where
     T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static,
     V: IntoView + 'static,

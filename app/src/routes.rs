@@ -24,12 +24,30 @@ use crate::{
 };
 
 const NAV: [NavLink; 6] = [
-    NavLink { href: "/rollouts", label: "Rollouts" },
-    NavLink { href: "/services", label: "Services" },
-    NavLink { href: "/environments", label: "Environments" },
-    NavLink { href: "/jobs", label: "Jobs" },
-    NavLink { href: "/delivery", label: "Delivery" },
-    NavLink { href: "/audit", label: "Audit" },
+    NavLink {
+        href: "/rollouts",
+        label: "Rollouts",
+    },
+    NavLink {
+        href: "/services",
+        label: "Services",
+    },
+    NavLink {
+        href: "/environments",
+        label: "Environments",
+    },
+    NavLink {
+        href: "/jobs",
+        label: "Jobs",
+    },
+    NavLink {
+        href: "/delivery",
+        label: "Delivery",
+    },
+    NavLink {
+        href: "/audit",
+        label: "Audit",
+    },
 ];
 
 /// The console.

@@ -33,7 +33,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 
 /// Sets the content security policy: only scripts that carry this response's nonce run.
 fn restrict() {
-    let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) else { return };
+    let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) else {
+        return;
+    };
     let policy = format!(
         "default-src 'self'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
          connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
@@ -45,7 +47,11 @@ fn restrict() {
 
 /// The theme the person chose, from its cookie.
 pub(crate) fn chosen_theme() -> Theme {
-    let cookies = use_context::<Parts>().and_then(|parts| Some(parts.headers.get(header::COOKIE)?.to_str().ok()?.to_owned()));
-    let word = cookies.iter().flat_map(|cookies| cookies.split(';')).find_map(|cookie| cookie.trim().strip_prefix("slipway-theme="));
+    let cookies = use_context::<Parts>()
+        .and_then(|parts| Some(parts.headers.get(header::COOKIE)?.to_str().ok()?.to_owned()));
+    let word = cookies
+        .iter()
+        .flat_map(|cookies| cookies.split(';'))
+        .find_map(|cookie| cookie.trim().strip_prefix("slipway-theme="));
     Theme::read(word.unwrap_or_default())
 }

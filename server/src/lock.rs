@@ -14,23 +14,35 @@ pub struct DataLock {
 /// Why the data folder cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    #[error("Another Slipway already works in the data folder {folder}. Stop it first, or give this one a folder of its own with the setting data_dir (SLIPWAY_DATA_DIR).")]
+    #[error(
+        "Another Slipway already works in the data folder {folder}. Stop it first, or give this one a folder of its own with the setting data_dir (SLIPWAY_DATA_DIR)."
+    )]
     Taken { folder: String },
-    #[error("The data folder {folder} cannot be used: {why}. Create it, let the user who runs Slipway write to it, or set data_dir (SLIPWAY_DATA_DIR) to another.")]
+    #[error(
+        "The data folder {folder} cannot be used: {why}. Create it, let the user who runs Slipway write to it, or set data_dir (SLIPWAY_DATA_DIR) to another."
+    )]
     Unusable { folder: String, why: std::io::Error },
 }
 
 /// Creates the folder where it is missing, for this user only, and locks it.
 pub fn lock(folder: &Path) -> Result<DataLock, LockError> {
     let shown = || folder.display().to_string();
-    let unusable = |why| LockError::Unusable { folder: shown(), why };
+    let unusable = |why| LockError::Unusable {
+        folder: shown(),
+        why,
+    };
     let existed = folder.is_dir();
     fs::create_dir_all(folder).map_err(unusable)?;
     if !existed {
         use std::os::unix::fs::PermissionsExt as _;
         fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(unusable)?;
     }
-    let file = File::options().create(true).truncate(false).write(true).open(folder.join("serve.lock")).map_err(unusable)?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("serve.lock"))
+        .map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(DataLock { _file: file }),
         Err(TryLockError::WouldBlock) => Err(LockError::Taken { folder: shown() }),
@@ -47,7 +59,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let first = lock(folder.path()).unwrap();
         let refusal = lock(folder.path()).unwrap_err().to_string();
-        assert!(refusal.contains(&folder.path().display().to_string()) && refusal.contains("data_dir"), "{refusal}");
+        assert!(
+            refusal.contains(&folder.path().display().to_string()) && refusal.contains("data_dir"),
+            "{refusal}"
+        );
         drop(first);
         lock(folder.path()).unwrap();
     }

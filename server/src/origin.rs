@@ -17,8 +17,15 @@ pub async fn same_origin(State(site): State<Site>, request: Request, next: Next)
     }
     tracing::warn!(method = %request.method(), path = request.uri().path(), origin = ?request.headers().get(header::ORIGIN), "a change from outside the console was refused");
     let home = site.base_url.as_str();
-    let message = format!("The request did not come from a page of this console, so nothing was changed. Open {home} and do it there.");
-    notice(StatusCode::FORBIDDEN, "Refused", &message, ("/", "Open the console"))
+    let message = format!(
+        "The request did not come from a page of this console, so nothing was changed. Open {home} and do it there."
+    );
+    notice(
+        StatusCode::FORBIDDEN,
+        "Refused",
+        &message,
+        ("/", "Open the console"),
+    )
 }
 
 fn allowed(method: &Method, headers: &HeaderMap, base_url: &Url) -> bool {
@@ -29,7 +36,10 @@ fn allowed(method: &Method, headers: &HeaderMap, base_url: &Url) -> bool {
     let ours = base_url.origin().ascii_serialization();
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (origins.next(), origins.next()) {
-        (Some(origin), None) => origin.as_bytes() == ours.as_bytes() && fetched.is_none_or(|site| site == b"same-origin"),
+        (Some(origin), None) => {
+            origin.as_bytes() == ours.as_bytes()
+                && fetched.is_none_or(|site| site == b"same-origin")
+        }
         (None, _) => matches!(fetched, Some(b"same-origin" | b"none")),
         (Some(_), Some(_)) => false,
     }
@@ -45,7 +55,12 @@ mod tests {
         let ours = Some("https://slipway.example.com");
         let table = [
             ("GET", None, None, true),
-            ("GET", Some("https://evil.example"), Some("cross-site"), true),
+            (
+                "GET",
+                Some("https://evil.example"),
+                Some("cross-site"),
+                true,
+            ),
             ("HEAD", None, None, true),
             ("POST", ours, None, true),
             ("POST", ours, Some("same-origin"), true),
@@ -56,12 +71,32 @@ mod tests {
             ("POST", None, Some("same-site"), false),
             ("POST", Some("null"), None, false),
             ("POST", Some("https://evil.example"), None, false),
-            ("POST", Some("https://evil.example"), Some("same-origin"), false),
+            (
+                "POST",
+                Some("https://evil.example"),
+                Some("same-origin"),
+                false,
+            ),
             ("POST", ours, Some("cross-site"), false),
             ("POST", Some("http://slipway.example.com"), None, false),
-            ("POST", Some("https://slipway.example.com:8443"), None, false),
-            ("POST", Some("https://slipway.example.com.evil.example"), None, false),
-            ("POST", Some("https://other.example.com"), Some("same-site"), false),
+            (
+                "POST",
+                Some("https://slipway.example.com:8443"),
+                None,
+                false,
+            ),
+            (
+                "POST",
+                Some("https://slipway.example.com.evil.example"),
+                None,
+                false,
+            ),
+            (
+                "POST",
+                Some("https://other.example.com"),
+                Some("same-site"),
+                false,
+            ),
             ("PUT", None, None, false),
             ("PATCH", None, None, false),
             ("DELETE", None, None, false),
@@ -75,15 +110,26 @@ mod tests {
             if let Some(fetched) = fetched {
                 headers.insert("sec-fetch-site", fetched.parse().unwrap());
             }
-            assert_eq!(allowed(&method.parse().unwrap(), &headers, &base), expected, "{method} {origin:?} {fetched:?}");
+            assert_eq!(
+                allowed(&method.parse().unwrap(), &headers, &base),
+                expected,
+                "{method} {origin:?} {fetched:?}"
+            );
         }
     }
 
     #[test]
     fn two_origins_are_none() {
         let mut headers = HeaderMap::new();
-        headers.append(header::ORIGIN, "https://slipway.example.com".parse().unwrap());
+        headers.append(
+            header::ORIGIN,
+            "https://slipway.example.com".parse().unwrap(),
+        );
         headers.append(header::ORIGIN, "https://evil.example".parse().unwrap());
-        assert!(!allowed(&Method::POST, &headers, &"https://slipway.example.com".parse().unwrap()));
+        assert!(!allowed(
+            &Method::POST,
+            &headers,
+            &"https://slipway.example.com".parse().unwrap()
+        ));
     }
 }

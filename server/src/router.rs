@@ -16,7 +16,10 @@ use tower_http::{compression::CompressionLayer, limit::RequestBodyLimitLayer, se
 
 use crate::{
     api,
-    auth::{self, Visitor, session::{self, Sessions}},
+    auth::{
+        self, Visitor,
+        session::{self, Sessions},
+    },
     observe, origin,
     site::Site,
     stream,
@@ -36,27 +39,41 @@ pub fn router(site: Site, metrics: PrometheusHandle) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(move || async move { metrics.render() }))
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
-        .layer(middleware::from_fn_with_state(site.clone(), observe::observe))
+        .layer(middleware::from_fn_with_state(
+            site.clone(),
+            observe::observe,
+        ))
         .with_state(site)
 }
 
 /// Pages, server functions, signing in: what a browser uses with its session.
 fn pages(site: &Site) -> Router<Site> {
-    let sessions = Sessions { console: site.console.clone(), seal: site.seal.clone() };
+    let sessions = Sessions {
+        console: site.console.clone(),
+        seal: site.seal.clone(),
+    };
     let routes = generate_route_list(App);
     let console = site.console.clone();
     // Runs once for each request, with the request's parts already in the context.
     let context = move || {
         provide_context(console.clone());
-        let visitor = leptos::context::use_context::<axum::http::request::Parts>().and_then(|parts| parts.extensions.get::<Visitor>().cloned());
+        let visitor = leptos::context::use_context::<axum::http::request::Parts>()
+            .and_then(|parts| parts.extensions.get::<Visitor>().cloned());
         provide_context(SignedIn(visitor.and_then(|Visitor(subject)| subject)));
     };
     let options = site.leptos.clone();
     Router::new()
-        .leptos_routes_with_context(site, routes, context.clone(), move || shell(options.clone()))
-        .fallback(file_and_error_handler_with_context::<Site, _>(context, shell))
+        .leptos_routes_with_context(site, routes, context.clone(), move || {
+            shell(options.clone())
+        })
+        .fallback(file_and_error_handler_with_context::<Site, _>(
+            context, shell,
+        ))
         .merge(auth::routes())
-        .layer(middleware::from_fn_with_state(site.clone(), origin::same_origin))
+        .layer(middleware::from_fn_with_state(
+            site.clone(),
+            origin::same_origin,
+        ))
         .layer(middleware::from_fn(auth::identify))
         .layer(session::layer(sessions))
         .layer(CompressionLayer::new())
@@ -64,14 +81,33 @@ fn pages(site: &Site) -> Router<Site> {
 
 /// Files that cargo-leptos built. Their names carry a hash of what is in them, so they never change.
 fn assets(options: &LeptosOptions) -> Router<Site> {
-    let files = ServeDir::new(std::path::Path::new(&*options.site_root).join(&*options.site_pkg_dir)).precompressed_br().precompressed_gzip();
-    let kept = if options.hash_files { "public, max-age=31536000, immutable" } else { "no-cache" };
-    Router::new().nest_service(&format!("/{}", options.site_pkg_dir), files).layer(middleware::from_fn(move |request: Request, next: Next| async move {
-        let mut response = next.run(request).await;
-        let cache = if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED { kept } else { "no-store" };
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
-        response
-    }))
+    let files =
+        ServeDir::new(std::path::Path::new(&*options.site_root).join(&*options.site_pkg_dir))
+            .precompressed_br()
+            .precompressed_gzip();
+    let kept = if options.hash_files {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    Router::new()
+        .nest_service(&format!("/{}", options.site_pkg_dir), files)
+        .layer(middleware::from_fn(
+            move |request: Request, next: Next| async move {
+                let mut response = next.run(request).await;
+                let cache = if response.status().is_success()
+                    || response.status() == StatusCode::NOT_MODIFIED
+                {
+                    kept
+                } else {
+                    "no-store"
+                };
+                response
+                    .headers_mut()
+                    .insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+                response
+            },
+        ))
 }
 
 async fn ready(State(site): State<Site>) -> Response {
@@ -111,7 +147,11 @@ mod tests {
         for (path, expected) in table {
             let response = ask(&router, get(&path)).await;
             assert_eq!(response.status(), expected, "{path}");
-            assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
+            assert_eq!(
+                response.headers()["x-content-type-options"],
+                "nosniff",
+                "{path}"
+            );
             assert!(response.headers().contains_key("x-request-id"), "{path}");
         }
     }
@@ -120,32 +160,56 @@ mod tests {
     async fn changes_from_elsewhere_are_refused_with_a_sentence() {
         let lab = lab().await;
         let router = lab.router();
-        let post = |origin: &str| Request::post("/auth/logout").header("origin", origin).body(Body::empty()).unwrap();
+        let post = |origin: &str| {
+            Request::post("/auth/logout")
+                .header("origin", origin)
+                .body(Body::empty())
+                .unwrap()
+        };
         let (status, page) = text(ask(&router, post("https://evil.example")).await).await;
         assert_eq!(status, 403);
         assert!(page.contains("nothing was changed"), "{page}");
-        assert_eq!(ask(&router, post("http://127.0.0.1:8400")).await.status(), 303);
+        assert_eq!(
+            ask(&router, post("http://127.0.0.1:8400")).await.status(),
+            303
+        );
     }
 
     #[tokio::test]
     async fn the_api_refuses_as_problem_documents() {
         let lab = lab().await;
         let router = lab.router();
-        let wrong = Request::get("/api/v1/jobs").header("authorization", "Bearer slp_wrong").body(Body::empty()).unwrap();
-        let posted = Request::post("/api/v1/services").body(Body::empty()).unwrap();
+        let wrong = Request::get("/api/v1/jobs")
+            .header("authorization", "Bearer slp_wrong")
+            .body(Body::empty())
+            .unwrap();
+        let posted = Request::post("/api/v1/services")
+            .body(Body::empty())
+            .unwrap();
         for (request, expected) in [(wrong, 401), (posted, 405)] {
             let response = ask(&router, request).await;
-            assert_eq!(response.headers()["content-type"], "application/problem+json");
+            assert_eq!(
+                response.headers()["content-type"],
+                "application/problem+json"
+            );
             let (status, body) = text(response).await;
             let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
-            assert_eq!((status.as_u16(), problem["status"].as_u64()), (expected, Some(u64::from(expected))), "{body}");
+            assert_eq!(
+                (status.as_u16(), problem["status"].as_u64()),
+                (expected, Some(u64::from(expected))),
+                "{body}"
+            );
         }
     }
 
     #[tokio::test]
     async fn bodies_have_a_limit() {
         let lab = lab().await;
-        let request = Request::post("/auth/logout").header("content-length", "99999999").header("origin", "http://127.0.0.1:8400").body(Body::empty()).unwrap();
+        let request = Request::post("/auth/logout")
+            .header("content-length", "99999999")
+            .header("origin", "http://127.0.0.1:8400")
+            .body(Body::empty())
+            .unwrap();
         assert_eq!(ask(&lab.router(), request).await.status(), 413);
     }
 }

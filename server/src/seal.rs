@@ -36,7 +36,16 @@ impl Seal {
     /// URL-safe text: key id, nonce, sealed bytes. `place` must be given again to open it.
     pub fn seal(&self, place: &str, plain: &[u8]) -> Result<String, SealError> {
         let nonce = Nonce::generate();
-        let sealed = self.0.encrypt(&nonce, Payload { msg: plain, aad: place.as_bytes() }).map_err(|_| SealError)?;
+        let sealed = self
+            .0
+            .encrypt(
+                &nonce,
+                Payload {
+                    msg: plain,
+                    aad: place.as_bytes(),
+                },
+            )
+            .map_err(|_| SealError)?;
         let mut bytes = vec![KEY_ID];
         bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(&sealed);
@@ -51,7 +60,15 @@ impl Seal {
         if key != KEY_ID {
             return Err(SealError);
         }
-        self.0.decrypt(&nonce.into(), Payload { msg: sealed, aad: place.as_bytes() }).map_err(|_| SealError)
+        self.0
+            .decrypt(
+                &nonce.into(),
+                Payload {
+                    msg: sealed,
+                    aad: place.as_bytes(),
+                },
+            )
+            .map_err(|_| SealError)
     }
 }
 
@@ -66,8 +83,18 @@ mod tests {
         assert_eq!(seal.open("here", &text).unwrap(), b"secret");
         assert_ne!(seal.seal("here", b"secret").unwrap(), text);
         assert_eq!(seal.open("there", &text), Err(SealError));
-        assert_eq!(Seal::new(&SecretKey([8; 32])).open("here", &text), Err(SealError));
-        for bad in ["", "%", "AQ", &text[1..], &format!("{text}AA"), &text[..text.len() - 2]] {
+        assert_eq!(
+            Seal::new(&SecretKey([8; 32])).open("here", &text),
+            Err(SealError)
+        );
+        for bad in [
+            "",
+            "%",
+            "AQ",
+            &text[1..],
+            &format!("{text}AA"),
+            &text[..text.len() - 2],
+        ] {
             assert_eq!(seal.open("here", bad), Err(SealError), "{bad}");
         }
     }

@@ -31,9 +31,17 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let leptos = leptos_options(&checked)?;
     // Held to the end of this function.
     let _lock = lock::lock(&checked.settings.data_dir)?;
-    let listener = TcpListener::bind(checked.listen).await.map_err(|why| cannot_listen(checked.listen, &why))?;
+    let listener = TcpListener::bind(checked.listen)
+        .await
+        .map_err(|why| cannot_listen(checked.listen, &why))?;
     let metrics = observe::collect()?;
-    let Checked { base_url, secret_key, oidc, settings, .. } = checked;
+    let Checked {
+        base_url,
+        secret_key,
+        oidc,
+        settings,
+        ..
+    } = checked;
     let console = Console::open(settings, Arc::new(SystemClock)).await?;
     let (stop_now, stop) = watch::channel(false);
     let site = Site {
@@ -54,9 +62,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         let _ = tcp.set_nodelay(true);
     });
     let mut asked = stop.clone();
-    let mut server = tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(async move {
-        let _ = asked.wait_for(|stop| *stop).await;
-    }).into_future());
+    let mut server = tokio::spawn(
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move {
+                let _ = asked.wait_for(|stop| *stop).await;
+            })
+            .into_future(),
+    );
     tracing::info!("Slipway is at {base_url}");
 
     let ended_early = tokio::select! {
@@ -64,7 +76,9 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         ended = &mut reconcilers => Some(anyhow::anyhow!("The reconcilers ended by themselves ({}). Start Slipway again; playbooks under way go on.", ended.err().map_or_else(|| "without an error".to_owned(), |why| why.to_string()))),
         ended = &mut server => Some(anyhow::anyhow!("The web server ended by itself ({ended:?}). Start Slipway again; playbooks under way go on.")),
     };
-    tracing::info!("Slipway stops; playbooks under way go on and are taken up again at the next start");
+    tracing::info!(
+        "Slipway stops; playbooks under way go on and are taken up again at the next start"
+    );
     let _ = stop_now.send(true);
     if let Some(error) = ended_early {
         return Err(error);
@@ -73,7 +87,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         let _ = tokio::join!(server, reconcilers);
     };
     if tokio::time::timeout(PATIENCE, finish).await.is_err() {
-        tracing::warn!("some requests did not finish within {} s", PATIENCE.as_secs());
+        tracing::warn!(
+            "some requests did not finish within {} s",
+            PATIENCE.as_secs()
+        );
     }
     Ok(())
 }
@@ -85,21 +102,37 @@ fn log(config: &Config) -> Result<(), ConfigError> {
         Ok(quiet) => filter.add_directive(quiet),
         Err(_) => filter,
     };
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(io::IsTerminal::is_terminal(&io::stderr())).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .try_init();
     Ok(())
 }
 
 fn cannot_listen(listen: SocketAddr, why: &io::Error) -> ConfigError {
     ConfigError(match why.kind() {
-        io::ErrorKind::AddrInUse => format!("Another program already listens on {listen}. Stop it, or choose another port with the setting listen (SLIPWAY_LISTEN)."),
-        io::ErrorKind::PermissionDenied => format!("This user may not listen on {listen}. Choose a port above 1023 with the setting listen (SLIPWAY_LISTEN)."),
-        io::ErrorKind::AddrNotAvailable => format!("This machine has no address {}. Correct the setting listen (SLIPWAY_LISTEN).", listen.ip()),
-        _ => format!("Slipway cannot listen on {listen}: {why}. Correct the setting listen (SLIPWAY_LISTEN)."),
+        io::ErrorKind::AddrInUse => format!(
+            "Another program already listens on {listen}. Stop it, or choose another port with the setting listen (SLIPWAY_LISTEN)."
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "This user may not listen on {listen}. Choose a port above 1023 with the setting listen (SLIPWAY_LISTEN)."
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "This machine has no address {}. Correct the setting listen (SLIPWAY_LISTEN).",
+            listen.ip()
+        ),
+        _ => format!(
+            "Slipway cannot listen on {listen}: {why}. Correct the setting listen (SLIPWAY_LISTEN)."
+        ),
     })
 }
 
 async fn asked_to_stop() {
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+    match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             tokio::select! {
                 _ = terminate.recv() => {}

@@ -36,19 +36,38 @@ const LEPTOS: &str = include_str!("../../Leptos.toml");
 pub fn leptos_options(checked: &Checked) -> Result<LeptosOptions, ConfigError> {
     let mut options = get_config_from_str(LEPTOS).map_err(|why| ConfigError(format!("The LEPTOS_* settings in the environment cannot be used: {why}. Correct or remove them.")))?;
     options.site_addr = checked.listen;
-    let beside = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_path_buf)).unwrap_or_default();
-    let root = site_root(checked.site_root.as_deref(), Path::new(&*options.site_root), &beside);
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|exe| exe.parent().map(Path::to_path_buf))
+        .unwrap_or_default();
+    let root = site_root(
+        checked.site_root.as_deref(),
+        Path::new(&*options.site_root),
+        &beside,
+    );
     let files = root.join(&*options.site_pkg_dir);
     if !files.is_dir() {
-        tracing::warn!("There are no browser files in {}, so pages will look plain and not move by themselves. Build them with `cargo leptos build`, or set site_root (SLIPWAY_SITE_ROOT) to where they are.", files.display());
+        tracing::warn!(
+            "There are no browser files in {}, so pages will look plain and not move by themselves. Build them with `cargo leptos build`, or set site_root (SLIPWAY_SITE_ROOT) to where they are.",
+            files.display()
+        );
     }
     if options.hash_files {
-        let hashes = [beside.join(&*options.hash_file), root.join("hash.txt"), root.with_file_name("hash.txt")].into_iter().find(|file| file.is_file());
+        let hashes = [
+            beside.join(&*options.hash_file),
+            root.join("hash.txt"),
+            root.with_file_name("hash.txt"),
+        ]
+        .into_iter()
+        .find(|file| file.is_file());
         match hashes {
             Some(file) => options.hash_file = file.to_string_lossy().into(),
             // Leptos would panic with the first page.
             None => {
-                tracing::warn!("The file with the hashes of the browser's files was not found beside {}.", root.display());
+                tracing::warn!(
+                    "The file with the hashes of the browser's files was not found beside {}.",
+                    root.display()
+                );
                 options.hash_files = false;
             }
         }
@@ -66,7 +85,8 @@ fn site_root(setting: Option<&Path>, leptos: &Path, beside: &Path) -> PathBuf {
         return leptos.to_path_buf();
     }
     let near = leptos.file_name().map(|name| beside.join("..").join(name));
-    near.filter(|near| near.is_dir()).unwrap_or_else(|| leptos.to_path_buf())
+    near.filter(|near| near.is_dir())
+        .unwrap_or_else(|| leptos.to_path_buf())
 }
 
 #[cfg(test)]
@@ -82,7 +102,11 @@ mod tests {
         let served = served["package"]["metadata"]["leptos"].as_table().unwrap();
         assert!(!served.is_empty());
         for (key, value) in served {
-            let same = if key == "hash-file" { "hash-file-name" } else { key };
+            let same = if key == "hash-file" {
+                "hash-file-name"
+            } else {
+                key
+            };
             assert_eq!(Some(value), built.get(same), "{key}");
         }
     }
@@ -94,7 +118,10 @@ mod tests {
         std::fs::create_dir_all(folder.path().join("site")).unwrap();
         std::fs::create_dir_all(&beside).unwrap();
         let nowhere = Path::new("no/such/site");
-        assert_eq!(site_root(Some(Path::new("/usr/share/slipway/site")), nowhere, &beside), Path::new("/usr/share/slipway/site"));
+        assert_eq!(
+            site_root(Some(Path::new("/usr/share/slipway/site")), nowhere, &beside),
+            Path::new("/usr/share/slipway/site")
+        );
         assert_eq!(site_root(None, folder.path(), &beside), folder.path());
         assert_eq!(site_root(None, nowhere, &beside), beside.join("../site"));
         assert_eq!(site_root(None, nowhere, Path::new("/nowhere")), nowhere);

@@ -7,7 +7,10 @@ use axum::{
     extract::{Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
-    response::{IntoResponse as _, Response, sse::{Event, KeepAlive, Sse}},
+    response::{
+        IntoResponse as _, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
     routing::get,
 };
 use control::{Clock as _, Ctx, Signal};
@@ -15,11 +18,17 @@ use domain::id::{JobId, RolloutId};
 use futures::{Stream, stream::unfold};
 use serde::Deserialize;
 use tokio::{
-    sync::{broadcast::{self, error::RecvError}, watch},
+    sync::{
+        broadcast::{self, error::RecvError},
+        watch,
+    },
     time::{Instant, sleep, timeout_at},
 };
 use tower_sessions::Session;
-use view::{error::ApiError, job::{LogLine, LogPage}};
+use view::{
+    error::ApiError,
+    job::{LogLine, LogPage},
+};
 
 use crate::{
     api::{Problem, bearer},
@@ -37,7 +46,10 @@ const LONGEST: Duration = Duration::from_mins(30);
 const LINES: u32 = 500;
 
 pub fn routes(site: &Site) -> Router<Site> {
-    let sessions = Sessions { console: site.console.clone(), seal: site.seal.clone() };
+    let sessions = Sessions {
+        console: site.console.clone(),
+        seal: site.seal.clone(),
+    };
     Router::new()
         .route("/stream/rollouts/{id}", get(rollout))
         .route("/stream/jobs/{id}/log", get(log))
@@ -46,7 +58,12 @@ pub fn routes(site: &Site) -> Router<Site> {
 }
 
 /// A session or a token: pages and the command line follow the same streams.
-async fn identify(State(site): State<Site>, session: Session, mut request: Request, next: Next) -> Response {
+async fn identify(
+    State(site): State<Site>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let subject = match bearer(request.headers()) {
         Some(token) => match site.console.subject_of_token(token).await {
             Ok(subject) => subject,
@@ -54,19 +71,36 @@ async fn identify(State(site): State<Site>, session: Session, mut request: Reque
         },
         None => match session::current(&session, SystemClock.now()).await {
             Ok(subject) => subject,
-            Err(_) => return Problem(ApiError::Unavailable { message: "The database does not answer. Try again in a minute.".to_owned() }).into_response(),
+            Err(_) => {
+                return Problem(ApiError::Unavailable {
+                    message: "The database does not answer. Try again in a minute.".to_owned(),
+                })
+                .into_response();
+            }
         },
     };
-    let Some(subject) = subject else { return Problem(ApiError::Unauthenticated).into_response() };
+    let Some(subject) = subject else {
+        return Problem(ApiError::Unauthenticated).into_response();
+    };
     request.extensions_mut().insert(site.console.ctx(subject));
     next.run(request).await
 }
 
-async fn rollout(State(site): State<Site>, Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn rollout(
+    State(site): State<Site>,
+    Extension(ctx): Extension<Ctx>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
     let id: RolloutId = id.parse().map_err(Problem::unknown)?;
     let signals = site.console.subscribe();
     ctx.rollout(id).await?;
-    let changes = Changes { signals, signal: Signal::Rollout(id), stop: site.stop, until: Instant::now() + LONGEST, count: 0 };
+    let changes = Changes {
+        signals,
+        signal: Signal::Rollout(id),
+        stop: site.stop,
+        until: Instant::now() + LONGEST,
+        count: 0,
+    };
     Ok(events(unfold(changes, Changes::next)))
 }
 
@@ -92,7 +126,10 @@ impl Changes {
             self.signals = self.signals.resubscribe();
         }
         self.count += 1;
-        let event = Event::default().event("changed").id(self.count.to_string()).data(self.count.to_string());
+        let event = Event::default()
+            .event("changed")
+            .id(self.count.to_string())
+            .data(self.count.to_string());
         Some((Ok(event), self))
     }
 }
@@ -114,12 +151,24 @@ struct From {
     from: Option<String>,
 }
 
-async fn log(State(site): State<Site>, Extension(ctx): Extension<Ctx>, Path(id): Path<String>, Query(query): Query<From>, headers: HeaderMap) -> Result<Response, Problem> {
+async fn log(
+    State(site): State<Site>,
+    Extension(ctx): Extension<Ctx>,
+    Path(id): Path<String>,
+    Query(query): Query<From>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let id: JobId = id.parse().map_err(Problem::unknown)?;
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse::<u64>().ok());
+    let seen = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok())
+        .and_then(|id| id.parse::<u64>().ok());
     let next = match (seen, query.from) {
         (Some(seen), _) => seen.saturating_add(1),
-        (None, Some(from)) => from.parse().map_err(|_| ApiError::Invalid { field: "from".to_owned(), message: "from must be the number of a line.".to_owned() })?,
+        (None, Some(from)) => from.parse().map_err(|_| ApiError::Invalid {
+            field: "from".to_owned(),
+            message: "from must be the number of a line.".to_owned(),
+        })?,
         (None, None) => 1,
     };
     let signals = site.console.subscribe();
@@ -128,7 +177,18 @@ async fn log(State(site): State<Site>, Extension(ctx): Extension<Ctx>, Path(id):
         // Tells a browser that comes back after the end to stop coming back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let mut lines = Lines { ctx, id, signals, stop: site.stop, until: Instant::now() + LONGEST, next, ready: Vec::new().into_iter(), full: false, ended: false, done: false };
+    let mut lines = Lines {
+        ctx,
+        id,
+        signals,
+        stop: site.stop,
+        until: Instant::now() + LONGEST,
+        next,
+        ready: Vec::new().into_iter(),
+        full: false,
+        ended: false,
+        done: false,
+    };
     lines.take(page);
     Ok(events(unfold(lines, Lines::next)))
 }
@@ -154,7 +214,9 @@ impl Lines {
         loop {
             if let Some(line) = self.ready.next() {
                 let event = Event::default().event("line").id(line.number.to_string());
-                let event = event.json_data(&line).unwrap_or_else(|_| Event::default().comment("a line was lost"));
+                let event = event
+                    .json_data(&line)
+                    .unwrap_or_else(|_| Event::default().comment("a line was lost"));
                 return Some((Ok(event), self));
             }
             if self.done || *self.stop.borrow() || Instant::now() >= self.until {
@@ -163,7 +225,10 @@ impl Lines {
             if self.ended {
                 self.done = true;
                 let last = self.next.saturating_sub(1).to_string();
-                return Some((Ok(Event::default().event("end").id(last.clone()).data(last)), self));
+                return Some((
+                    Ok(Event::default().event("end").id(last.clone()).data(last)),
+                    self,
+                ));
             }
             if !self.full {
                 let look = Instant::now() + LOOK;
@@ -187,9 +252,17 @@ impl Lines {
 }
 
 fn events(stream: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    let mut response = Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)).text("still here")).into_response();
+    let mut response = Sse::new(stream)
+        .keep_alive(
+            KeepAlive::new()
+                .interval(Duration::from_secs(15))
+                .text("still here"),
+        )
+        .into_response();
     // Reverse proxies would hold events back.
-    response.headers_mut().insert("x-accel-buffering", header::HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", header::HeaderValue::from_static("no"));
     response
 }
 
@@ -202,7 +275,13 @@ mod tests {
     }
 
     fn changes(sender: &broadcast::Sender<Signal>, stop: watch::Receiver<bool>) -> Changes {
-        Changes { signals: sender.subscribe(), signal: rollout(1), stop, until: Instant::now() + LONGEST, count: 0 }
+        Changes {
+            signals: sender.subscribe(),
+            signal: rollout(1),
+            stop,
+            until: Instant::now() + LONGEST,
+            count: 0,
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -226,7 +305,10 @@ mod tests {
     async fn a_stream_ends_with_the_server_and_after_its_time() {
         let (sender, (stop, stopped)) = (broadcast::channel::<Signal>(2).0, watch::channel(false));
         let (_, long) = changes(&sender, stopped.clone()).next().await.unwrap();
-        assert!(long.next().await.is_none(), "the paused clock runs to the end of the stream's time");
+        assert!(
+            long.next().await.is_none(),
+            "the paused clock runs to the end of the stream's time"
+        );
 
         let (_, open) = changes(&sender, stopped).next().await.unwrap();
         stop.send(true).unwrap();

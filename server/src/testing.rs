@@ -40,37 +40,68 @@ pub async fn lab() -> Lab {
         data_dir: folder.path().to_path_buf(),
         database_url: format!("sqlite://{}", folder.path().join("slipway.db").display()),
         artifacts_dir: folder.path().to_path_buf(),
-        ansible: AnsibleSettings { playbook_bin: "ansible-playbook".into(), project_dir: ".".into(), ssh_private_key: None, known_hosts: None, forks: 1 },
+        ansible: AnsibleSettings {
+            playbook_bin: "ansible-playbook".into(),
+            project_dir: ".".into(),
+            ssh_private_key: None,
+            known_hosts: None,
+            forks: 1,
+        },
         datadog: None,
         time_scale: 1,
         role_rules: Vec::new(),
         supervisor_exe: "/proc/self/exe".into(),
         worker: "test".to_owned(),
     };
-    let console = Console::open(settings, Arc::new(SystemClock)).await.unwrap();
+    let console = Console::open(settings, Arc::new(SystemClock))
+        .await
+        .unwrap();
     let base_url: Url = "http://127.0.0.1:8400".parse().unwrap();
     // Nobody listens on port 9 of this address.
     let issuer: Url = "http://127.0.0.9:9".parse().unwrap();
-    let oidc = Oidc { issuer_text: issuer.to_string(), issuer, client_id: "slipway".to_owned(), client_secret: None, scopes: vec!["openid".to_owned()] };
+    let oidc = Oidc {
+        issuer_text: issuer.to_string(),
+        issuer,
+        client_id: "slipway".to_owned(),
+        client_secret: None,
+        scopes: vec!["openid".to_owned()],
+    };
     let (stop, stopped) = watch::channel(false);
     let site = Site {
         console,
         provider: Arc::new(Provider::new(oidc, base_url.join("/auth/callback").unwrap()).unwrap()),
         seal: Seal::new(&SecretKey([7; 32])),
         base_url,
-        leptos: LeptosOptions::builder().output_name("slipway").site_root(folder.path().to_string_lossy().to_string()).build(),
+        leptos: LeptosOptions::builder()
+            .output_name("slipway")
+            .site_root(folder.path().to_string_lossy().to_string())
+            .build(),
         stop: stopped,
     };
-    Lab { site, _stop: stop, _folder: folder }
+    Lab {
+        site,
+        _stop: stop,
+        _folder: folder,
+    }
 }
 
 pub fn somebody() -> Subject {
-    Subject { user: UserId(uuid::Uuid::now_v7()), name: "Maria Member".to_owned(), grants: vec![Grant { role: Role::Viewer, team: None }] }
+    Subject {
+        user: UserId(uuid::Uuid::now_v7()),
+        name: "Maria Member".to_owned(),
+        grants: vec![Grant {
+            role: Role::Viewer,
+            team: None,
+        }],
+    }
 }
 
 impl Lab {
     pub fn router(&self) -> Router {
-        router(self.site.clone(), PrometheusBuilder::new().build_recorder().handle())
+        router(
+            self.site.clone(),
+            PrometheusBuilder::new().build_recorder().handle(),
+        )
     }
 }
 
@@ -86,6 +117,8 @@ pub fn get(path: &str) -> Request<Body> {
 /// The whole body as text.
 pub async fn text(response: Response<Body>) -> (StatusCode, String) {
     let status = response.status();
-    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20)
+        .await
+        .unwrap();
     (status, String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -3,11 +3,15 @@
 use leptos::prelude::*;
 use view::{audit::AuditRow, page::Page};
 
-use crate::error::PageError;
 #[cfg(feature = "ssr")]
 use crate::context::{answer, ctx};
+use crate::error::PageError;
 
 #[server(endpoint = "audit/list")]
-pub async fn audit(object_kind: Option<String>, object_id: Option<String>, cursor: Option<String>) -> Result<Page<AuditRow>, PageError> {
+pub async fn audit(
+    object_kind: Option<String>,
+    object_id: Option<String>,
+    cursor: Option<String>,
+) -> Result<Page<AuditRow>, PageError> {
     answer(ctx()?.audit(object_kind.zip(object_id), cursor).await)
 }

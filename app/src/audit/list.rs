@@ -11,7 +11,9 @@ use crate::{audit::api::audit, load};
 /// The audit trail, newest first; of one object when the address names it.
 #[component]
 pub fn AuditPage() -> impl IntoView {
-    let asked = move || use_query_map().with(|query| (query.get("kind"), query.get("id"), query.get("cursor")));
+    let asked = move || {
+        use_query_map().with(|query| (query.get("kind"), query.get("id"), query.get("cursor")))
+    };
     let read = Resource::new(asked, |(kind, id, cursor)| audit(kind, id, cursor));
     view! {
         <Title text="Audit" />
@@ -19,14 +21,29 @@ pub fn AuditPage() -> impl IntoView {
     }
 }
 
-fn audit_view(page: Page<AuditRow>, (kind, id, cursor): (Option<String>, Option<String>, Option<String>)) -> impl IntoView {
-    let object = kind.zip(id).map(|(kind, id)| format!("kind={kind}&id={id}"));
-    let here = object.as_ref().map_or_else(|| "/audit".to_owned(), |object| format!("/audit?{object}"));
+fn audit_view(
+    page: Page<AuditRow>,
+    (kind, id, cursor): (Option<String>, Option<String>, Option<String>),
+) -> impl IntoView {
+    let object = kind
+        .zip(id)
+        .map(|(kind, id)| format!("kind={kind}&id={id}"));
+    let here = object
+        .as_ref()
+        .map_or_else(|| "/audit".to_owned(), |object| format!("/audit?{object}"));
     let first = cursor.is_some().then(|| here.clone());
-    let next = page.next.map(|cursor| if object.is_some() { format!("{here}&cursor={cursor}") } else { format!("{here}?cursor={cursor}") });
+    let next = page.next.map(|cursor| {
+        if object.is_some() {
+            format!("{here}&cursor={cursor}")
+        } else {
+            format!("{here}?cursor={cursor}")
+        }
+    });
     let shown = page.items.len();
     let rows = audit_rows(page.items);
-    let whole = object.is_some().then(|| view! { <p><a href="/audit">"Show the whole trail"</a></p> });
+    let whole = object
+        .is_some()
+        .then(|| view! { <p><a href="/audit">"Show the whole trail"</a></p> });
     view! {
         <PageHeader title="Audit" sub=|| "Who did what, when, why, and what allowed it. Lines are never changed." />
         {whole}

@@ -3,9 +3,9 @@
 use leptos::prelude::*;
 use view::delivery::DeliveryView;
 
-use crate::error::PageError;
 #[cfg(feature = "ssr")]
 use crate::context::{answer, ctx};
+use crate::error::PageError;
 
 #[server(endpoint = "delivery/show")]
 pub async fn delivery(days: u32) -> Result<DeliveryView, PageError> {

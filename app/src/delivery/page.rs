@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use ui::{Cell, Column, DataTable, EmptyState, Look, PageHeader, Section, Stat, StateBadge, Stats, Tab, Tabs, TimeText, figure};
+use ui::{
+    Cell, Column, DataTable, EmptyState, Look, PageHeader, Section, Stat, StateBadge, Stats, Tab,
+    Tabs, TimeText, figure,
+};
 use view::delivery::{DeliveryGroup, DeliveryView, DeploymentRow};
 
 use crate::{delivery::api::delivery, load};
@@ -13,7 +16,14 @@ const WINDOWS: [u32; 4] = [7, 30, 90, 365];
 /// Delivery numbers and the deployments behind them.
 #[component]
 pub fn DeliveryPage() -> impl IntoView {
-    let days = move || use_query_map().with(|query| query.get("days").and_then(|days| days.parse().ok()).unwrap_or(30));
+    let days = move || {
+        use_query_map().with(|query| {
+            query
+                .get("days")
+                .and_then(|days| days.parse().ok())
+                .unwrap_or(30)
+        })
+    };
     let read = Resource::new(days, delivery);
     view! {
         <Title text="Delivery" />
@@ -22,16 +32,35 @@ pub fn DeliveryPage() -> impl IntoView {
 }
 
 fn seconds(seconds: Option<f64>) -> String {
-    seconds.map_or_else(|| "–".to_owned(), |seconds| figure::length((seconds * 1000.0) as i64))
+    seconds.map_or_else(
+        || "–".to_owned(),
+        |seconds| figure::length((seconds * 1000.0) as i64),
+    )
 }
 
 fn delivery_view(view: DeliveryView) -> impl IntoView {
-    let DeliveryView { days, overall, by_service, deployments } = view;
-    let tabs = WINDOWS.iter().map(|window| Tab { label: format!("{window} days"), href: format!("/delivery?days={window}"), open: *window == days }).collect();
+    let DeliveryView {
+        days,
+        overall,
+        by_service,
+        deployments,
+    } = view;
+    let tabs = WINDOWS
+        .iter()
+        .map(|window| Tab {
+            label: format!("{window} days"),
+            href: format!("/delivery?days={window}"),
+            open: *window == days,
+        })
+        .collect();
     let empty = deployments.is_empty();
     let groups = by_service.into_iter().map(group).collect_view();
     let rows = deployments.into_iter().map(deployment).collect_view();
-    let counted = format!("{} of {}", overall.failed, figure::count(overall.deployments, "deployment"));
+    let counted = format!(
+        "{} of {}",
+        overall.failed,
+        figure::count(overall.deployments, "deployment")
+    );
     view! {
         <PageHeader title="Delivery" sub=move || format!("Counted from rollouts that touched hosts in the last {days} days.") />
         <Tabs label="Window" tabs />

@@ -8,7 +8,10 @@ use view::{
 
 use crate::error::PageError;
 #[cfg(feature = "ssr")]
-use crate::{context::{answer, ctx}, form::ssr::finish};
+use crate::{
+    context::{answer, ctx},
+    form::ssr::finish,
+};
 
 #[server(endpoint = "environment/list")]
 pub async fn environments() -> Result<EnvironmentList, PageError> {
@@ -16,13 +19,19 @@ pub async fn environments() -> Result<EnvironmentList, PageError> {
 }
 
 #[server(endpoint = "environment/show")]
-pub async fn environment(slug: String, cursor: Option<String>) -> Result<EnvironmentView, PageError> {
+pub async fn environment(
+    slug: String,
+    cursor: Option<String>,
+) -> Result<EnvironmentView, PageError> {
     answer(ctx()?.environment(slug, cursor).await)
 }
 
 #[server(endpoint = "environment/add")]
 pub async fn add_environment(input: EnvironmentInput) -> Result<(), PageError> {
-    let done = ctx()?.add_environment(input.clone()).await.map(|slug| format!("/environments/{slug}"));
+    let done = ctx()?
+        .add_environment(input.clone())
+        .await
+        .map(|slug| format!("/environments/{slug}"));
     finish("environment", &input, done).await
 }
 

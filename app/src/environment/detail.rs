@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use ui::{Button, ButtonTone, Cell, Column, Confirm, Crumb, DataTable, EmptyState, ErrorPanel, Icon, PageHeader, Pager, Section, Tag, TextArea};
+use ui::{
+    Button, ButtonTone, Cell, Column, Confirm, Crumb, DataTable, EmptyState, ErrorPanel, Icon,
+    PageHeader, Pager, Section, Tag, TextArea,
+};
 use view::environment::{EnvironmentView, HostRow};
 
 use crate::{
@@ -17,21 +20,43 @@ use crate::{
 pub fn EnvironmentPage() -> impl IntoView {
     let slug = move || use_params_map().with(|params| params.get("slug").unwrap_or_default());
     let cursor = move || use_query_map().with(|query| query.get("cursor"));
-    let read = Resource::new(move || (slug(), cursor()), |(slug, cursor)| environment(slug, cursor));
-    load::draw(read, "the environment", move |view| environment_view(view, cursor()))
+    let read = Resource::new(
+        move || (slug(), cursor()),
+        |(slug, cursor)| environment(slug, cursor),
+    );
+    load::draw(read, "the environment", move |view| {
+        environment_view(view, cursor())
+    })
 }
 
-fn environment_view(EnvironmentView { environment, hosts, may_import }: EnvironmentView, cursor: Option<String>) -> impl IntoView {
+fn environment_view(
+    EnvironmentView {
+        environment,
+        hosts,
+        may_import,
+    }: EnvironmentView,
+    cursor: Option<String>,
+) -> impl IntoView {
     let form = typed("import");
     let open = form.error().is_some();
-    let other = form.other_error(&["inventory"]).map(|error| view! { <ErrorPanel error /> });
+    let other = form
+        .other_error(&["inventory"])
+        .map(|error| view! { <ErrorPanel error /> });
     let here = format!("/environments/{}", environment.slug);
     let first = cursor.is_some().then(|| here.clone());
     let next = hosts.next.map(|cursor| format!("{here}?cursor={cursor}"));
     let shown = hosts.items.len();
     let rows = hosts.items.into_iter().map(row).collect_view();
-    let crumbs = vec![Crumb::link("Environments", "/environments"), Crumb::here(environment.name.clone())];
-    let sub = format!("{} · {} hosts · approval {}", environment.purpose, environment.hosts, approval(environment.approval).to_lowercase());
+    let crumbs = vec![
+        Crumb::link("Environments", "/environments"),
+        Crumb::here(environment.name.clone()),
+    ];
+    let sub = format!(
+        "{} · {} hosts · approval {}",
+        environment.purpose,
+        environment.hosts,
+        approval(environment.approval).to_lowercase()
+    );
     view! {
         <Title text=environment.name.clone() />
         <PageHeader title=environment.name.clone() crumbs sub=move || sub.clone() />
@@ -67,7 +92,11 @@ fn environment_view(EnvironmentView { environment, hosts, may_import }: Environm
 }
 
 fn row(host: HostRow) -> impl IntoView {
-    let groups = host.groups.into_iter().map(|group| view! { <Tag text=group /> }).collect_view();
+    let groups = host
+        .groups
+        .into_iter()
+        .map(|group| view! { <Tag text=group /> })
+        .collect_view();
     let identity = (host.identity != host.name).then_some(host.identity);
     view! {
         <tr>

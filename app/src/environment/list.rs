@@ -3,7 +3,10 @@
 use domain::environment::{Approval, Purpose};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use ui::{Button, ButtonTone, Cell, Choice, Choices, Column, Confirm, DataTable, EmptyState, ErrorPanel, Icon, PageHeader, Section, Tag, TextField};
+use ui::{
+    Button, ButtonTone, Cell, Choice, Choices, Column, Confirm, DataTable, EmptyState, ErrorPanel,
+    Icon, PageHeader, Section, Tag, TextField,
+};
 use view::environment::{EnvironmentList, EnvironmentRow};
 
 use crate::{environment::api::environments, form::typed, load};
@@ -21,7 +24,9 @@ pub fn EnvironmentsPage() -> impl IntoView {
 fn environments_view(EnvironmentList { items, may_add }: EnvironmentList) -> impl IntoView {
     let form = typed("environment");
     let open = form.error().is_some();
-    let other = form.other_error(&["slug", "name", "purpose", "approval"]).map(|error| view! { <ErrorPanel error /> });
+    let other = form
+        .other_error(&["slug", "name", "purpose", "approval"])
+        .map(|error| view! { <ErrorPanel error /> });
     let empty = items.is_empty();
     let rows = items.into_iter().map(row).collect_view();
     view! {

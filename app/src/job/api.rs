@@ -10,7 +10,10 @@ use view::{
 
 use crate::error::PageError;
 #[cfg(feature = "ssr")]
-use crate::{context::{answer, ctx}, form::ssr::finish};
+use crate::{
+    context::{answer, ctx},
+    form::ssr::finish,
+};
 
 #[server(endpoint = "job/list")]
 pub async fn jobs(cursor: Option<String>) -> Result<Page<JobRow>, PageError> {
@@ -30,8 +33,13 @@ pub async fn log(id: JobId, from: u64, limit: u32) -> Result<LogPage, PageError>
 #[server(endpoint = "job/cancel")]
 pub async fn cancel_job(input: CancelInput) -> Result<(), PageError> {
     let done = match input.job.parse::<JobId>() {
-        Ok(id) => ctx()?.cancel_job(id, input.reason.clone()).await.map(|()| format!("/jobs/{id}")),
-        Err(error) => Err(view::error::ApiError::NotFound { message: error.to_string() }),
+        Ok(id) => ctx()?
+            .cancel_job(id, input.reason.clone())
+            .await
+            .map(|()| format!("/jobs/{id}")),
+        Err(error) => Err(view::error::ApiError::NotFound {
+            message: error.to_string(),
+        }),
     };
     finish("cancel", &input, done).await
 }

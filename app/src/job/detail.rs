@@ -4,7 +4,10 @@ use domain::id::JobId;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
-use ui::{ButtonTone, ConfirmForm, Crumb, EmptyState, Fact, Facts, LogRow, LogView, Look, PageHeader, Section, StateBadge, TimeText, figure};
+use ui::{
+    ButtonTone, ConfirmForm, Crumb, EmptyState, Fact, Facts, LogRow, LogView, Look, PageHeader,
+    Section, StateBadge, TimeText, figure,
+};
 use view::{
     access::Allowance,
     error::ApiError,
@@ -29,11 +32,21 @@ const LINES: u32 = 1_000;
 pub fn JobPage() -> impl IntoView {
     let asked = move || {
         let id = use_params_map().with(|params| params.get("id").unwrap_or_default());
-        (id, use_query_map().with(|query| query.get("from").and_then(|from| from.parse().ok()).unwrap_or(1_u64)))
+        (
+            id,
+            use_query_map().with(|query| {
+                query
+                    .get("from")
+                    .and_then(|from| from.parse().ok())
+                    .unwrap_or(1_u64)
+            }),
+        )
     };
     let read = Resource::new(asked, async |(id, from)| match id.parse::<JobId>() {
         Ok(id) => Ok((job(id).await?, log(id, from, LINES).await?)),
-        Err(error) => Err(PageError(ApiError::NotFound { message: error.to_string() })),
+        Err(error) => Err(PageError(ApiError::NotFound {
+            message: error.to_string(),
+        })),
     });
     load::draw(read, "the job", |(view, page)| view! { <Live view page /> })
 }
@@ -44,10 +57,20 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
     let id = row.id;
     let heading = title(&row);
     let subject = format!("{} {} to {}", row.service, row.version, row.environment);
-    let crumbs = vec![Crumb::link("Rollouts", "/rollouts"), Crumb::link(subject, format!("/rollouts/{}", row.rollout)), Crumb::here(heading.clone())];
+    let crumbs = vec![
+        Crumb::link("Rollouts", "/rollouts"),
+        Crumb::link(subject, format!("/rollouts/{}", row.rollout)),
+        Crumb::here(heading.clone()),
+    ];
     let first = page.lines.first().map_or(1, |line| line.number);
-    let rest = (page.lines.len() >= LINES as usize).then(|| format!("/jobs/{id}?from={}", page.next));
-    let earlier = (first > 1).then(|| format!("/jobs/{id}?from={}", first.saturating_sub(u64::from(LINES)).max(1)));
+    let rest =
+        (page.lines.len() >= LINES as usize).then(|| format!("/jobs/{id}?from={}", page.next));
+    let earlier = (first > 1).then(|| {
+        format!(
+            "/jobs/{id}?from={}",
+            first.saturating_sub(u64::from(LINES)).max(1)
+        )
+    });
     let whole = rest.is_none();
     let lines = RwSignal::new(page.lines);
     let next = RwSignal::new(page.next);
@@ -55,16 +78,18 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
     // The stream gives every line once and in order, and goes on behind the last one when it is opened again.
     if whole && !shown.with_untracked(|row| row.state.ended()) {
         let path = move || format!("/stream/jobs/{id}/log?from={}", next.get_untracked());
-        use_events(path, &["line", "end"], move |name, data| match (name, serde_json::from_str::<LogLine>(&data)) {
-            ("line", Ok(line)) if line.number == next.get_untracked() => {
-                next.set(line.number + 1);
-                lines.update(|lines| lines.push(line));
-            }
-            _ => spawn_local(async move {
-                if let Ok(newest) = job(id).await {
-                    shown.set(newest.job);
+        use_events(path, &["line", "end"], move |name, data| {
+            match (name, serde_json::from_str::<LogLine>(&data)) {
+                ("line", Ok(line)) if line.number == next.get_untracked() => {
+                    next.set(line.number + 1);
+                    lines.update(|lines| lines.push(line));
                 }
-            }),
+                _ => spawn_local(async move {
+                    if let Ok(newest) = job(id).await {
+                        shown.set(newest.job);
+                    }
+                }),
+            }
         });
     }
     let state = Memo::new(move |_| shown.with(|row| row.state));
@@ -88,7 +113,10 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
 }
 
 fn facts(row: JobRow) -> impl IntoView {
-    let took = row.started_at.zip(row.ended_at).map(|(from, to)| figure::length(to.as_millisecond() - from.as_millisecond()));
+    let took = row
+        .started_at
+        .zip(row.ended_at)
+        .map(|(from, to)| figure::length(to.as_millisecond() - from.as_millisecond()));
     view! {
         <Facts>
             <Fact name="Queued"><TimeText at=row.queued_at seconds=true /></Fact>

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use ui::{Cell, Column, DataTable, EmptyState, Look, PageHeader, Pager, Section, StateBadge, TimeText, figure};
+use ui::{
+    Cell, Column, DataTable, EmptyState, Look, PageHeader, Pager, Section, StateBadge, TimeText,
+    figure,
+};
 use view::{job::JobRow, page::Page};
 
 use crate::{job::api::jobs, load};
@@ -57,9 +60,17 @@ pub fn job_table(jobs: Vec<JobRow>) -> impl IntoView {
 }
 
 fn row(job: JobRow) -> impl IntoView {
-    let took = job.started_at.zip(job.ended_at).map_or_else(|| "–".to_owned(), |(from, to)| figure::length(to.as_millisecond() - from.as_millisecond()));
-    let (heading, subject) = (title(&job), format!("{} {} to {}", job.service, job.version, job.environment));
-    let started = job.started_at.map(|at| view! { <TimeText at seconds=true /> });
+    let took = job.started_at.zip(job.ended_at).map_or_else(
+        || "–".to_owned(),
+        |(from, to)| figure::length(to.as_millisecond() - from.as_millisecond()),
+    );
+    let (heading, subject) = (
+        title(&job),
+        format!("{} {} to {}", job.service, job.version, job.environment),
+    );
+    let started = job
+        .started_at
+        .map(|at| view! { <TimeText at seconds=true /> });
     view! {
         <tr>
             <Cell head=true><a href=format!("/jobs/{}", job.id)>{heading}</a></Cell>

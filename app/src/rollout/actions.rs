@@ -2,24 +2,44 @@
 
 use domain::id::RolloutId;
 use leptos::prelude::*;
-use ui::{Alert, Button, ButtonTone, Choice, Choices, Confirm, ConfirmForm, ReasonField, TextField, Tone};
+use ui::{
+    Alert, Button, ButtonTone, Choice, Choices, Confirm, ConfirmForm, ReasonField, TextField, Tone,
+};
 use view::{access::Allowance, rollout::RolloutActions};
 
 use crate::form::typed;
 
-fn fields(id: RolloutId, version: i64, more: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
-    let mut fields = vec![("input[rollout]", id.to_string()), ("input[decision_version]", version.to_string())];
+fn fields(
+    id: RolloutId,
+    version: i64,
+    more: Vec<(&'static str, String)>,
+) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("input[rollout]", id.to_string()),
+        ("input[decision_version]", version.to_string()),
+    ];
     fields.extend(more);
     fields
 }
 
 fn hidden(fields: Vec<(&'static str, String)>) -> impl IntoView {
-    fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view()
+    fields
+        .into_iter()
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
+        .collect_view()
 }
 
 /// A decision without a reason: one press.
-fn press(form: &'static str, label: &'static str, tone: ButtonTone, allowance: Allowance, fields: Vec<(&'static str, String)>) -> impl IntoView {
-    let error = typed(form).error().map(|message| view! { <Alert tone=Tone::Bad title="Nothing was done">{message}</Alert> });
+fn press(
+    form: &'static str,
+    label: &'static str,
+    tone: ButtonTone,
+    allowance: Allowance,
+    fields: Vec<(&'static str, String)>,
+) -> impl IntoView {
+    let error = typed(form)
+        .error()
+        .map(|message| view! { <Alert tone=Tone::Bad title="Nothing was done">{message}</Alert> });
     allowance.offered().then(|| {
         view! {
             <form method="post" action=format!("/api/rollout/{form}") id=form>
@@ -32,14 +52,27 @@ fn press(form: &'static str, label: &'static str, tone: ButtonTone, allowance: A
 }
 
 /// A decision with a reason.
-fn reasoned(form: String, action: &'static str, label: &'static str, explanation: &'static str, tone: ButtonTone, allowance: Allowance, fields: Vec<(&'static str, String)>) -> impl IntoView {
+fn reasoned(
+    form: String,
+    action: &'static str,
+    label: &'static str,
+    explanation: &'static str,
+    tone: ButtonTone,
+    allowance: Allowance,
+    fields: Vec<(&'static str, String)>,
+) -> impl IntoView {
     let typed = typed(&form);
     let (reason, error) = (typed.value("reason", ""), typed.error());
     view! { <ConfirmForm id=form label explanation action=format!("/api/rollout/{action}") fields tone allowance reason reason_name="input[reason]" error /> }
 }
 
 /// What may be pressed on the rollout as a whole.
-pub fn rollout_actions(id: RolloutId, version: i64, digest: String, actions: RolloutActions) -> impl IntoView {
+pub fn rollout_actions(
+    id: RolloutId,
+    version: i64,
+    digest: String,
+    actions: RolloutActions,
+) -> impl IntoView {
     let plain = move || fields(id, version, vec![]);
     let with_digest = fields(id, version, vec![("input[digest]", digest)]);
     let pausing = typed("pause");

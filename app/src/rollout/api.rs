@@ -10,7 +10,10 @@ use view::{
 
 use crate::error::PageError;
 #[cfg(feature = "ssr")]
-use crate::{context::{answer, ctx}, form::ssr::finish};
+use crate::{
+    context::{answer, ctx},
+    form::ssr::finish,
+};
 
 #[server(endpoint = "rollout/list")]
 pub async fn rollouts(query: RolloutQuery) -> Result<RolloutList, PageError> {
@@ -23,7 +26,11 @@ pub async fn rollout(id: RolloutId) -> Result<RolloutView, PageError> {
 }
 
 #[server(endpoint = "rollout/hosts")]
-pub async fn host_cells(id: RolloutId, batch: Option<u32>, cursor: Option<String>) -> Result<Page<HostCell>, PageError> {
+pub async fn host_cells(
+    id: RolloutId,
+    batch: Option<u32>,
+    cursor: Option<String>,
+) -> Result<Page<HostCell>, PageError> {
     answer(ctx()?.host_cells(id, batch, cursor).await)
 }
 
@@ -44,7 +51,10 @@ pub async fn preview(input: RolloutInput) -> Result<PlanPreview, PageError> {
 
 #[server(endpoint = "rollout/request")]
 pub async fn request(input: RolloutInput) -> Result<(), PageError> {
-    let done = ctx()?.request(input.clone()).await.map(|id| format!("/rollouts/{id}"));
+    let done = ctx()?
+        .request(input.clone())
+        .await
+        .map(|id| format!("/rollouts/{id}"));
     finish("request", &input, done).await
 }
 

@@ -4,7 +4,10 @@ use domain::id::RolloutId;
 use leptos::{prelude::*, task::spawn_local};
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
-use ui::{BatchTimeline, Crumb, Digest, EmptyState, Fact, Facts, HostGrid, Look, MetricChart, PageHeader, Section, StateBadge, TimeText, VerdictCard, clock};
+use ui::{
+    BatchTimeline, Crumb, Digest, EmptyState, Fact, Facts, HostGrid, Look, MetricChart, PageHeader,
+    Section, StateBadge, TimeText, VerdictCard, clock,
+};
 use view::{
     error::ApiError,
     page::Page,
@@ -34,7 +37,11 @@ async fn whole(id: RolloutId) -> Result<Whole, PageError> {
     let hosts = host_cells(id, None, None).await?;
     // Telemetry that does not answer must not hide the rollout; the chart says itself what is missing.
     let charts = charts(id).await.unwrap_or_default();
-    Ok(Whole { view, hosts, charts })
+    Ok(Whole {
+        view,
+        hosts,
+        charts,
+    })
 }
 
 /// One rollout, which moves by itself.
@@ -43,7 +50,9 @@ pub fn RolloutPage() -> impl IntoView {
     let id = move || use_params_map().with(|params| params.get("id").unwrap_or_default());
     let read = Resource::new(id, async |id| match id.parse::<RolloutId>() {
         Ok(id) => whole(id).await,
-        Err(error) => Err(PageError(ApiError::NotFound { message: error.to_string() })),
+        Err(error) => Err(PageError(ApiError::NotFound {
+            message: error.to_string(),
+        })),
     });
     load::draw(read, "the rollout", |first| view! { <Live first /> })
 }
@@ -67,27 +76,82 @@ fn Live(first: Whole) -> impl IntoView {
         }
         change
     });
-    let part = move |pick: fn(&RolloutView) -> String| Memo::new(move |_| shown.with(|shown| pick(&shown.view)));
+    let part = move |pick: fn(&RolloutView) -> String| {
+        Memo::new(move |_| shown.with(|shown| pick(&shown.view)))
+    };
     let state = part(|view| view.row.state.clone());
     let sentence = part(|view| view.sentence.clone());
-    let title = shown.with_untracked(|shown| format!("{} {} to {}", shown.view.service_name, shown.view.row.version, shown.view.environment_name));
-    let crumbs = vec![Crumb::link("Rollouts", "/rollouts"), Crumb::here(title.clone())];
-    let actions = Memo::new(move |_| shown.with(|shown| (shown.view.actions.clone(), shown.view.decision_version, shown.view.digest.clone())));
+    let title = shown.with_untracked(|shown| {
+        format!(
+            "{} {} to {}",
+            shown.view.service_name, shown.view.row.version, shown.view.environment_name
+        )
+    });
+    let crumbs = vec![
+        Crumb::link("Rollouts", "/rollouts"),
+        Crumb::here(title.clone()),
+    ];
+    let actions = Memo::new(move |_| {
+        shown.with(|shown| {
+            (
+                shown.view.actions.clone(),
+                shown.view.decision_version,
+                shown.view.digest.clone(),
+            )
+        })
+    });
     let batches = Memo::new(move |_| shown.with(|shown| shown.view.batches.clone()));
     let decisions = Memo::new(move |_| {
         shown.with(|shown| {
-            let batches = shown.view.batches.iter().map(|batch| (batch.number, batch.state.clone(), batch.message.clone(), batch.decide.clone(), batch.retry.clone(), batch.extend.clone()));
+            let batches = shown.view.batches.iter().map(|batch| {
+                (
+                    batch.number,
+                    batch.state.clone(),
+                    batch.message.clone(),
+                    batch.decide.clone(),
+                    batch.retry.clone(),
+                    batch.extend.clone(),
+                )
+            });
             (shown.view.decision_version, batches.collect::<Vec<_>>())
         })
     });
-    let verdicts = Memo::new(move |_| shown.with(|shown| shown.view.batches.iter().rev().filter_map(|batch| Some((batch.number, batch.verdict.clone()?))).collect::<Vec<_>>()));
+    let verdicts = Memo::new(move |_| {
+        shown.with(|shown| {
+            shown
+                .view
+                .batches
+                .iter()
+                .rev()
+                .filter_map(|batch| Some((batch.number, batch.verdict.clone()?)))
+                .collect::<Vec<_>>()
+        })
+    });
     let hosts = Memo::new(move |_| shown.with(|shown| shown.hosts.items.clone()));
-    let counts = Memo::new(move |_| shown.with(|shown| shown.view.batches.iter().flat_map(|batch| batch.counts.clone()).collect::<Vec<_>>()));
+    let counts = Memo::new(move |_| {
+        shown.with(|shown| {
+            shown
+                .view
+                .batches
+                .iter()
+                .flat_map(|batch| batch.counts.clone())
+                .collect::<Vec<_>>()
+        })
+    });
     let charts = Memo::new(move |_| shown.with(|shown| shown.charts.clone()));
     let jobs = Memo::new(move |_| shown.with(|shown| shown.view.jobs.clone()));
     let events = Memo::new(move |_| shown.with(|shown| shown.view.events.clone()));
     let plan = shown.with_untracked(|shown| plan_facts(shown.view.clone()));
-    let request = Memo::new(move |_| shown.with(|shown| (shown.view.reason.clone(), shown.view.row.requested_by.clone(), shown.view.row.created_at, shown.view.decided.clone())));
+    let request = Memo::new(move |_| {
+        shown.with(|shown| {
+            (
+                shown.view.reason.clone(),
+                shown.view.row.requested_by.clone(),
+                shown.view.row.created_at,
+                shown.view.decided.clone(),
+            )
+        })
+    });
     // The clock is set again whenever the server was heard; in between the browser carries it on.
     let now = Signal::derive(move || shown.with(|shown| shown.view.now));
     let ticking = Memo::new(move |_| clock::ticking(now.get()));
@@ -156,8 +220,14 @@ fn sum(counts: Vec<(domain::host::HostPhase, u32)>) -> Vec<(domain::host::HostPh
 }
 
 fn plan_facts(view: RolloutView) -> impl IntoView {
-    let commit = view.commit.map(|commit| view! { <Fact name="Commit"><Digest value=commit /></Fact> });
-    let allowed = format!("latency +{} %, errors +{} points", view.tolerance.latency_percent, f64::from(view.tolerance.error_basis_points) / 100.0);
+    let commit = view
+        .commit
+        .map(|commit| view! { <Fact name="Commit"><Digest value=commit /></Fact> });
+    let allowed = format!(
+        "latency +{} %, errors +{} points",
+        view.tolerance.latency_percent,
+        f64::from(view.tolerance.error_basis_points) / 100.0
+    );
     view! {
         <Facts>
             <Fact name="Plan"><Digest value=view.digest /></Fact>

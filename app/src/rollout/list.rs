@@ -4,7 +4,10 @@ use domain::rollout::RolloutState;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use ui::{BatchDots, Button, ButtonTone, Cell, Choice, Column, DataTable, EmptyState, Icon, LinkButton, Look, PageHeader, Pager, Section, Select, StateBadge, TimeText};
+use ui::{
+    BatchDots, Button, ButtonTone, Cell, Choice, Column, DataTable, EmptyState, Icon, LinkButton,
+    Look, PageHeader, Pager, Section, Select, StateBadge, TimeText,
+};
 use view::{
     input::RolloutQuery,
     rollout::{RolloutList, RolloutRow},
@@ -30,17 +33,35 @@ pub fn RolloutsPage() -> impl IntoView {
     }
 }
 
-fn rollouts_view(RolloutList { page, may_request }: RolloutList, query: RolloutQuery) -> impl IntoView {
+fn rollouts_view(
+    RolloutList { page, may_request }: RolloutList,
+    query: RolloutQuery,
+) -> impl IntoView {
     let shown = page.items.len();
-    let filter: String = [("service", &query.service), ("environment", &query.environment), ("state", &query.state)]
-        .into_iter()
-        .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={value}&")))
-        .collect();
+    let filter: String = [
+        ("service", &query.service),
+        ("environment", &query.environment),
+        ("state", &query.state),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={value}&")))
+    .collect();
     let filtered = !filter.is_empty();
-    let first = query.cursor.is_some().then(|| format!("/rollouts?{filter}"));
-    let next = page.next.map(|cursor| format!("/rollouts?{filter}cursor={cursor}"));
+    let first = query
+        .cursor
+        .is_some()
+        .then(|| format!("/rollouts?{filter}"));
+    let next = page
+        .next
+        .map(|cursor| format!("/rollouts?{filter}cursor={cursor}"));
     let table = rollout_table(page.items);
-    let states = std::iter::once(Choice::new("", "Any state", "")).chain(RolloutState::WORDS.iter().map(|word| Choice::new(*word, Look::rollout(word).label, ""))).collect();
+    let states = std::iter::once(Choice::new("", "Any state", ""))
+        .chain(
+            RolloutState::WORDS
+                .iter()
+                .map(|word| Choice::new(*word, Look::rollout(word).label, "")),
+        )
+        .collect();
     view! {
         <PageHeader
             title="Rollouts"

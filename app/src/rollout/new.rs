@@ -4,7 +4,10 @@ use domain::strategy::{GateRule, spell_seconds};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
-use ui::{Alert, Button, ButtonTone, Choice, Choices, Crumb, Digest, ErrorPanel, Fact, Facts, FormActions, PageHeader, Section, Select, Tag, TextArea, TextField, Tone};
+use ui::{
+    Alert, Button, ButtonTone, Choice, Choices, Crumb, Digest, ErrorPanel, Fact, Facts,
+    FormActions, PageHeader, Section, Select, Tag, TextArea, TextField, Tone,
+};
 use view::{
     error::ApiError,
     input::RolloutInput,
@@ -19,17 +22,46 @@ use crate::{
 };
 
 const FIELDS: &[&str] = &[
-    "service", "environment", "version", "artifact", "sha256", "commit", "split", "bake", "gate", "gate_wait", "latency_tolerance", "error_tolerance", "reason",
+    "service",
+    "environment",
+    "version",
+    "artifact",
+    "sha256",
+    "commit",
+    "split",
+    "bake",
+    "gate",
+    "gate_wait",
+    "latency_tolerance",
+    "error_tolerance",
+    "reason",
 ];
 
 /// The form for a new rollout. “Preview” comes back here with everything typed in the address.
 #[component]
 pub fn NewRolloutPage() -> impl IntoView {
-    let typed_in_address = move || use_query_map().with(|query| FIELDS.iter().filter_map(|field| Some(((*field).to_owned(), query.get(&format!("input[{field}]"))?))).collect::<Vec<_>>());
+    let typed_in_address = move || {
+        use_query_map().with(|query| {
+            FIELDS
+                .iter()
+                .filter_map(|field| {
+                    Some(((*field).to_owned(), query.get(&format!("input[{field}]"))?))
+                })
+                .collect::<Vec<_>>()
+        })
+    };
     let service = move || use_query_map().with(|query| query.get("service"));
     let read = Resource::new(typed_in_address, async |typed| {
         let form = rollout_form().await?;
-        let previewed = if typed.is_empty() { None } else { Some(preview(input(&typed)).await.map_err(|PageError(error)| error)) };
+        let previewed = if typed.is_empty() {
+            None
+        } else {
+            Some(
+                preview(input(&typed))
+                    .await
+                    .map_err(|PageError(error)| error),
+            )
+        };
         Ok::<_, PageError>((form, previewed))
     });
     view! {
@@ -39,7 +71,13 @@ pub fn NewRolloutPage() -> impl IntoView {
 }
 
 fn input(typed: &[(String, String)]) -> RolloutInput {
-    let value = |field: &str| typed.iter().find(|(name, _)| name == field).map(|(_, value)| value.clone()).unwrap_or_default();
+    let value = |field: &str| {
+        typed
+            .iter()
+            .find(|(name, _)| name == field)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default()
+    };
     RolloutInput {
         service: value("service"),
         environment: value("environment"),
@@ -58,23 +96,54 @@ fn input(typed: &[(String, String)]) -> RolloutInput {
     }
 }
 
-fn form_view(form: RolloutForm, previewed: Option<Result<PlanPreview, ApiError>>, in_address: Vec<(String, String)>, service: Option<String>) -> impl IntoView {
-    let RolloutForm { services, environments, artifacts, may_request, idempotency_key } = form;
+fn form_view(
+    form: RolloutForm,
+    previewed: Option<Result<PlanPreview, ApiError>>,
+    in_address: Vec<(String, String)>,
+    service: Option<String>,
+) -> impl IntoView {
+    let RolloutForm {
+        services,
+        environments,
+        artifacts,
+        may_request,
+        idempotency_key,
+    } = form;
     let (plan, preview_error) = match previewed {
         Some(Ok(plan)) => (Some(plan), None),
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
     };
     let typed = typed("request");
-    let typed = StoredValue::new(if in_address.is_empty() { typed } else { typed.with_values(in_address).with_error(preview_error) });
-    let value = move |field: &str, default: &str| typed.with_value(|typed| typed.value(field, default));
+    let typed = StoredValue::new(if in_address.is_empty() {
+        typed
+    } else {
+        typed.with_values(in_address).with_error(preview_error)
+    });
+    let value =
+        move |field: &str, default: &str| typed.with_value(|typed| typed.value(field, default));
     let error = move |field: &str| typed.with_value(|typed| typed.field_error(field));
-    let other = typed.with_value(|typed| typed.other_error(FIELDS)).map(|error| view! { <ErrorPanel error /> });
-    let service = service.or_else(|| (services.len() == 1).then(|| services[0].0.clone())).unwrap_or_default();
-    let environment = if environments.len() == 1 { environments[0].0.clone() } else { String::new() };
-    let choices = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(slug, name)| Choice::new(slug, name, "")).collect::<Vec<_>>();
+    let other = typed
+        .with_value(|typed| typed.other_error(FIELDS))
+        .map(|error| view! { <ErrorPanel error /> });
+    let service = service
+        .or_else(|| (services.len() == 1).then(|| services[0].0.clone()))
+        .unwrap_or_default();
+    let environment = if environments.len() == 1 {
+        environments[0].0.clone()
+    } else {
+        String::new()
+    };
+    let choices = |pairs: Vec<(String, String)>| {
+        pairs
+            .into_iter()
+            .map(|(slug, name)| Choice::new(slug, name, ""))
+            .collect::<Vec<_>>()
+    };
     let (services, environments) = (choices(services), choices(environments));
-    let refused = may_request.why().map(str::to_owned).map(|why| view! { <Alert tone=Tone::Warn title="You cannot request a rollout">{why}</Alert> });
+    let refused = may_request.why().map(str::to_owned).map(
+        |why| view! { <Alert tone=Tone::Warn title="You cannot request a rollout">{why}</Alert> },
+    );
     view! {
         <PageHeader title="New rollout" crumbs=vec![Crumb::link("Rollouts", "/rollouts"), Crumb::here("New")] sub=|| "Nothing is touched before the plan is approved and an operator releases it." />
         {refused}
@@ -123,8 +192,16 @@ fn form_view(form: RolloutForm, previewed: Option<Result<PlanPreview, ApiError>>
     }
 }
 
-fn text(field: &'static str, label: &'static str, default: &str, hint: &'static str, required: bool, typed: StoredValue<Typed>) -> impl IntoView {
-    let (value, error) = typed.with_value(|typed| (typed.value(field, default), typed.field_error(field)));
+fn text(
+    field: &'static str,
+    label: &'static str,
+    default: &str,
+    hint: &'static str,
+    required: bool,
+    typed: StoredValue<Typed>,
+) -> impl IntoView {
+    let (value, error) =
+        typed.with_value(|typed| (typed.value(field, default), typed.field_error(field)));
     let name = format!("input[{field}]");
     if hint.is_empty() {
         view! { <TextField name id=field label value error required mono=true /> }.into_any()
@@ -133,15 +210,33 @@ fn text(field: &'static str, label: &'static str, default: &str, hint: &'static 
     }
 }
 
-fn choose(field: &'static str, label: &'static str, choices: Vec<Choice>, default: String, typed: StoredValue<Typed>) -> impl IntoView {
-    let (value, error) = typed.with_value(|typed| (typed.value(field, &default), typed.field_error(field)));
+fn choose(
+    field: &'static str,
+    label: &'static str,
+    choices: Vec<Choice>,
+    default: String,
+    typed: StoredValue<Typed>,
+) -> impl IntoView {
+    let (value, error) =
+        typed.with_value(|typed| (typed.value(field, &default), typed.field_error(field)));
     view! { <Select name=format!("input[{field}]") id=field label choices value error /> }
 }
 
 fn plan_view(plan: PlanPreview) -> impl IntoView {
-    let PlanPreview { digest, service, environment, version, approval, batches } = plan;
+    let PlanPreview {
+        digest,
+        service,
+        environment,
+        version,
+        approval,
+        batches,
+    } = plan;
     let hosts: usize = batches.iter().map(|batch| batch.hosts.len()).sum();
-    let next = if approval { "An approver decides on exactly this plan." } else { "No approval is required here; an operator can release it at once." };
+    let next = if approval {
+        "An approver decides on exactly this plan."
+    } else {
+        "No approval is required here; an operator can release it at once."
+    };
     let batches = batches.into_iter().map(batch_view).collect_view();
     view! {
         <Section title="Preview" id="preview">

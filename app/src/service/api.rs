@@ -8,7 +8,10 @@ use view::{
 
 use crate::error::PageError;
 #[cfg(feature = "ssr")]
-use crate::{context::{answer, ctx}, form::ssr::finish};
+use crate::{
+    context::{answer, ctx},
+    form::ssr::finish,
+};
 
 #[server(endpoint = "service/list")]
 pub async fn services(cursor: Option<String>) -> Result<ServiceList, PageError> {
@@ -27,6 +30,9 @@ pub async fn onboarding_form() -> Result<OnboardingForm, PageError> {
 
 #[server(endpoint = "service/onboard")]
 pub async fn onboard(input: OnboardingInput) -> Result<(), PageError> {
-    let done = ctx()?.onboard(input.clone()).await.map(|slug| format!("/services/{slug}"));
+    let done = ctx()?
+        .onboard(input.clone())
+        .await
+        .map(|slug| format!("/services/{slug}"));
     finish("onboard", &input, done).await
 }

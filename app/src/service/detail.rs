@@ -17,12 +17,31 @@ pub fn ServicePage() -> impl IntoView {
 }
 
 fn service_view(view: ServiceView) -> impl IntoView {
-    let ServiceView { service, repository, installation, telemetry, rollouts, may_request } = view;
-    let crumbs = vec![Crumb::link("Services", "/services"), Crumb::here(service.name.clone())];
+    let ServiceView {
+        service,
+        repository,
+        installation,
+        telemetry,
+        rollouts,
+        may_request,
+    } = view;
+    let crumbs = vec![
+        Crumb::link("Services", "/services"),
+        Crumb::here(service.name.clone()),
+    ];
     let new = format!("/rollouts/new?service={}", service.slug);
     let team = service.team.clone();
-    let nothing_runs = service.versions.is_empty().then(|| view! { <p class="muted">"Nothing has been rolled out yet."</p> });
-    let versions = service.versions.into_iter().map(|(environment, version)| view! { <Fact name=environment><code>{version}</code></Fact> }).collect_view();
+    let nothing_runs = service
+        .versions
+        .is_empty()
+        .then(|| view! { <p class="muted">"Nothing has been rolled out yet."</p> });
+    let versions = service
+        .versions
+        .into_iter()
+        .map(
+            |(environment, version)| view! { <Fact name=environment><code>{version}</code></Fact> },
+        )
+        .collect_view();
     view! {
         <Title text=service.name.clone() />
         <PageHeader

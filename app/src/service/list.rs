@@ -19,7 +19,10 @@ pub fn ServicesPage() -> impl IntoView {
     }
 }
 
-fn services_view(ServiceList { page, may_onboard }: ServiceList, cursor: Option<String>) -> impl IntoView {
+fn services_view(
+    ServiceList { page, may_onboard }: ServiceList,
+    cursor: Option<String>,
+) -> impl IntoView {
     let shown = page.items.len();
     let first = cursor.is_some().then(|| "/services".to_owned());
     let next = page.next.map(|cursor| format!("/services?cursor={cursor}"));
@@ -48,7 +51,11 @@ fn services_view(ServiceList { page, may_onboard }: ServiceList, cursor: Option<
 }
 
 fn row(service: ServiceRow) -> impl IntoView {
-    let versions = service.versions.into_iter().map(|(environment, version)| view! { <Tag text=format!("{environment} {version}") /> }).collect_view();
+    let versions = service
+        .versions
+        .into_iter()
+        .map(|(environment, version)| view! { <Tag text=format!("{environment} {version}") /> })
+        .collect_view();
     view! {
         <tr>
             <Cell head=true>

@@ -2,12 +2,29 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use ui::{Button, ButtonTone, Choice, Crumb, ErrorPanel, FormActions, PageHeader, Section, Select, TextArea, TextField};
+use ui::{
+    Button, ButtonTone, Choice, Crumb, ErrorPanel, FormActions, PageHeader, Section, Select,
+    TextArea, TextField,
+};
 use view::{access::Allowance, service::OnboardingForm};
 
 use crate::{form::typed, load, service::api::onboarding_form};
 
-const FIELDS: &[&str] = &["team", "slug", "name", "description", "repository", "host_group", "install_root", "health_port", "health_path", "requests", "errors", "latency", "liveness"];
+const FIELDS: &[&str] = &[
+    "team",
+    "slug",
+    "name",
+    "description",
+    "repository",
+    "host_group",
+    "install_root",
+    "health_port",
+    "health_path",
+    "requests",
+    "errors",
+    "latency",
+    "liveness",
+];
 
 /// The form that brings a service in.
 #[component]
@@ -21,11 +38,21 @@ pub fn OnboardPage() -> impl IntoView {
 
 fn form_view(OnboardingForm { teams, may_onboard }: OnboardingForm) -> impl IntoView {
     let form = StoredValue::new(typed("onboard"));
-    let value = move |field: &str, default: &str| form.with_value(|form| form.value(field, default));
+    let value =
+        move |field: &str, default: &str| form.with_value(|form| form.value(field, default));
     let error = move |field: &str| form.with_value(|form| form.field_error(field));
-    let choices: Vec<Choice> = teams.iter().map(|team| Choice::new(&team.slug, &team.name, "")).collect();
-    let only = if teams.len() == 1 { teams[0].slug.clone() } else { String::new() };
-    let refused = form.with_value(|form| form.other_error(FIELDS)).map(|error| view! { <ErrorPanel error /> });
+    let choices: Vec<Choice> = teams
+        .iter()
+        .map(|team| Choice::new(&team.slug, &team.name, ""))
+        .collect();
+    let only = if teams.len() == 1 {
+        teams[0].slug.clone()
+    } else {
+        String::new()
+    };
+    let refused = form
+        .with_value(|form| form.other_error(FIELDS))
+        .map(|error| view! { <ErrorPanel error /> });
     let allowance = match may_onboard {
         Allowance::NotOffered => Allowance::Allowed,
         allowance => allowance,

@@ -49,13 +49,31 @@ impl Console {
 
     async fn signed_in(&self, who: SignIn) -> Result<Subject, Error> {
         let mut grants = Vec::new();
-        for rule in self.settings().role_rules.iter().filter(|rule| who.groups.contains(&rule.group)) {
+        for rule in self
+            .settings()
+            .role_rules
+            .iter()
+            .filter(|rule| who.groups.contains(&rule.group))
+        {
             grants.push(self.grant(rule.role, rule.team.as_ref()).await?);
         }
-        let person = Person { id: UserId(self.mint()), issuer: who.issuer, subject: who.subject, name: who.name.clone(), email: who.email };
-        let permit = self.system(SystemAction::SIGN_IN, Resource::new("person", person.id, &who.name));
+        let person = Person {
+            id: UserId(self.mint()),
+            issuer: who.issuer,
+            subject: who.subject,
+            name: who.name.clone(),
+            email: who.email,
+        };
+        let permit = self.system(
+            SystemAction::SIGN_IN,
+            Resource::new("person", person.id, &who.name),
+        );
         let user = self.store().sign_in(&permit, &person, self.now()).await?;
-        Ok(Subject { user, name: who.name, grants })
+        Ok(Subject {
+            user,
+            name: who.name,
+            grants,
+        })
     }
 
     async fn grant(&self, role: Role, team: Option<&Slug>) -> Result<Grant, Error> {
@@ -68,21 +86,42 @@ impl Console {
 
     async fn team_by_slug(&self, slug: &Slug) -> Result<TeamId, Error> {
         let teams = self.store().teams(&policy::system_scope()).await?;
-        teams.iter().find(|team| team.slug == *slug).map(|team| team.id).ok_or_else(|| Error::NotFound(format!("There is no team “{slug}”. Name it in a role rule of the configuration.")))
+        teams
+            .iter()
+            .find(|team| team.slug == *slug)
+            .map(|team| team.id)
+            .ok_or_else(|| {
+                Error::NotFound(format!(
+                    "There is no team “{slug}”. Name it in a role rule of the configuration."
+                ))
+            })
     }
 
     /// What pages show of the signed-in person.
     pub async fn viewer(&self, subject: &Subject) -> Result<Viewer, ApiError> {
-        let teams = self.store().teams(&policy::system_scope()).await.map_err(|error| self.api(error.into()))?;
+        let teams = self
+            .store()
+            .teams(&policy::system_scope())
+            .await
+            .map_err(|error| self.api(error.into()))?;
         let roles = subject
             .grants
             .iter()
-            .map(|grant| match grant.team.and_then(|id| teams.iter().find(|team| team.id == id)) {
-                Some(team) => format!("{} of {}", grant.role, team.name),
-                None => grant.role.to_string(),
+            .map(|grant| {
+                match grant
+                    .team
+                    .and_then(|id| teams.iter().find(|team| team.id == id))
+                {
+                    Some(team) => format!("{} of {}", grant.role, team.name),
+                    None => grant.role.to_string(),
+                }
             })
             .collect();
-        Ok(Viewer { id: subject.user, name: subject.name.clone(), roles })
+        Ok(Viewer {
+            id: subject.user,
+            name: subject.name.clone(),
+            roles,
+        })
     }
 
     /// Makes a token and gives its secret, which is never shown again; only its hash is kept.
@@ -99,11 +138,17 @@ impl Console {
                 hash: hash(&secret),
                 user: UserId(self.mint()),
                 name: new.name.clone(),
-                grants_json: serde_json::to_string(&grants).map_err(|error| Error::Internal(error.to_string()))?,
+                grants_json: serde_json::to_string(&grants)
+                    .map_err(|error| Error::Internal(error.to_string()))?,
                 created_at: now,
-                expires_at: now.checked_add(SignedDuration::from_hours(24 * i64::from(new.days))).unwrap_or(Timestamp::MAX),
+                expires_at: now
+                    .checked_add(SignedDuration::from_hours(24 * i64::from(new.days)))
+                    .unwrap_or(Timestamp::MAX),
             };
-            let permit = self.system(SystemAction::SIGN_IN, Resource::new("token", row.id, &row.name));
+            let permit = self.system(
+                SystemAction::SIGN_IN,
+                Resource::new("token", row.id, &row.name),
+            );
             self.store().token_insert(&permit, &row).await?;
             Ok(secret)
         };
@@ -114,25 +159,47 @@ impl Console {
     pub async fn subject_of_token(&self, secret: &str) -> Result<Option<Subject>, ApiError> {
         let now = self.now();
         let work = async {
-            let Some(row) = self.store().token_by_hash(&hash(secret), now).await? else { return Ok(None) };
+            let Some(row) = self.store().token_by_hash(&hash(secret), now).await? else {
+                return Ok(None);
+            };
             self.store().token_used(row.id, now).await?;
-            let grants = serde_json::from_str(&row.grants_json).map_err(|error| Error::Internal(format!("token {}: {error}", row.id)))?;
-            Ok(Some(Subject { user: row.user, name: row.name, grants }))
+            let grants = serde_json::from_str(&row.grants_json)
+                .map_err(|error| Error::Internal(format!("token {}: {error}", row.id)))?;
+            Ok(Some(Subject {
+                user: row.user,
+                name: row.name,
+                grants,
+            }))
         };
         work.await.map_err(|error: Error| self.api(error))
     }
 
     /// Keeps a session under the hash of its id.
-    pub async fn session_save(&self, id_hash: &str, data: &str, user: Option<UserId>, expires_at: Timestamp) -> Result<(), ApiError> {
-        self.store().session_save(id_hash, data, user, expires_at, self.now()).await.map_err(|error| self.api(error.into()))
+    pub async fn session_save(
+        &self,
+        id_hash: &str,
+        data: &str,
+        user: Option<UserId>,
+        expires_at: Timestamp,
+    ) -> Result<(), ApiError> {
+        self.store()
+            .session_save(id_hash, data, user, expires_at, self.now())
+            .await
+            .map_err(|error| self.api(error.into()))
     }
 
     /// The session under this hash, unless it has expired.
     pub async fn session_load(&self, id_hash: &str) -> Result<Option<String>, ApiError> {
-        self.store().session_load(id_hash, self.now()).await.map_err(|error| self.api(error.into()))
+        self.store()
+            .session_load(id_hash, self.now())
+            .await
+            .map_err(|error| self.api(error.into()))
     }
 
     pub async fn session_delete(&self, id_hash: &str) -> Result<(), ApiError> {
-        self.store().session_delete(id_hash).await.map_err(|error| self.api(error.into()))
+        self.store()
+            .session_delete(id_hash)
+            .await
+            .map_err(|error| self.api(error.into()))
     }
 }

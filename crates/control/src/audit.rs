@@ -9,10 +9,17 @@ const PAGE: u32 = 50;
 
 impl Ctx {
     /// The audit trail, newest first; of one object when `object` is its kind and id.
-    pub async fn audit(&self, object: Option<(String, String)>, cursor: Option<String>) -> Result<Page<AuditRow>, ApiError> {
+    pub async fn audit(
+        &self,
+        object: Option<(String, String)>,
+        cursor: Option<String>,
+    ) -> Result<Page<AuditRow>, ApiError> {
         self.answer(async {
             let scope = self.scope()?;
-            Ok(self.store().audit(&scope, &AuditFilter { object }, cursor.as_deref(), PAGE).await?)
+            Ok(self
+                .store()
+                .audit(&scope, &AuditFilter { object }, cursor.as_deref(), PAGE)
+                .await?)
         })
         .await
     }

@@ -15,7 +15,12 @@ const PARTS: &[&str] = &["ansible.cfg", "playbooks", "plugins", "roles"];
 
 /// Digest over path and content of every file that decides what happens on a host.
 pub(crate) fn digest(project: &Path) -> Result<Sha256, Error> {
-    let unreadable = |error: io::Error| Error::Unavailable(format!("The playbooks in {} cannot be read: {error}. Check the setting `ansible.project_dir`.", project.display()));
+    let unreadable = |error: io::Error| {
+        Error::Unavailable(format!(
+            "The playbooks in {} cannot be read: {error}. Check the setting `ansible.project_dir`.",
+            project.display()
+        ))
+    };
     let mut files = Vec::new();
     for part in PARTS {
         collect(&project.join(part), &mut files).map_err(unreadable)?;
@@ -23,7 +28,11 @@ pub(crate) fn digest(project: &Path) -> Result<Sha256, Error> {
     files.sort();
     let mut hasher = Hasher::new();
     for file in files {
-        let name = file.strip_prefix(project).unwrap_or(&file).to_string_lossy().into_owned();
+        let name = file
+            .strip_prefix(project)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .into_owned();
         let content = fs::read(&file).map_err(unreadable)?;
         hasher.update((name.len() as u64).to_be_bytes());
         hasher.update(name.as_bytes());
@@ -35,14 +44,20 @@ pub(crate) fn digest(project: &Path) -> Result<Sha256, Error> {
 
 /// SHA-256 of one file.
 pub(crate) fn file_digest(path: &Path) -> Result<Sha256, Error> {
-    let unreadable = |error: io::Error| Error::Unavailable(format!("{} cannot be read: {error}.", path.display()));
+    let unreadable = |error: io::Error| {
+        Error::Unavailable(format!("{} cannot be read: {error}.", path.display()))
+    };
     let mut hasher = Hasher::new();
     io::copy(&mut fs::File::open(path).map_err(unreadable)?, &mut hasher).map_err(unreadable)?;
     hex(hasher)
 }
 
 fn hex(hasher: Hasher) -> Result<Sha256, Error> {
-    let text: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let text: String = hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Ok(text.parse()?)
 }
 
@@ -50,7 +65,10 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     if path.is_dir() {
         for entry in fs::read_dir(path)? {
             let entry = entry?.path();
-            let compiled = entry.file_name().is_some_and(|name| name == "__pycache__") || entry.extension().is_some_and(|extension| extension == "pyc");
+            let compiled = entry.file_name().is_some_and(|name| name == "__pycache__")
+                || entry
+                    .extension()
+                    .is_some_and(|extension| extension == "pyc");
             if !compiled {
                 collect(&entry, files)?;
             }

@@ -89,7 +89,13 @@ impl Console {
         let datadog = settings
             .datadog
             .as_ref()
-            .map(|datadog| datadog::Client::new(datadog.base_url.clone(), datadog.api_key.clone(), datadog.app_key.clone()))
+            .map(|datadog| {
+                datadog::Client::new(
+                    datadog.base_url.clone(),
+                    datadog.api_key.clone(),
+                    datadog.app_key.clone(),
+                )
+            })
             .transpose()
             .map_err(|error| Error::Unavailable(error.to_string()))?;
         let inner = Inner {
@@ -103,7 +109,9 @@ impl Console {
             rollouts_due: Notify::new(),
             outbox_due: Notify::new(),
         };
-        let console = Self { inner: Arc::new(inner) };
+        let console = Self {
+            inner: Arc::new(inner),
+        };
         console.ensure_teams().await?;
         Ok(console)
     }
@@ -112,8 +120,15 @@ impl Console {
         for rule in &self.inner.settings.role_rules {
             let Some(slug) = &rule.team else { continue };
             let name = slug.as_str().parse()?;
-            let team = Team { id: TeamId(self.mint()), slug: slug.clone(), name };
-            let permit = self.system(SystemAction::SIGN_IN, Resource::new("team", team.id, &team.slug));
+            let team = Team {
+                id: TeamId(self.mint()),
+                slug: slug.clone(),
+                name,
+            };
+            let permit = self.system(
+                SystemAction::SIGN_IN,
+                Resource::new("team", team.id, &team.slug),
+            );
             self.store().ensure_team(&permit, &team, self.now()).await?;
         }
         Ok(())
@@ -121,7 +136,10 @@ impl Console {
 
     /// A use case on behalf of `subject`.
     pub fn ctx(&self, subject: Subject) -> Ctx {
-        Ctx { console: self.clone(), subject }
+        Ctx {
+            console: self.clone(),
+            subject,
+        }
     }
 
     /// Hears of everything that moves from now on.
@@ -131,7 +149,10 @@ impl Console {
 
     /// Whether the database answers.
     pub async fn ready(&self) -> Result<(), ApiError> {
-        self.store().ping().await.map_err(|error| self.api(error.into()))
+        self.store()
+            .ping()
+            .await
+            .map_err(|error| self.api(error.into()))
     }
 
     /// How much faster than planned bakes run; 1 in earnest.
@@ -182,7 +203,10 @@ impl Console {
 
     /// How long a point of telemetry stands for, in seconds.
     pub(crate) fn interval_seconds(&self) -> u64 {
-        self.settings().datadog.as_ref().map_or(10, |datadog| datadog.interval_seconds.max(1))
+        self.settings()
+            .datadog
+            .as_ref()
+            .map_or(10, |datadog| datadog.interval_seconds.max(1))
     }
 }
 
@@ -204,12 +228,19 @@ impl Ctx {
         Ok(policy::scope(&self.subject)?)
     }
 
-    pub(crate) fn permit(&self, action: policy::Action, resource: Resource) -> Result<Permit, Error> {
+    pub(crate) fn permit(
+        &self,
+        action: policy::Action,
+        resource: Resource,
+    ) -> Result<Permit, Error> {
         Ok(policy::permit(&self.subject, action, resource)?)
     }
 
     /// Runs a use case and says what went wrong as a person reads it.
-    pub(crate) async fn answer<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, ApiError> {
+    pub(crate) async fn answer<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, ApiError> {
         work.await.map_err(|error| self.console.api(error))
     }
 }

@@ -23,17 +23,34 @@ impl Ctx {
         self.answer(async {
             let scope = self.scope()?;
             let days = days.clamp(1, 366);
-            let since = self.console.now().checked_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN);
+            let since = self
+                .console
+                .now()
+                .checked_sub(SignedDuration::from_hours(24 * i64::from(days)))
+                .unwrap_or(Timestamp::MIN);
             let rows = self.store().deployments(&scope, since, MOST).await?;
             let mut groups: BTreeMap<(String, String), Vec<Deployment>> = BTreeMap::new();
             for (deployment, service, environment) in &rows {
-                groups.entry((service.clone(), environment.clone())).or_default().push(deployment.clone());
+                groups
+                    .entry((service.clone(), environment.clone()))
+                    .or_default()
+                    .push(deployment.clone());
             }
-            let all: Vec<Deployment> = rows.iter().map(|(deployment, ..)| deployment.clone()).collect();
+            let all: Vec<Deployment> = rows
+                .iter()
+                .map(|(deployment, ..)| deployment.clone())
+                .collect();
             Ok(DeliveryView {
                 days,
                 overall: numbers(&all),
-                by_service: groups.into_iter().map(|((service, environment), group)| DeliveryGroup { service, environment, numbers: numbers(&group) }).collect(),
+                by_service: groups
+                    .into_iter()
+                    .map(|((service, environment), group)| DeliveryGroup {
+                        service,
+                        environment,
+                        numbers: numbers(&group),
+                    })
+                    .collect(),
                 deployments: rows.into_iter().take(SHOWN).map(row).collect(),
             })
         })
@@ -50,6 +67,8 @@ fn row((deployment, service, environment): (Deployment, String, String)) -> Depl
         outcome: deployment.outcome,
         started_at: deployment.started_at,
         finished_at: deployment.finished_at,
-        recovery_seconds: deployment.failed_at.map(|failed| deployment.finished_at.duration_since(failed).as_secs()),
+        recovery_seconds: deployment
+            .failed_at
+            .map(|failed| deployment.finished_at.duration_since(failed).as_secs()),
     }
 }

@@ -23,19 +23,41 @@ impl Ctx {
     pub async fn environments(&self) -> Result<EnvironmentList, ApiError> {
         self.answer(async {
             let items = self.store().environments(&self.scope()?).await?;
-            Ok(EnvironmentList { items, may_add: self.allowance(Action::ManageInventory, Resource::new("environment", "", "")) })
+            Ok(EnvironmentList {
+                items,
+                may_add: self.allowance(
+                    Action::ManageInventory,
+                    Resource::new("environment", "", ""),
+                ),
+            })
         })
         .await
     }
 
     /// One environment with a page of its hosts.
-    pub async fn environment(&self, slug: String, cursor: Option<String>) -> Result<EnvironmentView, ApiError> {
+    pub async fn environment(
+        &self,
+        slug: String,
+        cursor: Option<String>,
+    ) -> Result<EnvironmentView, ApiError> {
         self.answer(async {
             let scope = self.scope()?;
             let environment = self.store().environment(&scope, &slug).await?;
-            let hosts = self.store().hosts(&scope, environment.id, cursor.as_deref(), PAGE).await?;
-            let count = self.store().environments(&scope).await?.into_iter().find(|row| row.id == environment.id).map_or(0, |row| row.hosts);
-            let may_import = self.allowance(Action::ManageInventory, Resource::new("environment", environment.id, &environment.slug));
+            let hosts = self
+                .store()
+                .hosts(&scope, environment.id, cursor.as_deref(), PAGE)
+                .await?;
+            let count = self
+                .store()
+                .environments(&scope)
+                .await?
+                .into_iter()
+                .find(|row| row.id == environment.id)
+                .map_or(0, |row| row.hosts);
+            let may_import = self.allowance(
+                Action::ManageInventory,
+                Resource::new("environment", environment.id, &environment.slug),
+            );
             let row = EnvironmentRow {
                 id: environment.id,
                 slug: environment.slug.to_string(),
@@ -44,7 +66,11 @@ impl Ctx {
                 approval: environment.approval,
                 hosts: count,
             };
-            Ok(EnvironmentView { environment: row, hosts, may_import })
+            Ok(EnvironmentView {
+                environment: row,
+                hosts,
+                may_import,
+            })
         })
         .await
     }
@@ -60,8 +86,13 @@ impl Ctx {
                 approval: input.approval.parse()?,
             }
             .check()?;
-            let permit = self.permit(Action::ManageInventory, Resource::new("environment", environment.id, &environment.slug))?;
-            self.store().environment_insert(&permit, &environment, self.console.now()).await?;
+            let permit = self.permit(
+                Action::ManageInventory,
+                Resource::new("environment", environment.id, &environment.slug),
+            )?;
+            self.store()
+                .environment_insert(&permit, &environment, self.console.now())
+                .await?;
             Ok(environment.slug.to_string())
         })
         .await
@@ -70,12 +101,26 @@ impl Ctx {
     /// Takes hosts over from an Ansible inventory. Hosts are added or changed, never removed.
     pub async fn import_hosts(&self, input: ImportInput) -> Result<store::Imported, ApiError> {
         self.answer(async {
-            let environment = self.store().environment(&self.scope()?, &input.environment).await?;
-            let permit = self.permit(Action::ManageInventory, Resource::new("environment", environment.id, &environment.slug))?;
+            let environment = self
+                .store()
+                .environment(&self.scope()?, &input.environment)
+                .await?;
+            let permit = self.permit(
+                Action::ManageInventory,
+                Resource::new("environment", environment.id, &environment.slug),
+            )?;
             let settings = &self.console.settings().ansible;
-            let read = inventory::read(&settings.playbook_bin, &input.inventory).await.map_err(|error| FieldError::new("inventory", error.to_string()))?;
-            let hosts = read.into_iter().map(|host| known(host, environment.id, HostId(self.console.mint()))).collect::<Result<Vec<_>, _>>()?;
-            Ok(self.store().hosts_import(&permit, environment.id, &hosts, self.console.now()).await?)
+            let read = inventory::read(&settings.playbook_bin, &input.inventory)
+                .await
+                .map_err(|error| FieldError::new("inventory", error.to_string()))?;
+            let hosts = read
+                .into_iter()
+                .map(|host| known(host, environment.id, HostId(self.console.mint())))
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(self
+                .store()
+                .hosts_import(&permit, environment.id, &hosts, self.console.now())
+                .await?)
         })
         .await
     }
@@ -83,17 +128,51 @@ impl Ctx {
 
 /// Turns an inventory host into one Slipway knows. `slipway_criticality`, `slipway_failure_domain` and
 /// `slipway_identity` are Slipway's own words in the inventory; everything else is given to Ansible.
-fn known(host: inventory::InventoryHost, environment: EnvironmentId, id: HostId) -> Result<Host, FieldError> {
+fn known(
+    host: inventory::InventoryHost,
+    environment: EnvironmentId,
+    id: HostId,
+) -> Result<Host, FieldError> {
     let mut variables = host.variables;
-    let mut take = |name: &str| variables.remove(name).and_then(|value| value.as_str().map(str::to_owned).or_else(|| Some(value.to_string())));
+    let mut take = |name: &str| {
+        variables.remove(name).and_then(|value| {
+            value
+                .as_str()
+                .map(str::to_owned)
+                .or_else(|| Some(value.to_string()))
+        })
+    };
     let criticality = match take("slipway_criticality") {
-        Some(word) => word.parse::<Criticality>().map_err(|error| FieldError::new("inventory", format!("Host {}: {}", host.name, error.message)))?,
+        Some(word) => word.parse::<Criticality>().map_err(|error| {
+            FieldError::new(
+                "inventory",
+                format!("Host {}: {}", host.name, error.message),
+            )
+        })?,
         None => Criticality::default(),
     };
     let failure_domain = take("slipway_failure_domain").unwrap_or_default();
     let identity = take("slipway_identity").unwrap_or_else(|| host.name.to_string());
-    if [&failure_domain, &identity].iter().any(|text| text.len() > 200 || text.chars().any(char::is_control)) {
-        return Err(FieldError::new("inventory", format!("Host {}: identity and failure domain must be one line of at most 200 characters.", host.name)));
+    if [&failure_domain, &identity]
+        .iter()
+        .any(|text| text.len() > 200 || text.chars().any(char::is_control))
+    {
+        return Err(FieldError::new(
+            "inventory",
+            format!(
+                "Host {}: identity and failure domain must be one line of at most 200 characters.",
+                host.name
+            ),
+        ));
     }
-    Ok(Host { id, environment, identity, name: host.name, criticality, failure_domain, groups: host.groups, variables })
+    Ok(Host {
+        id,
+        environment,
+        identity,
+        name: host.name,
+        criticality,
+        failure_domain,
+        groups: host.groups,
+        variables,
+    })
 }

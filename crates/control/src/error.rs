@@ -1,6 +1,8 @@
 //! What can go wrong on the way, and what of it a person is told.
 
-use domain::{change_request::ChangeRequestRefused, plan::DigestError, rollout::Refused, text::FieldError};
+use domain::{
+    change_request::ChangeRequestRefused, plan::DigestError, rollout::Refused, text::FieldError,
+};
 use policy::Denied;
 use store::StoreError;
 use view::error::ApiError;
@@ -37,13 +39,22 @@ impl Error {
         match self {
             Self::Denied(_) => ApiError::Forbidden { message },
             Self::Field(FieldError { field, message }) => ApiError::Invalid { field, message },
-            Self::ChangeRequest(ChangeRequestRefused::OwnRequest) => ApiError::Forbidden { message },
-            Self::Refused(_) | Self::ChangeRequest(_) | Self::Conflict(_) => ApiError::Conflict { message },
+            Self::ChangeRequest(ChangeRequestRefused::OwnRequest) => {
+                ApiError::Forbidden { message }
+            }
+            Self::Refused(_) | Self::ChangeRequest(_) | Self::Conflict(_) => {
+                ApiError::Conflict { message }
+            }
             Self::NotFound(_) => ApiError::NotFound { message },
             Self::Unavailable(_) => ApiError::Unavailable { message },
-            Self::Store(StoreError::Conflict { .. } | StoreError::Reserved { .. }) => ApiError::Conflict { message },
+            Self::Store(StoreError::Conflict { .. } | StoreError::Reserved { .. }) => {
+                ApiError::Conflict { message }
+            }
             Self::Store(StoreError::NotFound { .. }) => ApiError::NotFound { message },
-            Self::Store(StoreError::Duplicate { field, message }) => ApiError::Invalid { field: field.to_string(), message },
+            Self::Store(StoreError::Duplicate { field, message }) => ApiError::Invalid {
+                field: field.to_string(),
+                message,
+            },
             Self::Store(StoreError::Unavailable { .. }) => ApiError::Unavailable { message },
             Self::Store(_) | Self::Digest(_) | Self::Internal(_) => {
                 let request_id = request_id();

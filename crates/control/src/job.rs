@@ -32,21 +32,29 @@ const STRIDE: u64 = 500;
 impl Console {
     /// Folder of one attempt.
     pub(crate) fn attempt_folder(&self, attempt: AttemptId) -> PathBuf {
-        self.settings().data_dir.join("attempts").join(attempt.to_string())
+        self.settings()
+            .data_dir
+            .join("attempts")
+            .join(attempt.to_string())
     }
 }
 
 impl Ctx {
     /// One job.
     pub async fn job(&self, id: JobId) -> Result<JobRow, ApiError> {
-        self.answer(async { Ok(self.store().job(&self.scope()?, id).await?) }).await
+        self.answer(async { Ok(self.store().job(&self.scope()?, id).await?) })
+            .await
     }
 
     /// One job, and whether this person may stop it.
     pub async fn job_view(&self, id: JobId) -> Result<JobView, ApiError> {
         self.answer(async {
             let job = self.store().job(&self.scope()?, id).await?;
-            let cancel = if job.state.ended() { Allowance::NotOffered } else { self.allowance(Action::CancelJob, self.job_resource(&job).await?) };
+            let cancel = if job.state.ended() {
+                Allowance::NotOffered
+            } else {
+                self.allowance(Action::CancelJob, self.job_resource(&job).await?)
+            };
             Ok(JobView { job, cancel })
         })
         .await
@@ -54,12 +62,23 @@ impl Ctx {
 
     async fn job_resource(&self, job: &JobRow) -> Result<Resource, Error> {
         let loaded = self.store().rollout(&self.scope()?, job.rollout).await?;
-        Ok(Resource::new("job", job.id, format!("{} of {}", job.kind, rollout::name(&loaded.rollout))).of_team(loaded.team))
+        Ok(Resource::new(
+            "job",
+            job.id,
+            format!("{} of {}", job.kind, rollout::name(&loaded.rollout)),
+        )
+        .of_team(loaded.team))
     }
 
     /// A page of jobs, newest first.
     pub async fn jobs(&self, cursor: Option<String>) -> Result<Page<JobRow>, ApiError> {
-        self.answer(async { Ok(self.store().jobs_page(&self.scope()?, cursor.as_deref(), PAGE).await?) }).await
+        self.answer(async {
+            Ok(self
+                .store()
+                .jobs_page(&self.scope()?, cursor.as_deref(), PAGE)
+                .await?)
+        })
+        .await
     }
 
     /// Output of a job's newest attempt from line `from`, 1-based; at most `limit` lines.
@@ -70,18 +89,34 @@ impl Ctx {
             let row = self.store().job(&scope, id).await?;
             let from = from.max(1);
             let Some(attempt) = self.store().newest_attempt(&scope, id).await? else {
-                return Ok(LogPage { job: id, lines: Vec::new(), next: from, ended: row.state.ended() });
+                return Ok(LogPage {
+                    job: id,
+                    lines: Vec::new(),
+                    next: from,
+                    ended: row.state.ended(),
+                });
             };
             let console = self.console.clone();
             let path = self.console.attempt_folder(attempt.id).join(names::OUTPUT);
             let limit = limit.clamp(1, MOST_LINES) as usize;
-            let lines = tokio::task::spawn_blocking(move || console.inner.logs.lines(attempt.id, &path, from, limit))
-                .await
-                .map_err(|error| Error::Internal(error.to_string()))?
-                .map_err(|error| Error::Unavailable(format!("The output of this job cannot be read: {error}. Look at the data directory.")))?;
+            let lines = tokio::task::spawn_blocking(move || {
+                console.inner.logs.lines(attempt.id, &path, from, limit)
+            })
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?
+            .map_err(|error| {
+                Error::Unavailable(format!(
+                    "The output of this job cannot be read: {error}. Look at the data directory."
+                ))
+            })?;
             let next = from + lines.len() as u64;
             let ended = row.state.ended() && lines.len() < limit;
-            Ok(LogPage { job: id, lines, next, ended })
+            Ok(LogPage {
+                job: id,
+                lines,
+                next,
+                ended,
+            })
         })
         .await
     }
@@ -93,9 +128,13 @@ impl Ctx {
             let row = self.store().job(&self.scope()?, id).await?;
             let permit = self.permit(Action::CancelJob, self.job_resource(&row).await?)?;
             if row.state.ended() {
-                return Err(Error::Conflict("The job has ended already; there is nothing to stop.".to_owned()));
+                return Err(Error::Conflict(
+                    "The job has ended already; there is nothing to stop.".to_owned(),
+                ));
             }
-            self.store().job_cancel(&permit, id, reason.as_str(), self.console.now()).await?;
+            self.store()
+                .job_cancel(&permit, id, reason.as_str(), self.console.now())
+                .await?;
             self.console.signal(Signal::Job(id));
             self.console.wake();
             Ok(())
@@ -112,13 +151,25 @@ pub(crate) struct LogIndexes(Mutex<HashMap<AttemptId, LineIndex>>);
 const KEPT: usize = 256;
 
 impl LogIndexes {
-    fn lines(&self, attempt: AttemptId, path: &Path, from: u64, limit: usize) -> io::Result<Vec<LogLine>> {
+    fn lines(
+        &self,
+        attempt: AttemptId,
+        path: &Path,
+        from: u64,
+        limit: usize,
+    ) -> io::Result<Vec<LogLine>> {
         let mut index = {
-            let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut kept = self
+                .0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             kept.remove(&attempt).unwrap_or_default()
         };
         let lines = index.lines(path, from, limit);
-        let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut kept = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();
         }
@@ -144,7 +195,11 @@ impl LineIndex {
             return Ok(Vec::new());
         }
         let stride = (from - 1) / STRIDE;
-        let mut offset = if stride == 0 { 0 } else { self.starts.get(stride as usize - 1).copied().unwrap_or(0) };
+        let mut offset = if stride == 0 {
+            0
+        } else {
+            self.starts.get(stride as usize - 1).copied().unwrap_or(0)
+        };
         let mut number = stride * STRIDE + 1;
         let mut found = Vec::new();
         loop {
@@ -154,7 +209,10 @@ impl LineIndex {
             }
             for line in lines {
                 if number >= from {
-                    found.push(LogLine { number, text: line.text });
+                    found.push(LogLine {
+                        number,
+                        text: line.text,
+                    });
                     if found.len() == limit {
                         return Ok(found);
                     }
@@ -219,7 +277,12 @@ mod tests {
                 let numbers: Vec<u64> = lines.iter().map(|line| line.number).collect();
                 assert_eq!(numbers, expected, "from {from} of {written}");
                 for line in lines {
-                    assert!(line.text.ends_with(&format!("line {}", line.number)), "{}: {}", line.number, line.text);
+                    assert!(
+                        line.text.ends_with(&format!("line {}", line.number)),
+                        "{}: {}",
+                        line.number,
+                        line.text
+                    );
                 }
             }
             // What was unfinished becomes the beginning of the next line.

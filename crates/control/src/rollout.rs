@@ -13,10 +13,15 @@ use store::Loaded;
 
 /// “checkout 1.4.2 to production”.
 pub(crate) fn name(rollout: &Rollout) -> String {
-    format!("{} {} to {}", rollout.plan.service_slug, rollout.plan.release.version, rollout.plan.environment_slug)
+    format!(
+        "{} {} to {}",
+        rollout.plan.service_slug, rollout.plan.release.version, rollout.plan.environment_slug
+    )
 }
 
 /// A rollout as a thing to ask permission about.
 pub(crate) fn resource(loaded: &Loaded) -> Resource {
-    Resource::new("rollout", loaded.rollout.id, name(&loaded.rollout)).of_team(loaded.team).requested_by(loaded.rollout.requested_by)
+    Resource::new("rollout", loaded.rollout.id, name(&loaded.rollout))
+        .of_team(loaded.team)
+        .requested_by(loaded.rollout.requested_by)
 }

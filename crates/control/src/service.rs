@@ -19,10 +19,18 @@ const PAGE: u32 = 50;
 
 fn parse(input: OnboardingInput, team: TeamId, id: ServiceId) -> Result<Service, FieldError> {
     let short = |field: &str, text: &str, most: usize| match text.chars().count() {
-        n if n > most => Err(FieldError::new(field, format!("Shorten this to {most} characters; it has {n}."))),
+        n if n > most => Err(FieldError::new(
+            field,
+            format!("Shorten this to {most} characters; it has {n}."),
+        )),
         _ => Ok(text.trim().to_owned()),
     };
-    let port = input.health_port.trim().parse().map_err(|_| FieldError::new("health_port", "Give the port of the health endpoint, 1 to 65535."))?;
+    let port = input.health_port.trim().parse().map_err(|_| {
+        FieldError::new(
+            "health_port",
+            "Give the port of the health endpoint, 1 to 65535.",
+        )
+    })?;
     Ok(Service {
         id,
         team,
@@ -31,13 +39,22 @@ fn parse(input: OnboardingInput, team: TeamId, id: ServiceId) -> Result<Service,
         description: short("description", &input.description, 500)?,
         repository: short("repository", &input.repository, 300)?,
         installation: Installation {
-            host_group: input.host_group.parse().map_err(|error: FieldError| error.for_field("host_group"))?,
+            host_group: input
+                .host_group
+                .parse()
+                .map_err(|error: FieldError| error.for_field("host_group"))?,
             install_root: input.install_root.trim().to_owned(),
             health_port: port,
             health_path: input.health_path.trim().to_owned(),
         }
         .check()?,
-        telemetry: Telemetry { requests: input.requests, errors: input.errors, latency: input.latency, liveness: input.liveness }.check()?,
+        telemetry: Telemetry {
+            requests: input.requests,
+            errors: input.errors,
+            latency: input.latency,
+            liveness: input.liveness,
+        }
+        .check()?,
     })
 }
 
@@ -46,8 +63,14 @@ impl Ctx {
     pub async fn services(&self, cursor: Option<String>) -> Result<ServiceList, ApiError> {
         self.answer(async {
             let scope = self.scope()?;
-            let page = self.store().services(&scope, cursor.as_deref(), PAGE).await?;
-            Ok(ServiceList { page, may_onboard: self.onboarding_form_inner().await?.may_onboard })
+            let page = self
+                .store()
+                .services(&scope, cursor.as_deref(), PAGE)
+                .await?;
+            Ok(ServiceList {
+                page,
+                may_onboard: self.onboarding_form_inner().await?.may_onboard,
+            })
         })
         .await
     }
@@ -57,11 +80,25 @@ impl Ctx {
         self.answer(async {
             let scope = self.scope()?;
             let service = self.store().service(&scope, &slug).await?;
-            let filter = RolloutFilter { service: Some(service.id), ..RolloutFilter::default() };
-            let rollouts = self.store().rollouts(&scope, &filter, None, 20).await?.items;
+            let filter = RolloutFilter {
+                service: Some(service.id),
+                ..RolloutFilter::default()
+            };
+            let rollouts = self
+                .store()
+                .rollouts(&scope, &filter, None, 20)
+                .await?
+                .items;
             let may_request = self.allowance(Action::RequestRollout, resource(&service));
             let row = self.store().service_row(&scope, service.id).await?;
-            Ok(ServiceView { service: row, repository: service.repository, installation: service.installation, telemetry: service.telemetry, rollouts, may_request })
+            Ok(ServiceView {
+                service: row,
+                repository: service.repository,
+                installation: service.installation,
+                telemetry: service.telemetry,
+                rollouts,
+                may_request,
+            })
         })
         .await
     }
@@ -77,10 +114,24 @@ impl Ctx {
         let refused = self.allowance(Action::OnboardService, Resource::new("service", "", ""));
         let teams: Vec<TeamChoice> = teams
             .into_iter()
-            .filter(|team| self.allowance(Action::OnboardService, Resource::new("service", "", "").of_team(team.id)).allowed())
-            .map(|team| TeamChoice { id: team.id, slug: team.slug.to_string(), name: team.name.to_string() })
+            .filter(|team| {
+                self.allowance(
+                    Action::OnboardService,
+                    Resource::new("service", "", "").of_team(team.id),
+                )
+                .allowed()
+            })
+            .map(|team| TeamChoice {
+                id: team.id,
+                slug: team.slug.to_string(),
+                name: team.name.to_string(),
+            })
             .collect();
-        let may_onboard = if teams.is_empty() { refused } else { view::access::Allowance::Allowed };
+        let may_onboard = if teams.is_empty() {
+            refused
+        } else {
+            view::access::Allowance::Allowed
+        };
         Ok(OnboardingForm { teams, may_onboard })
     }
 
@@ -93,14 +144,18 @@ impl Ctx {
                 .find(|team| team.slug.as_str() == input.team.trim())
                 .ok_or_else(|| FieldError::new("team", "Choose the team that owns the service."))?;
             let id = ServiceId(self.console.mint());
-            let permit = self.permit(Action::OnboardService, Resource::new("service", id, &input.slug).of_team(team.id))?;
+            let permit = self.permit(
+                Action::OnboardService,
+                Resource::new("service", id, &input.slug).of_team(team.id),
+            )?;
             let service = parse(input, team.id, id)?;
-            self.store().service_insert(&permit, &service, self.console.now()).await?;
+            self.store()
+                .service_insert(&permit, &service, self.console.now())
+                .await?;
             Ok(service.slug.to_string())
         })
         .await
     }
-
 }
 
 /// A service as a thing to ask permission about.

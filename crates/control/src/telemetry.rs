@@ -37,38 +37,83 @@ struct Answers {
 }
 
 impl Console {
-    async fn ask(&self, telemetry: &Telemetry, environment: &str, from: Timestamp, to: Timestamp) -> Answers {
+    async fn ask(
+        &self,
+        telemetry: &Telemetry,
+        environment: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Answers {
         let fill = |query: &str| query.replace("{env}", environment);
-        let queries: Vec<String> = [&telemetry.requests, &telemetry.errors, &telemetry.latency, &telemetry.liveness].map(|query| fill(query)).into();
+        let queries: Vec<String> = [
+            &telemetry.requests,
+            &telemetry.errors,
+            &telemetry.latency,
+            &telemetry.liveness,
+        ]
+        .map(|query| fill(query))
+        .into();
         let (requests, errors, latency, liveness) = tokio::join!(
             self.ask_one(&queries[0], from, to),
             self.ask_one(&queries[1], from, to),
             self.ask_one(&queries[2], from, to),
             self.ask_one(&queries[3], from, to)
         );
-        let longest = [&requests, &errors, &latency, &liveness].into_iter().flatten().flatten().filter_map(|series| series.interval).map(|interval| interval.as_secs()).max();
+        let longest = [&requests, &errors, &latency, &liveness]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|series| series.interval)
+            .map(|interval| interval.as_secs())
+            .max();
         let configured = i64::try_from(self.interval_seconds()).unwrap_or(i64::MAX);
         let interval = SignedDuration::from_secs(longest.unwrap_or(configured).max(1));
-        Answers { queries, requests, errors, latency, liveness, interval }
+        Answers {
+            queries,
+            requests,
+            errors,
+            latency,
+            liveness,
+            interval,
+        }
     }
 
-    async fn ask_one(&self, query: &str, from: Timestamp, to: Timestamp) -> Result<Vec<Series>, ProviderFault> {
+    async fn ask_one(
+        &self,
+        query: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Series>, ProviderFault> {
         let Some(client) = &self.inner.datadog else {
-            return Err(ProviderFault::new("no telemetry is configured; give Slipway a Datadog address and keys"));
+            return Err(ProviderFault::new(
+                "no telemetry is configured; give Slipway a Datadog address and keys",
+            ));
         };
-        client.query(query, from, to).await.map_err(|error| ProviderFault::new(error.to_string().trim_end_matches('.')))
+        client
+            .query(query, from, to)
+            .await
+            .map_err(|error| ProviderFault::new(error.to_string().trim_end_matches('.')))
     }
 }
 
 fn samples(series: &Result<Vec<Series>, ProviderFault>) -> Result<Samples, ProviderFault> {
-    Ok(series.as_ref().map_err(Clone::clone)?.iter().flat_map(points).collect())
+    Ok(series
+        .as_ref()
+        .map_err(Clone::clone)?
+        .iter()
+        .flat_map(points)
+        .collect())
 }
 
 /// Points by host; a series without a host tag cannot be told apart and is left out.
 fn points(series: &Series) -> impl Iterator<Item = (String, Timestamp, f64)> + '_ {
     let host = series.tag("host").unwrap_or_default().to_owned();
     let named = !host.is_empty();
-    series.points.iter().filter(move |_| named).map(move |point| (host.clone(), point.at, point.value))
+    series
+        .points
+        .iter()
+        .filter(move |_| named)
+        .map(move |point| (host.clone(), point.at, point.value))
 }
 
 impl Answers {
@@ -86,7 +131,9 @@ impl Answers {
     /// The last moment up to which points are whole. The newest complete interval may still be filling, since agents
     /// send it only after it has ended, so it is left out as well.
     fn trusted_until(&self, now: Timestamp) -> Timestamp {
-        let interval = i64::try_from(self.interval.as_millis()).unwrap_or(i64::MAX).max(1);
+        let interval = i64::try_from(self.interval.as_millis())
+            .unwrap_or(i64::MAX)
+            .max(1);
         let millis = now.as_millisecond();
         Timestamp::from_millisecond(millis - millis.rem_euclid(interval) - interval).unwrap_or(now)
     }
@@ -97,27 +144,51 @@ fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
 }
 
 /// Judges one batch against what its own hosts did before they were touched.
-pub(crate) async fn judge_batch(console: &Console, rollout: &Rollout, batch: &Batch) -> Result<Verdict, Error> {
+pub(crate) async fn judge_batch(
+    console: &Console,
+    rollout: &Rollout,
+    batch: &Batch,
+) -> Result<Verdict, Error> {
     let now = console.now();
-    let service = console.store().service_by_id(&system_scope(), rollout.plan.service).await?;
+    let service = console
+        .store()
+        .service_by_id(&system_scope(), rollout.plan.service)
+        .await?;
     let touched = batch.started_at.unwrap_or(now);
     let since = match &batch.state {
         BatchState::Baking { since, .. } => *since,
         _ => batch.verified_at.unwrap_or(now),
     };
-    let bake_ms = i64::try_from(batch.bake_seconds.saturating_mul(1000) / console.time_scale().max(1)).unwrap_or(i64::MAX);
-    let shortest = SignedDuration::from_secs(FEWEST_INTERVALS.saturating_mul(i64::try_from(console.interval_seconds()).unwrap_or(1)));
+    let bake_ms =
+        i64::try_from(batch.bake_seconds.saturating_mul(1000) / console.time_scale().max(1))
+            .unwrap_or(i64::MAX);
+    let shortest = SignedDuration::from_secs(
+        FEWEST_INTERVALS.saturating_mul(i64::try_from(console.interval_seconds()).unwrap_or(1)),
+    );
     let length = SignedDuration::from_millis(bake_ms).clamp(shortest.min(LONGEST), LONGEST);
     let environment = rollout.plan.environment_slug.as_str();
     // Asked for apart: over the days of a long bake one answer would have intervals of many minutes.
     let (baseline, current) = tokio::join!(
-        console.ask(&service.telemetry, environment, before(touched, length), touched),
-        console.ask(&service.telemetry, environment, since.max(before(now, LONGEST)), now)
+        console.ask(
+            &service.telemetry,
+            environment,
+            before(touched, length),
+            touched
+        ),
+        console.ask(
+            &service.telemetry,
+            environment,
+            since.max(before(now, LONGEST)),
+            now
+        )
     );
     let interval = baseline.interval.max(current.interval);
     let until = current.trusted_until(now);
     // The interval in which the batch was verified still holds the end of the deployment.
-    let from = since.checked_add(interval).unwrap_or(since).max(before(until, LONGEST));
+    let from = since
+        .checked_add(interval)
+        .unwrap_or(since)
+        .max(before(until, LONGEST));
     let hosts: BTreeSet<String> = planned(rollout, batch.number).map(str::to_owned).collect();
     let window = Window {
         hosts,
@@ -125,11 +196,22 @@ pub(crate) async fn judge_batch(console: &Console, rollout: &Rollout, batch: &Ba
         baseline: baseline.stretch(before(touched, length), touched),
         current: current.stretch(from, until),
     };
-    Ok(judge::judge(&window, &rollout.plan.strategy.tolerance, now, current.queries))
+    Ok(judge::judge(
+        &window,
+        &rollout.plan.strategy.tolerance,
+        now,
+        current.queries,
+    ))
 }
 
 fn planned(rollout: &Rollout, batch: u32) -> impl Iterator<Item = &str> {
-    rollout.plan.batches.iter().filter(move |planned| planned.number == batch).flat_map(|planned| &planned.hosts).map(|host| host.name.as_str())
+    rollout
+        .plan
+        .batches
+        .iter()
+        .filter(move |planned| planned.number == batch)
+        .flat_map(|planned| &planned.hosts)
+        .map(|host| host.name.as_str())
 }
 
 impl Ctx {
@@ -138,27 +220,73 @@ impl Ctx {
         self.answer(async {
             let scope = self.scope()?;
             let rollout = self.store().rollout(&scope, id).await?.rollout;
-            let Some(released) = rollout.released_at else { return Ok(Vec::new()) };
-            let service = self.store().service_by_id(&scope, rollout.plan.service).await?;
-            let now = self.console.now();
-            let lead = SignedDuration::from_secs(FEWEST_INTERVALS * i64::try_from(self.console.interval_seconds()).unwrap_or(1));
-            let to = ended_at(&rollout).map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now));
-            let from = before(released, lead);
-            let answers = self.console.ask(&service.telemetry, rollout.plan.environment_slug.as_str(), from, to).await;
-            let until = answers.trusted_until(now).min(to);
-            let markers: Vec<ChartMarker> =
-                rollout.batches.iter().filter_map(|batch| Some(ChartMarker { at: batch.started_at?, label: format!("Batch {}", batch.number) })).collect();
-            let chart = |dimension: Dimension, unit: &str, lines: Result<Vec<ChartLine>, ProviderFault>| {
-                let (lines, missing) = match lines {
-                    Ok(lines) if lines.iter().any(|line| !line.points.is_empty()) => (lines, String::new()),
-                    Ok(_) => (Vec::new(), "Telemetry has no points for this time.".to_owned()),
-                    Err(fault) => (Vec::new(), format!("Telemetry did not answer: {fault}.")),
-                };
-                ChartView { dimension, unit: unit.to_owned(), lines, markers: markers.clone(), from, to: until, missing }
+            let Some(released) = rollout.released_at else {
+                return Ok(Vec::new());
             };
+            let service = self
+                .store()
+                .service_by_id(&scope, rollout.plan.service)
+                .await?;
+            let now = self.console.now();
+            let lead = SignedDuration::from_secs(
+                FEWEST_INTERVALS * i64::try_from(self.console.interval_seconds()).unwrap_or(1),
+            );
+            let to = ended_at(&rollout)
+                .map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now));
+            let from = before(released, lead);
+            let answers = self
+                .console
+                .ask(
+                    &service.telemetry,
+                    rollout.plan.environment_slug.as_str(),
+                    from,
+                    to,
+                )
+                .await;
+            let until = answers.trusted_until(now).min(to);
+            let markers: Vec<ChartMarker> = rollout
+                .batches
+                .iter()
+                .filter_map(|batch| {
+                    Some(ChartMarker {
+                        at: batch.started_at?,
+                        label: format!("Batch {}", batch.number),
+                    })
+                })
+                .collect();
+            let chart =
+                |dimension: Dimension, unit: &str, lines: Result<Vec<ChartLine>, ProviderFault>| {
+                    let (lines, missing) = match lines {
+                        Ok(lines) if lines.iter().any(|line| !line.points.is_empty()) => {
+                            (lines, String::new())
+                        }
+                        Ok(_) => (
+                            Vec::new(),
+                            "Telemetry has no points for this time.".to_owned(),
+                        ),
+                        Err(fault) => (Vec::new(), format!("Telemetry did not answer: {fault}.")),
+                    };
+                    ChartView {
+                        dimension,
+                        unit: unit.to_owned(),
+                        lines,
+                        markers: markers.clone(),
+                        from,
+                        to: until,
+                        missing,
+                    }
+                };
             Ok(vec![
-                chart(Dimension::ErrorRate, "%", error_lines(&rollout, &answers, until)),
-                chart(Dimension::Latency, "ms", latency_lines(&rollout, &answers, until)),
+                chart(
+                    Dimension::ErrorRate,
+                    "%",
+                    error_lines(&rollout, &answers, until),
+                ),
+                chart(
+                    Dimension::Latency,
+                    "ms",
+                    latency_lines(&rollout, &answers, until),
+                ),
             ])
         })
         .await
@@ -167,13 +295,21 @@ impl Ctx {
 
 fn ended_at(rollout: &Rollout) -> Option<Timestamp> {
     match &rollout.state {
-        RolloutState::Succeeded { at } | RolloutState::RolledBack { at, .. } | RolloutState::Recovered { at, .. } | RolloutState::Aborted { at, .. } => Some(*at),
+        RolloutState::Succeeded { at }
+        | RolloutState::RolledBack { at, .. }
+        | RolloutState::Recovered { at, .. }
+        | RolloutState::Aborted { at, .. } => Some(*at),
         _ => None,
     }
 }
 
 /// Sums and counts of one query by time, for the hosts of one batch.
-fn pooled(rollout: &Rollout, batch: u32, series: &[Series], until: Timestamp) -> BTreeMap<i64, (f64, u32)> {
+fn pooled(
+    rollout: &Rollout,
+    batch: u32,
+    series: &[Series],
+    until: Timestamp,
+) -> BTreeMap<i64, (f64, u32)> {
     let hosts: BTreeSet<&str> = planned(rollout, batch).collect();
     let mut pooled: BTreeMap<i64, (f64, u32)> = BTreeMap::new();
     for (host, at, value) in series.iter().flat_map(points) {
@@ -187,15 +323,35 @@ fn pooled(rollout: &Rollout, batch: u32, series: &[Series], until: Timestamp) ->
 }
 
 fn by_batch(rollout: &Rollout, line: impl Fn(u32) -> Vec<(i64, Option<f64>)>) -> Vec<ChartLine> {
-    rollout.batches.iter().map(|batch| ChartLine { name: format!("Batch {}", batch.number), points: line(batch.number) }).collect()
+    rollout
+        .batches
+        .iter()
+        .map(|batch| ChartLine {
+            name: format!("Batch {}", batch.number),
+            points: line(batch.number),
+        })
+        .collect()
 }
 
-fn latency_lines(rollout: &Rollout, answers: &Answers, until: Timestamp) -> Result<Vec<ChartLine>, ProviderFault> {
+fn latency_lines(
+    rollout: &Rollout,
+    answers: &Answers,
+    until: Timestamp,
+) -> Result<Vec<ChartLine>, ProviderFault> {
     let latency = answers.latency.as_ref().map_err(Clone::clone)?;
-    Ok(by_batch(rollout, |batch| pooled(rollout, batch, latency, until).into_iter().map(|(at, (sum, count))| (at, Some(sum / f64::from(count)))).collect()))
+    Ok(by_batch(rollout, |batch| {
+        pooled(rollout, batch, latency, until)
+            .into_iter()
+            .map(|(at, (sum, count))| (at, Some(sum / f64::from(count))))
+            .collect()
+    }))
 }
 
-fn error_lines(rollout: &Rollout, answers: &Answers, until: Timestamp) -> Result<Vec<ChartLine>, ProviderFault> {
+fn error_lines(
+    rollout: &Rollout,
+    answers: &Answers,
+    until: Timestamp,
+) -> Result<Vec<ChartLine>, ProviderFault> {
     let requests = answers.requests.as_ref().map_err(Clone::clone)?;
     let errors = answers.errors.as_ref().map_err(Clone::clone)?;
     Ok(by_batch(rollout, |batch| {

@@ -31,8 +31,14 @@ pub struct Subject {
 /// Why something is not allowed: names the missing grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    #[error("{verb} takes the role {roles}{scope}, which you do not hold. Whoever manages your sign-on groups can grant it.")]
-    MissingRole { verb: &'static str, roles: String, scope: String },
+    #[error(
+        "{verb} takes the role {roles}{scope}, which you do not hold. Whoever manages your sign-on groups can grant it."
+    )]
+    MissingRole {
+        verb: &'static str,
+        roles: String,
+        scope: String,
+    },
     #[error("You requested this change, so somebody else has to decide on it.")]
     OwnRequest,
     #[error("You hold no role in Slipway yet. Ask whoever manages your sign-on groups for one.")]
@@ -44,21 +50,40 @@ pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<P
     if action.separates_duties() && resource.requested_by == Some(subject.user) {
         return Err(Denied::OwnRequest);
     }
-    let grant = subject
-        .grants
-        .iter()
-        .find(|grant| action.roles().contains(&grant.role) && (grant.team.is_none() || grant.team == resource.team));
+    let grant = subject.grants.iter().find(|grant| {
+        action.roles().contains(&grant.role)
+            && (grant.team.is_none() || grant.team == resource.team)
+    });
     match grant {
         Some(grant) => Ok(Permit {
-            actor: Actor::Person { id: subject.user, name: subject.name.clone() },
+            actor: Actor::Person {
+                id: subject.user,
+                name: subject.name.clone(),
+            },
             action,
-            allowed_by: format!("role {}{}", grant.role, if grant.team.is_some() { " of the owning team" } else { "" }),
+            allowed_by: format!(
+                "role {}{}",
+                grant.role,
+                if grant.team.is_some() {
+                    " of the owning team"
+                } else {
+                    ""
+                }
+            ),
             resource,
         }),
         None => {
             let roles: Vec<&str> = action.roles().iter().map(|role| role.word()).collect();
-            let scope = if action.roles().contains(&Role::Member) && resource.team.is_some() { " for the owning team" } else { "" };
-            Err(Denied::MissingRole { verb: action.verb(), roles: roles.join(" or "), scope: scope.to_owned() })
+            let scope = if action.roles().contains(&Role::Member) && resource.team.is_some() {
+                " for the owning team"
+            } else {
+                ""
+            };
+            Err(Denied::MissingRole {
+                verb: action.verb(),
+                roles: roles.join(" or "),
+                scope: scope.to_owned(),
+            })
         }
     }
 }
@@ -66,7 +91,12 @@ pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<P
 /// Slipway's own permit. Only the actions reconcilers take have one.
 pub fn system_permit(action: SystemAction, resource: Resource) -> Permit {
     let SystemAction(action) = action;
-    Permit { actor: Actor::System, action, allowed_by: "Slipway's own rule".to_owned(), resource }
+    Permit {
+        actor: Actor::System,
+        action,
+        allowed_by: "Slipway's own rule".to_owned(),
+        resource,
+    }
 }
 
 /// An action Slipway may take by itself.
@@ -90,8 +120,14 @@ pub fn scope(subject: &Subject) -> Result<Scope, Denied> {
         return Err(Denied::NoRole);
     }
     // One grant for every team is enough to make the collection `None`, which is all.
-    let teams = subject.grants.iter().map(|grant| grant.team).collect::<Option<Vec<TeamId>>>();
-    Ok(Scope { teams: teams.map_or(Teams::All, Teams::Of) })
+    let teams = subject
+        .grants
+        .iter()
+        .map(|grant| grant.team)
+        .collect::<Option<Vec<TeamId>>>();
+    Ok(Scope {
+        teams: teams.map_or(Teams::All, Teams::Of),
+    })
 }
 
 /// Slipway's own scope, for reconcilers.

@@ -25,19 +25,35 @@ pub struct Resource {
 impl Resource {
     /// A resource without owner, version or requester.
     pub fn new(kind: &'static str, id: impl ToString, name: impl ToString) -> Self {
-        Self { kind, id: id.to_string(), name: name.to_string(), team: None, version: None, requested_by: None }
+        Self {
+            kind,
+            id: id.to_string(),
+            name: name.to_string(),
+            team: None,
+            version: None,
+            requested_by: None,
+        }
     }
 
     pub fn of_team(self, team: TeamId) -> Self {
-        Self { team: Some(team), ..self }
+        Self {
+            team: Some(team),
+            ..self
+        }
     }
 
     pub fn at_version(self, version: i64) -> Self {
-        Self { version: Some(version), ..self }
+        Self {
+            version: Some(version),
+            ..self
+        }
     }
 
     pub fn requested_by(self, user: UserId) -> Self {
-        Self { requested_by: Some(user), ..self }
+        Self {
+            requested_by: Some(user),
+            ..self
+        }
     }
 }
 

@@ -66,16 +66,42 @@ use Role::{Approver, Member, Operator};
 
 impl Action {
     pub const ALL: &[Self] = &[
-        Self::OnboardService, Self::ManageInventory, Self::RequestRollout, Self::WithdrawRollout, Self::Approve,
-        Self::Reject, Self::Release, Self::Decide, Self::Pause, Self::Resume, Self::Abort, Self::RollBack, Self::Retry,
-        Self::ExtendBake, Self::Recover, Self::CancelJob, Self::Observe, Self::RunJob, Self::Deliver, Self::SignIn,
+        Self::OnboardService,
+        Self::ManageInventory,
+        Self::RequestRollout,
+        Self::WithdrawRollout,
+        Self::Approve,
+        Self::Reject,
+        Self::Release,
+        Self::Decide,
+        Self::Pause,
+        Self::Resume,
+        Self::Abort,
+        Self::RollBack,
+        Self::Retry,
+        Self::ExtendBake,
+        Self::Recover,
+        Self::CancelJob,
+        Self::Observe,
+        Self::RunJob,
+        Self::Deliver,
+        Self::SignIn,
     ];
 
     /// Roles that may; empty for what only Slipway itself does.
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::OnboardService | Self::RequestRollout | Self::WithdrawRollout => &[Member, Operator],
-            Self::ManageInventory | Self::Release | Self::Decide | Self::Resume | Self::Retry | Self::ExtendBake | Self::Recover | Self::CancelJob => &[Operator],
+            Self::OnboardService | Self::RequestRollout | Self::WithdrawRollout => {
+                &[Member, Operator]
+            }
+            Self::ManageInventory
+            | Self::Release
+            | Self::Decide
+            | Self::Resume
+            | Self::Retry
+            | Self::ExtendBake
+            | Self::Recover
+            | Self::CancelJob => &[Operator],
             Self::Approve | Self::Reject => &[Approver],
             // Making a rollout safe is never kept from the people whose service it is.
             Self::Pause | Self::Abort | Self::RollBack => &[Member, Operator],

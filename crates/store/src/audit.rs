@@ -41,16 +41,27 @@ impl Object {
     /// What the permit is about.
     pub fn of(permit: &Permit) -> Self {
         let resource = permit.resource();
-        Self { kind: resource.kind, id: resource.id.clone(), name: resource.name.clone(), team: resource.team }
+        Self {
+            kind: resource.kind,
+            id: resource.id.clone(),
+            name: resource.name.clone(),
+            team: resource.team,
+        }
     }
 
     pub fn of_team(self, team: TeamId) -> Self {
-        Self { team: Some(team), ..self }
+        Self {
+            team: Some(team),
+            ..self
+        }
     }
 
     /// The same, by the id that was kept.
     pub fn with_id(self, id: impl ToString) -> Self {
-        Self { id: id.to_string(), ..self }
+        Self {
+            id: id.to_string(),
+            ..self
+        }
     }
 }
 
@@ -58,8 +69,13 @@ impl Object {
 /// it is taken as late as possible, and `audit` after `outbox`.
 pub(crate) async fn numbers(tx: &mut Tx, counter: &str, many: usize) -> Result<i64> {
     let many = i64::try_from(many).map_err(StoreError::defect)?;
-    let sql = Sql::new("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING name, value").with(many).with(counter);
-    let last = sql.optional(&mut **tx, COUNTERS, |cells| cells.int("value")).await?;
+    let sql =
+        Sql::new("UPDATE counters SET value = value + $1 WHERE name = $2 RETURNING name, value")
+            .with(many)
+            .with(counter);
+    let last = sql
+        .optional(&mut **tx, COUNTERS, |cells| cells.int("value"))
+        .await?;
     Ok(last.ok_or_else(|| StoreError::defect(format!("counter {counter} is missing")))? - many + 1)
 }
 
@@ -72,7 +88,13 @@ pub(crate) fn numbered_id(at: Timestamp, number: i64) -> Uuid {
 }
 
 /// Writes what was done. Call it last: the counter it takes is shared by all writers.
-pub(crate) async fn write(tx: &mut Tx, permit: &Permit, object: &Object, notes: &[AuditNote], at: Timestamp) -> Result<()> {
+pub(crate) async fn write(
+    tx: &mut Tx,
+    permit: &Permit,
+    object: &Object,
+    notes: &[AuditNote],
+    at: Timestamp,
+) -> Result<()> {
     if notes.is_empty() {
         return Ok(());
     }
@@ -132,31 +154,56 @@ fn read(cells: &Cells<'_>) -> Result<(i64, AuditRow)> {
 
 impl Store {
     /// Writes a note on its own: a refused attempt, an export.
-    pub async fn audit_write(&self, permit: &Permit, note: &AuditNote, at: Timestamp) -> Result<()> {
+    pub async fn audit_write(
+        &self,
+        permit: &Permit,
+        note: &AuditNote,
+        at: Timestamp,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
-        write(&mut tx, permit, &Object::of(permit), std::slice::from_ref(note), at).await?;
+        write(
+            &mut tx,
+            permit,
+            &Object::of(permit),
+            std::slice::from_ref(note),
+            at,
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
     /// A page of the audit trail, newest first. A scope of some teams shows what is about those teams.
-    pub async fn audit(&self, scope: &Scope, filter: &AuditFilter, cursor: Option<&str>, limit: u32) -> Result<Page<AuditRow>> {
+    pub async fn audit(
+        &self,
+        scope: &Scope,
+        filter: &AuditFilter,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<AuditRow>> {
         let mut sql = Sql::new(
             "SELECT seq, id, at, actor_kind, actor_name, action, summary, reason, object_kind, object_id, object_name, allowed_by FROM audit_events WHERE seq > 0",
         );
         sql.scope("team_id", scope);
         if let Some((kind, id)) = &filter.object {
-            sql.push(" AND object_kind = ").bind(kind.as_str()).push(" AND object_id = ").bind(id.as_str());
+            sql.push(" AND object_kind = ")
+                .bind(kind.as_str())
+                .push(" AND object_id = ")
+                .bind(id.as_str());
         }
         if let Some(seq) = cursor::read::<i64>(cursor)? {
             sql.push(" AND seq < ").bind(seq);
         }
-        sql.push(" ORDER BY seq DESC LIMIT ").bind(cursor::fetch(limit));
+        sql.push(" ORDER BY seq DESC LIMIT ")
+            .bind(cursor::fetch(limit));
         cursor::page(sql.all(self.readers(), AUDIT, read).await?, limit)
     }
 
     /// How many events there are in all, kept as a counter instead of counted.
     pub async fn audit_total(&self) -> Result<i64> {
         let sql = Sql::new("SELECT name, value FROM counters WHERE name = 'audit'");
-        Ok(sql.optional(self.readers(), COUNTERS, |cells| cells.int("value")).await?.unwrap_or(0))
+        Ok(sql
+            .optional(self.readers(), COUNTERS, |cells| cells.int("value"))
+            .await?
+            .unwrap_or(0))
     }
 }

@@ -24,8 +24,16 @@ impl<'r> Cells<'r> {
 
     /// The error that names this cell.
     pub fn corrupt(&self, column: &str, message: impl Display) -> StoreError {
-        let row = self.row.try_get::<String, _>(self.source.key).unwrap_or_else(|_| "unknown".to_owned());
-        StoreError::Corrupt { table: self.source.table, column: column.to_owned(), row, message: message.to_string().trim_end_matches('.').to_owned() }
+        let row = self
+            .row
+            .try_get::<String, _>(self.source.key)
+            .unwrap_or_else(|_| "unknown".to_owned());
+        StoreError::Corrupt {
+            table: self.source.table,
+            column: column.to_owned(),
+            row,
+            message: message.to_string().trim_end_matches('.').to_owned(),
+        }
     }
 
     fn get<T: Decode<'r, Any> + Type<Any>>(&self, column: &str) -> Result<T> {
@@ -46,7 +54,9 @@ impl<'r> Cells<'r> {
 
     /// A number of things, from 0.
     pub fn count(&self, column: &str) -> Result<u32> {
-        self.int(column)?.try_into().map_err(|error| self.corrupt(column, error))
+        self.int(column)?
+            .try_into()
+            .map_err(|error| self.corrupt(column, error))
     }
 
     pub fn time(&self, column: &str) -> Result<Timestamp> {
@@ -54,7 +64,9 @@ impl<'r> Cells<'r> {
     }
 
     pub fn maybe_time(&self, column: &str) -> Result<Option<Timestamp>> {
-        self.get::<Option<i64>>(column)?.map(|millis| self.as_time(column, millis)).transpose()
+        self.get::<Option<i64>>(column)?
+            .map(|millis| self.as_time(column, millis))
+            .transpose()
     }
 
     fn as_time(&self, column: &str, millis: i64) -> Result<Timestamp> {
@@ -63,11 +75,15 @@ impl<'r> Cells<'r> {
 
     /// An id, a word or a checked text.
     pub fn parse<T: FromStr<Err: Display>>(&self, column: &str) -> Result<T> {
-        self.text(column)?.parse().map_err(|error| self.corrupt(column, error))
+        self.text(column)?
+            .parse()
+            .map_err(|error| self.corrupt(column, error))
     }
 
     pub fn maybe<T: FromStr<Err: Display>>(&self, column: &str) -> Result<Option<T>> {
-        self.get::<Option<String>>(column)?.map(|text| text.parse().map_err(|error| self.corrupt(column, error))).transpose()
+        self.get::<Option<String>>(column)?
+            .map(|text| text.parse().map_err(|error| self.corrupt(column, error)))
+            .transpose()
     }
 
     /// A JSON document that [`document`] wrote.
@@ -76,15 +92,24 @@ impl<'r> Cells<'r> {
     }
 
     pub fn maybe_document<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>> {
-        self.get::<Option<String>>(column)?.map(|text| self.as_document(column, &text)).transpose()
+        self.get::<Option<String>>(column)?
+            .map(|text| self.as_document(column, &text))
+            .transpose()
     }
 
     fn as_document<T: DeserializeOwned>(&self, column: &str, text: &str) -> Result<T> {
-        let versioned: Versioned<T> = serde_json::from_str(text).map_err(|error| self.corrupt(column, error))?;
+        let versioned: Versioned<T> =
+            serde_json::from_str(text).map_err(|error| self.corrupt(column, error))?;
         if versioned.v == VERSION {
             Ok(versioned.data)
         } else {
-            Err(self.corrupt(column, format!("the document has version {}, this Slipway reads version {VERSION}", versioned.v)))
+            Err(self.corrupt(
+                column,
+                format!(
+                    "the document has version {}, this Slipway reads version {VERSION}",
+                    versioned.v
+                ),
+            ))
         }
     }
 }
@@ -100,5 +125,9 @@ struct Versioned<T> {
 
 /// A value as the JSON document that is stored.
 pub(crate) fn document<T: Serialize>(value: &T) -> Result<String> {
-    serde_json::to_string(&Versioned { v: VERSION, data: value }).map_err(StoreError::defect)
+    serde_json::to_string(&Versioned {
+        v: VERSION,
+        data: value,
+    })
+    .map_err(StoreError::defect)
 }

@@ -1,9 +1,6 @@
 //! Change requests, kept with the rollout they are about.
 
-use domain::{
-    change_request::ChangeRequest,
-    id::RolloutId,
-};
+use domain::{change_request::ChangeRequest, id::RolloutId};
 use policy::Permit;
 
 use crate::{
@@ -29,16 +26,28 @@ fn read(cells: &Cells<'_>) -> Result<ChangeRequest> {
 
 /// The change request of a rollout, if it has one.
 pub(crate) async fn of_rollout(tx: &mut Tx, rollout: RolloutId) -> Result<Option<ChangeRequest>> {
-    let sql = Sql::new("SELECT id, rollout_id, digest, reason, requested_by, requested_by_name, state_json FROM change_requests WHERE rollout_id = $1");
-    sql.with(rollout).optional(&mut **tx, CHANGE_REQUESTS, read).await
+    let sql = Sql::new(
+        "SELECT id, rollout_id, digest, reason, requested_by, requested_by_name, state_json FROM change_requests WHERE rollout_id = $1",
+    );
+    sql.with(rollout)
+        .optional(&mut **tx, CHANGE_REQUESTS, read)
+        .await
 }
 
 pub(crate) async fn insert(tx: &mut Tx, request: &ChangeRequest) -> Result<()> {
     let sql = Sql::new(
         "INSERT INTO change_requests (id, rollout_id, digest, reason, requested_by, requested_by_name, state, state_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     );
-    let sql = sql.with(request.id).with(request.rollout).with(request.digest.as_str()).with(request.reason.as_str());
-    let sql = sql.with(request.requested_by).with(request.requested_by_name.as_str()).with(request.state.word()).with(document(&request.state)?);
+    let sql = sql
+        .with(request.id)
+        .with(request.rollout)
+        .with(request.digest.as_str())
+        .with(request.reason.as_str());
+    let sql = sql
+        .with(request.requested_by)
+        .with(request.requested_by_name.as_str())
+        .with(request.state.word())
+        .with(document(&request.state)?);
     sql.run(&mut **tx).await?;
     Ok(())
 }
@@ -51,9 +60,17 @@ pub(crate) async fn update(tx: &mut Tx, permit: &Permit, request: &ChangeRequest
              approved_by = CASE WHEN state = 'submitted' AND $1 = 'approved' THEN $3 ELSE approved_by END
          WHERE id = $4 AND rollout_id = $5",
     );
-    let sql = sql.with(request.state.word()).with(document(&request.state)?).with(permit.actor().person()).with(request.id).with(request.rollout);
+    let sql = sql
+        .with(request.state.word())
+        .with(document(&request.state)?)
+        .with(permit.actor().person())
+        .with(request.id)
+        .with(request.rollout);
     match sql.run(&mut **tx).await? {
         1 => Ok(()),
-        _ => Err(StoreError::not_found(format!("The change request {}", request.id))),
+        _ => Err(StoreError::not_found(format!(
+            "The change request {}",
+            request.id
+        ))),
     }
 }

@@ -16,10 +16,17 @@ pub(crate) fn fetch(limit: u32) -> i64 {
 
 /// Reads a cursor that anybody may have made up.
 pub(crate) fn read<K: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<K>> {
-    let Some(cursor) = cursor else { return Ok(None) };
-    let invalid = || StoreError::Invalid { field: "cursor", message: "This page marker is not one Slipway gave. Start from the first page.".to_owned() };
+    let Some(cursor) = cursor else {
+        return Ok(None);
+    };
+    let invalid = || StoreError::Invalid {
+        field: "cursor",
+        message: "This page marker is not one Slipway gave. Start from the first page.".to_owned(),
+    };
     let json = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-    serde_json::from_slice(&json).map(Some).map_err(|_| invalid())
+    serde_json::from_slice(&json)
+        .map(Some)
+        .map_err(|_| invalid())
 }
 
 /// Cuts the extra row off and makes the cursor that continues.
@@ -28,8 +35,13 @@ pub(crate) fn page<K: Serialize, T>(mut rows: Vec<(K, T)>, limit: u32) -> Result
     let more = rows.len() > most;
     rows.truncate(most);
     let next = match rows.last() {
-        Some((key, _)) if more => Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).map_err(StoreError::defect)?)),
+        Some((key, _)) if more => {
+            Some(URL_SAFE_NO_PAD.encode(serde_json::to_vec(key).map_err(StoreError::defect)?))
+        }
         _ => None,
     };
-    Ok(Page { items: rows.into_iter().map(|(_, row)| row).collect(), next })
+    Ok(Page {
+        items: rows.into_iter().map(|(_, row)| row).collect(),
+        next,
+    })
 }

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{
-    Any, AnyConnection, AnyPool, Connection, Transaction,
-    any::AnyPoolOptions,
-    migrate::Migrator,
+    Any, AnyConnection, AnyPool, Connection, Transaction, any::AnyPoolOptions, migrate::Migrator,
 };
 
 use crate::{
@@ -43,7 +41,11 @@ impl Store {
                 let writer = sqlite_pool(1, true).connect(&url).await?;
                 migrate(&writer, &sqlite::MIGRATIONS).await?;
                 let readers = sqlite_pool(READERS, false).connect(&url).await?;
-                Self { backend: Backend::Sqlite, writer, readers }
+                Self {
+                    backend: Backend::Sqlite,
+                    writer,
+                    readers,
+                }
             }
             Backend::Postgres => {
                 // A pool would go on trying a closed port until its patience ends, and not say why.
@@ -55,7 +57,11 @@ impl Store {
                     .connect(url)
                     .await?;
                 migrate(&pool, &postgres::MIGRATIONS).await?;
-                Self { backend: Backend::Postgres, writer: pool.clone(), readers: pool }
+                Self {
+                    backend: Backend::Postgres,
+                    writer: pool.clone(),
+                    readers: pool,
+                }
             }
         };
         Ok(store)

@@ -25,40 +25,91 @@ fn read(cells: &Cells<'_>) -> Result<Environment> {
 }
 
 fn read_row(cells: &Cells<'_>) -> Result<EnvironmentRow> {
-    let Environment { id, slug, name, purpose, approval } = read(cells)?;
-    Ok(EnvironmentRow { id, slug: slug.into(), name: name.into(), purpose, approval, hosts: cells.count("host_count")? })
+    let Environment {
+        id,
+        slug,
+        name,
+        purpose,
+        approval,
+    } = read(cells)?;
+    Ok(EnvironmentRow {
+        id,
+        slug: slug.into(),
+        name: name.into(),
+        purpose,
+        approval,
+        hosts: cells.count("host_count")?,
+    })
 }
 
 impl Store {
-    pub async fn environment_insert(&self, permit: &Permit, environment: &Environment, now: Timestamp) -> Result<()> {
+    pub async fn environment_insert(
+        &self,
+        permit: &Permit,
+        environment: &Environment,
+        now: Timestamp,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         let sql = Sql::new(
             "INSERT INTO environments (id, slug, name, purpose, approval, host_count, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (slug) DO NOTHING",
         );
-        let sql = sql.with(environment.id).with(environment.slug.as_str()).with(environment.name.as_str());
-        let sql = sql.with(environment.purpose.word()).with(environment.approval.word()).with(now);
+        let sql = sql
+            .with(environment.id)
+            .with(environment.slug.as_str())
+            .with(environment.name.as_str());
+        let sql = sql
+            .with(environment.purpose.word())
+            .with(environment.approval.word())
+            .with(now);
         if sql.run(&mut *tx).await? == 0 {
-            let message = format!("There is already an environment “{}”. Choose another short name.", environment.slug);
-            return Err(StoreError::Duplicate { field: "slug", message });
+            let message = format!(
+                "There is already an environment “{}”. Choose another short name.",
+                environment.slug
+            );
+            return Err(StoreError::Duplicate {
+                field: "slug",
+                message,
+            });
         }
-        let note = AuditNote::new("environment.add", format!("Environment {} was added", environment.name), "");
-        audit::write(&mut tx, permit, &Object::of(permit).with_id(environment.id), &[note], now).await?;
+        let note = AuditNote::new(
+            "environment.add",
+            format!("Environment {} was added", environment.name),
+            "",
+        );
+        audit::write(
+            &mut tx,
+            permit,
+            &Object::of(permit).with_id(environment.id),
+            &[note],
+            now,
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
     pub async fn environment(&self, _: &Scope, slug: &str) -> Result<Environment> {
-        let sql = Sql::new("SELECT id, slug, name, purpose, approval FROM environments WHERE slug = $1").with(slug);
-        sql.optional(self.readers(), ENVIRONMENTS, read).await?.ok_or_else(|| StoreError::not_found(format!("The environment “{slug}”")))
+        let sql =
+            Sql::new("SELECT id, slug, name, purpose, approval FROM environments WHERE slug = $1")
+                .with(slug);
+        sql.optional(self.readers(), ENVIRONMENTS, read)
+            .await?
+            .ok_or_else(|| StoreError::not_found(format!("The environment “{slug}”")))
     }
 
     pub async fn environment_by_id(&self, _: &Scope, id: EnvironmentId) -> Result<Environment> {
-        let sql = Sql::new("SELECT id, slug, name, purpose, approval FROM environments WHERE id = $1").with(id);
-        sql.optional(self.readers(), ENVIRONMENTS, read).await?.ok_or_else(|| StoreError::not_found(format!("The environment {id}")))
+        let sql =
+            Sql::new("SELECT id, slug, name, purpose, approval FROM environments WHERE id = $1")
+                .with(id);
+        sql.optional(self.readers(), ENVIRONMENTS, read)
+            .await?
+            .ok_or_else(|| StoreError::not_found(format!("The environment {id}")))
     }
 
     /// Every environment by slug, with how many hosts it has.
     pub async fn environments(&self, _: &Scope) -> Result<Vec<EnvironmentRow>> {
-        let sql = Sql::new("SELECT id, slug, name, purpose, approval, host_count FROM environments ORDER BY slug");
+        let sql = Sql::new(
+            "SELECT id, slug, name, purpose, approval, host_count FROM environments ORDER BY slug",
+        );
         sql.all(self.readers(), ENVIRONMENTS, read_row).await
     }
 }

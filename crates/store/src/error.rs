@@ -5,24 +5,45 @@ use sqlx::error::{DatabaseError, ErrorKind};
 /// Why the store did not do what was asked. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    #[error("{what} was changed by somebody or something else in the meantime, so nothing was done. Reload, look again, and decide then.")]
+    #[error(
+        "{what} was changed by somebody or something else in the meantime, so nothing was done. Reload, look again, and decide then."
+    )]
     Conflict { what: String },
     /// `rollout` is the name of the rollout that holds the host.
-    #[error("Host {host} is still held by the rollout of {rollout}. Let that rollout end, or roll it back, and release this one then.")]
+    #[error(
+        "Host {host} is still held by the rollout of {rollout}. Let that rollout end, or roll it back, and release this one then."
+    )]
     Reserved { host: String, rollout: String },
-    #[error("{what} does not exist, or you may not see it. Follow a link from its list instead of typing its address.")]
+    #[error(
+        "{what} does not exist, or you may not see it. Follow a link from its list instead of typing its address."
+    )]
     NotFound { what: String },
     #[error("{message}")]
-    Duplicate { field: &'static str, message: String },
+    Duplicate {
+        field: &'static str,
+        message: String,
+    },
     /// A value the database cannot take, such as a cursor nobody was given.
     #[error("{message}")]
-    Invalid { field: &'static str, message: String },
+    Invalid {
+        field: &'static str,
+        message: String,
+    },
     #[error("{message}")]
     Unavailable { message: String },
-    #[error("The database holds something Slipway cannot read: table {table}, column {column}, row {row}: {message}. Restore that row from a backup, or report this with the version of Slipway.")]
-    Corrupt { table: &'static str, column: String, row: String, message: String },
+    #[error(
+        "The database holds something Slipway cannot read: table {table}, column {column}, row {row}: {message}. Restore that row from a backup, or report this with the version of Slipway."
+    )]
+    Corrupt {
+        table: &'static str,
+        column: String,
+        row: String,
+        message: String,
+    },
     /// A rule of the database was broken, or a statement was refused: a defect in Slipway.
-    #[error("The database refused what Slipway asked of it: {message}. Nothing was changed. Report this with the version of Slipway.")]
+    #[error(
+        "The database refused what Slipway asked of it: {message}. Nothing was changed. Report this with the version of Slipway."
+    )]
     Defect { message: String },
 }
 
@@ -38,11 +59,17 @@ impl StoreError {
     }
 
     pub(crate) fn unavailable(error: impl std::fmt::Display) -> Self {
-        Self::Unavailable { message: format!("The database does not answer: {error}. Nothing was changed. Check that it runs and is reachable, then try again.") }
+        Self::Unavailable {
+            message: format!(
+                "The database does not answer: {error}. Nothing was changed. Check that it runs and is reachable, then try again."
+            ),
+        }
     }
 
     pub(crate) fn defect(message: impl std::fmt::Display) -> Self {
-        Self::Defect { message: message.to_string().trim_end_matches('.').to_owned() }
+        Self::Defect {
+            message: message.to_string().trim_end_matches('.').to_owned(),
+        }
     }
 }
 
@@ -62,7 +89,9 @@ impl From<sqlx::Error> for StoreError {
 
 fn of_database(error: &(dyn DatabaseError + 'static)) -> StoreError {
     match error.kind() {
-        ErrorKind::UniqueViolation => return StoreError::conflict("Something with the same name or id"),
+        ErrorKind::UniqueViolation => {
+            return StoreError::conflict("Something with the same name or id");
+        }
         ErrorKind::ForeignKeyViolation => return StoreError::conflict("Something this refers to"),
         _ => {}
     }
@@ -75,8 +104,14 @@ fn of_database(error: &(dyn DatabaseError + 'static)) -> StoreError {
     let primary = code.parse::<i64>().map(|code| code & 0xff);
     match (primary, code.get(..2)) {
         (Ok(5 | 6), _) if code.len() < 5 => locked(message),
-        (Ok(7 | 8 | 10 | 13 | 14 | 15 | 23 | 26), _) if code.len() < 5 => StoreError::unavailable(message),
-        (Ok(11), _) if code.len() < 5 => StoreError::Unavailable { message: format!("The database file is damaged: {message}. Stop Slipway and restore the file from a backup.") },
+        (Ok(7 | 8 | 10 | 13 | 14 | 15 | 23 | 26), _) if code.len() < 5 => {
+            StoreError::unavailable(message)
+        }
+        (Ok(11), _) if code.len() < 5 => StoreError::Unavailable {
+            message: format!(
+                "The database file is damaged: {message}. Stop Slipway and restore the file from a backup."
+            ),
+        },
         _ if matches!(code.as_ref(), "40001" | "40P01" | "55P03" | "57014") => locked(message),
         (_, Some("08" | "28" | "3D" | "53" | "57" | "58")) => StoreError::unavailable(message),
         _ => StoreError::defect(message),
@@ -85,7 +120,9 @@ fn of_database(error: &(dyn DatabaseError + 'static)) -> StoreError {
 
 fn locked(message: &str) -> StoreError {
     StoreError::Unavailable {
-        message: format!("The database is locked by another process ({message}). Nothing was changed. Try again in a moment; if it stays so, end whatever else has it open."),
+        message: format!(
+            "The database is locked by another process ({message}). Nothing was changed. Try again in a moment; if it stays so, end whatever else has it open."
+        ),
     }
 }
 
@@ -95,10 +132,14 @@ impl From<sqlx::migrate::MigrateError> for StoreError {
         match error {
             E::Execute(error) => error.into(),
             E::VersionMissing(version) => Self::Unavailable {
-                message: format!("The database was made by a newer Slipway (migration {version} is not known here). Start that version, or restore a backup."),
+                message: format!(
+                    "The database was made by a newer Slipway (migration {version} is not known here). Start that version, or restore a backup."
+                ),
             },
             E::VersionMismatch(version) | E::Dirty(version) => Self::Unavailable {
-                message: format!("Migration {version} in the database is not the one of this Slipway. Restore a backup and start the version it was made with."),
+                message: format!(
+                    "Migration {version} in the database is not the one of this Slipway. Restore a backup and start the version it was made with."
+                ),
             },
             error => Self::defect(error),
         }

@@ -2,13 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{
-    Timestamp,
-    audit::AuditNote,
-    host::Host,
-    id::EnvironmentId,
-    text::HostName,
-};
+use domain::{Timestamp, audit::AuditNote, host::Host, id::EnvironmentId, text::HostName};
 use policy::{Permit, Scope};
 use view::{environment::HostRow, page::Page};
 
@@ -49,7 +43,11 @@ pub(crate) fn read(cells: &Cells<'_>) -> Result<Host> {
 fn read_row(cells: &Cells<'_>) -> Result<(HostName, HostRow)> {
     let host = read(cells)?;
     let variable = |name: &str| {
-        host.variables.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        host.variables.get(name).map(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
     };
     let address = variable("ansible_host").unwrap_or_else(|| host.name.to_string());
     let port = variable("ansible_port").unwrap_or_else(|| "22".to_owned());
@@ -67,15 +65,31 @@ fn read_row(cells: &Cells<'_>) -> Result<(HostName, HostRow)> {
 
 impl Store {
     /// A page of hosts by name.
-    pub async fn hosts(&self, _: &Scope, environment: EnvironmentId, cursor: Option<&str>, limit: u32) -> Result<Page<HostRow>> {
+    pub async fn hosts(
+        &self,
+        _: &Scope,
+        environment: EnvironmentId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<HostRow>> {
         let mut sql = Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = ");
-        sql.bind(environment).push(" AND h.name > ").bind(cursor::read::<HostName>(cursor)?.map(String::from).unwrap_or_default());
-        sql.push(" ORDER BY h.name LIMIT ").bind(cursor::fetch(limit));
+        sql.bind(environment).push(" AND h.name > ").bind(
+            cursor::read::<HostName>(cursor)?
+                .map(String::from)
+                .unwrap_or_default(),
+        );
+        sql.push(" ORDER BY h.name LIMIT ")
+            .bind(cursor::fetch(limit));
         cursor::page(sql.all(self.readers(), HOSTS, read_row).await?, limit)
     }
 
     /// The hosts of an inventory group by name; `all` is every host of the environment.
-    pub async fn hosts_in_group(&self, _: &Scope, environment: EnvironmentId, group: &str) -> Result<Vec<Host>> {
+    pub async fn hosts_in_group(
+        &self,
+        _: &Scope,
+        environment: EnvironmentId,
+        group: &str,
+    ) -> Result<Vec<Host>> {
         let sql = match group {
             "all" => Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1 ORDER BY h.name").with(environment),
             group => Sql::new(
@@ -88,22 +102,45 @@ impl Store {
     }
 
     /// Adds hosts and changes known ones, told apart by identity. Never deletes; a known host keeps its id.
-    pub async fn hosts_import(&self, permit: &Permit, environment: EnvironmentId, hosts: &[Host], now: Timestamp) -> Result<Imported> {
+    pub async fn hosts_import(
+        &self,
+        permit: &Permit,
+        environment: EnvironmentId,
+        hosts: &[Host],
+        now: Timestamp,
+    ) -> Result<Imported> {
         let mut tx = self.begin().await?;
         // Locks the environment, so that two imports come one after the other.
-        let lock = Sql::new("UPDATE environments SET host_count = host_count WHERE id = $1").with(environment);
+        let lock = Sql::new("UPDATE environments SET host_count = host_count WHERE id = $1")
+            .with(environment);
         if lock.run(&mut *tx).await? == 0 {
-            return Err(StoreError::not_found(format!("The environment {environment}")));
+            return Err(StoreError::not_found(format!(
+                "The environment {environment}"
+            )));
         }
-        let known = Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1").with(environment).all(&mut *tx, HOSTS, read).await?;
+        let known = Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1")
+            .with(environment)
+            .all(&mut *tx, HOSTS, read)
+            .await?;
         let (write, imported) = sort_out(environment, known, hosts)?;
         for hosts in write.chunks(CHUNK) {
             upsert(&mut tx, hosts, now).await?;
         }
         let grow = Sql::new("UPDATE environments SET host_count = host_count + $1 WHERE id = $2");
-        grow.with(imported.added).with(environment).run(&mut *tx).await?;
-        let Imported { added, changed, unchanged } = imported;
-        let note = AuditNote::new("inventory.import", format!("Hosts were imported: {added} new, {changed} changed, {unchanged} as before"), "");
+        grow.with(imported.added)
+            .with(environment)
+            .run(&mut *tx)
+            .await?;
+        let Imported {
+            added,
+            changed,
+            unchanged,
+        } = imported;
+        let note = AuditNote::new(
+            "inventory.import",
+            format!("Hosts were imported: {added} new, {changed} changed, {unchanged} as before"),
+            "",
+        );
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         tx.commit().await?;
         Ok(imported)
@@ -111,8 +148,15 @@ impl Store {
 }
 
 /// Which hosts have to be written, under the ids they are known by. Refuses an identity or a name that two hosts share.
-fn sort_out(environment: EnvironmentId, known: Vec<Host>, hosts: &[Host]) -> Result<(Vec<Host>, Imported)> {
-    let mut known: BTreeMap<String, Host> = known.into_iter().map(|host| (host.identity.clone(), host)).collect();
+fn sort_out(
+    environment: EnvironmentId,
+    known: Vec<Host>,
+    hosts: &[Host],
+) -> Result<(Vec<Host>, Imported)> {
+    let mut known: BTreeMap<String, Host> = known
+        .into_iter()
+        .map(|host| (host.identity.clone(), host))
+        .collect();
     let mut owners: BTreeMap<&HostName, &str> = BTreeMap::new();
     let mut identities = BTreeSet::new();
     let mut imported = Imported::default();
@@ -120,33 +164,51 @@ fn sort_out(environment: EnvironmentId, known: Vec<Host>, hosts: &[Host]) -> Res
     for host in hosts {
         let Host { identity, name, .. } = host;
         if !identities.insert(identity) {
-            return Err(duplicate(format!("The identity “{identity}” occurs twice. Keep one of the two entries.")));
+            return Err(duplicate(format!(
+                "The identity “{identity}” occurs twice. Keep one of the two entries."
+            )));
         }
         if let Some(other) = owners.insert(name, identity) {
             return Err(called_alike(name, other, identity));
         }
         let before = known.remove(identity);
-        let host = Host { id: before.as_ref().map_or(host.id, |before| before.id), environment, ..host.clone() };
+        let host = Host {
+            id: before.as_ref().map_or(host.id, |before| before.id),
+            environment,
+            ..host.clone()
+        };
         match before {
             Some(before) if before == host => imported.unchanged += 1,
             before => {
-                *if before.is_some() { &mut imported.changed } else { &mut imported.added } += 1;
+                *if before.is_some() {
+                    &mut imported.changed
+                } else {
+                    &mut imported.added
+                } += 1;
                 write.push(host);
             }
         }
     }
-    match known.values().find_map(|host| Some((host, owners.get(&host.name)?))) {
+    match known
+        .values()
+        .find_map(|host| Some((host, owners.get(&host.name)?)))
+    {
         Some((host, other)) => Err(called_alike(&host.name, other, &host.identity)),
         None => Ok((write, imported)),
     }
 }
 
 fn called_alike(name: &HostName, one: &str, other: &str) -> StoreError {
-    duplicate(format!("Two hosts are called “{name}” (identities “{one}” and “{other}”). Ansible could not tell them apart: rename one."))
+    duplicate(format!(
+        "Two hosts are called “{name}” (identities “{one}” and “{other}”). Ansible could not tell them apart: rename one."
+    ))
 }
 
 fn duplicate(message: String) -> StoreError {
-    StoreError::Duplicate { field: "inventory", message }
+    StoreError::Duplicate {
+        field: "inventory",
+        message,
+    }
 }
 
 async fn upsert(tx: &mut Tx, hosts: &[Host], now: Timestamp) -> Result<()> {
@@ -165,7 +227,13 @@ async fn upsert(tx: &mut Tx, hosts: &[Host], now: Timestamp) -> Result<()> {
             now.into(),
             now.into(),
         ]);
-        groups.extend(host.groups.iter().map(|group| vec![host.environment.into(), group.as_str().into(), host.id.into()]));
+        groups.extend(host.groups.iter().map(|group| {
+            vec![
+                host.environment.into(),
+                group.as_str().into(),
+                host.id.into(),
+            ]
+        }));
     }
     let mut sql = Sql::new(
         "INSERT INTO hosts (id, environment_id, identity, name, criticality, failure_domain, groups_json, variables_json, created_at, changed_at) VALUES ",
@@ -179,7 +247,8 @@ async fn upsert(tx: &mut Tx, hosts: &[Host], now: Timestamp) -> Result<()> {
     sql.list(hosts.iter().map(|host| host.id));
     sql.run(&mut **tx).await?;
     for rows in groups.chunks(CHUNK) {
-        let mut sql = Sql::new("INSERT INTO host_groups (environment_id, group_name, host_id) VALUES ");
+        let mut sql =
+            Sql::new("INSERT INTO host_groups (environment_id, group_name, host_id) VALUES ");
         sql.tuples(rows.iter().cloned());
         sql.run(&mut **tx).await?;
     }

@@ -42,19 +42,33 @@ pub struct JobHost {
     pub before: Option<Version>,
 }
 
-pub(crate) async fn queue(tx: &mut Tx, rollout: RolloutId, team: TeamId, new: &NewJob, at: Timestamp) -> Result<()> {
+pub(crate) async fn queue(
+    tx: &mut Tx,
+    rollout: RolloutId,
+    team: TeamId,
+    new: &NewJob,
+    at: Timestamp,
+) -> Result<()> {
     let sql = Sql::new(
         "INSERT INTO jobs (id, rollout_id, team_id, batch, kind, stage, state, fencing, queued_at, cancel_reason, message)
          VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, $7, '', '')",
     );
-    let sql = sql.with(new.id).with(rollout).with(team).with(new.batch).with(new.kind.word()).with(AttemptState::Queued.word()).with(at);
+    let sql = sql
+        .with(new.id)
+        .with(rollout)
+        .with(team)
+        .with(new.batch)
+        .with(new.kind.word())
+        .with(AttemptState::Queued.word())
+        .with(at);
     sql.run(&mut **tx).await?;
     hosts::take(tx, rollout, new).await
 }
 
 /// Marks a finished job as taken into account.
 pub(crate) async fn observed(tx: &mut Tx, job: JobId) -> Result<()> {
-    let sql = Sql::new("UPDATE jobs SET stage = 'observed' WHERE id = $1 AND stage = 'finished'").with(job);
+    let sql = Sql::new("UPDATE jobs SET stage = 'observed' WHERE id = $1 AND stage = 'finished'")
+        .with(job);
     match sql.run(&mut **tx).await? {
         1 => Ok(()),
         _ => Err(StoreError::conflict(format!("The job {job}"))),
@@ -63,13 +77,27 @@ pub(crate) async fn observed(tx: &mut Tx, job: JobId) -> Result<()> {
 
 /// Asks a job to stop; one that is still queued ends at once, with its hosts as they were. Gives the owning team, or
 /// nothing when it had ended already.
-pub(crate) async fn cancel(tx: &mut Tx, job: JobId, reason: &str, at: Timestamp) -> Result<Option<TeamId>> {
+pub(crate) async fn cancel(
+    tx: &mut Tx,
+    job: JobId,
+    reason: &str,
+    at: Timestamp,
+) -> Result<Option<TeamId>> {
     let sql = Sql::new(
         "UPDATE jobs SET cancel_reason = CASE WHEN cancel_asked_at IS NULL THEN $1 ELSE cancel_reason END, cancel_asked_at = COALESCE(cancel_asked_at, $2)
          WHERE id = $3 AND stage IN ('queued', 'claimed') RETURNING id, team_id, stage",
     );
-    let asked = sql.with(reason).with(at).with(job).optional(&mut **tx, JOBS, |cells| Ok((cells.parse("team_id")?, cells.text("stage")?))).await?;
-    let Some((team, stage)) = asked else { return Ok(None) };
+    let asked = sql
+        .with(reason)
+        .with(at)
+        .with(job)
+        .optional(&mut **tx, JOBS, |cells| {
+            Ok((cells.parse("team_id")?, cells.text("stage")?))
+        })
+        .await?;
+    let Some((team, stage)) = asked else {
+        return Ok(None);
+    };
     if stage == "queued" {
         end_queued(tx, job, at).await?;
     }
@@ -78,12 +106,23 @@ pub(crate) async fn cancel(tx: &mut Tx, job: JobId, reason: &str, at: Timestamp)
 
 /// Ends a job nobody runs as cancelled.
 pub(crate) async fn end_queued(tx: &mut Tx, job: JobId, at: Timestamp) -> Result<()> {
-    let report = JobReport { end: JobEnd::Cancelled, hosts: std::collections::BTreeMap::new() };
+    let report = JobReport {
+        end: JobEnd::Cancelled,
+        hosts: std::collections::BTreeMap::new(),
+    };
     let sql = Sql::new(
         "UPDATE jobs SET stage = 'finished', state = $1, ended_at = $2, message = cancel_reason, report_json = $3 WHERE id = $4 RETURNING id, rollout_id, kind",
     );
-    let sql = sql.with(AttemptState::Cancelled.word()).with(at).with(document(&report)?).with(job);
-    let ended: Option<(RolloutId, JobKind)> = sql.optional(&mut **tx, JOBS, |cells| Ok((cells.parse("rollout_id")?, cells.parse("kind")?))).await?;
+    let sql = sql
+        .with(AttemptState::Cancelled.word())
+        .with(at)
+        .with(document(&report)?)
+        .with(job);
+    let ended: Option<(RolloutId, JobKind)> = sql
+        .optional(&mut **tx, JOBS, |cells| {
+            Ok((cells.parse("rollout_id")?, cells.parse("kind")?))
+        })
+        .await?;
     match ended {
         Some((rollout, kind)) => hosts::put_back(tx, rollout, job, kind).await,
         None => Err(StoreError::not_found(format!("The job {job}"))),
@@ -118,24 +157,43 @@ impl Store {
         let mut sql = Sql::new(ROW_COLUMNS);
         sql.push("j.id = ").bind(id).scope("j.team_id", scope);
         let row = sql.optional(self.readers(), JOBS, read_row).await?;
-        row.map(|(_, row)| row).ok_or_else(|| StoreError::not_found(format!("The job {id}")))
+        row.map(|(_, row)| row)
+            .ok_or_else(|| StoreError::not_found(format!("The job {id}")))
     }
 
     /// Every job of a rollout, oldest first.
     pub async fn jobs(&self, scope: &Scope, rollout: RolloutId) -> Result<Vec<JobRow>> {
         let mut sql = Sql::new(ROW_COLUMNS);
-        sql.push("j.rollout_id = ").bind(rollout).scope("j.team_id", scope).push(" ORDER BY j.queued_at, j.id");
-        Ok(sql.all(self.readers(), JOBS, read_row).await?.into_iter().map(|(_, row)| row).collect())
+        sql.push("j.rollout_id = ")
+            .bind(rollout)
+            .scope("j.team_id", scope)
+            .push(" ORDER BY j.queued_at, j.id");
+        Ok(sql
+            .all(self.readers(), JOBS, read_row)
+            .await?
+            .into_iter()
+            .map(|(_, row)| row)
+            .collect())
     }
 
     /// A page of jobs of every rollout, newest first.
-    pub async fn jobs_page(&self, scope: &Scope, cursor: Option<&str>, limit: u32) -> Result<Page<JobRow>> {
+    pub async fn jobs_page(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<JobRow>> {
         let mut sql = Sql::new(ROW_COLUMNS);
         sql.push("j.batch > 0").scope("j.team_id", scope);
         if let Some((at, id)) = cursor::read::<Key>(cursor)? {
-            sql.push(" AND (j.queued_at, j.id) < (").bind(at).push(", ").bind(id).push(")");
+            sql.push(" AND (j.queued_at, j.id) < (")
+                .bind(at)
+                .push(", ")
+                .bind(id)
+                .push(")");
         }
-        sql.push(" ORDER BY j.queued_at DESC, j.id DESC LIMIT ").bind(cursor::fetch(limit));
+        sql.push(" ORDER BY j.queued_at DESC, j.id DESC LIMIT ")
+            .bind(cursor::fetch(limit));
         cursor::page(sql.all(self.readers(), JOBS, read_row).await?, limit)
     }
 
@@ -148,24 +206,51 @@ impl Store {
              JOIN rollout_hosts p ON p.rollout_id = j.rollout_id AND p.host_id = t.host_id
              WHERE t.job_id = ",
         );
-        sql.bind(job).scope("j.team_id", scope).push(" ORDER BY p.batch, p.position");
-        sql.all(self.readers(), HOSTS, |cells| Ok(JobHost { host: host::read(cells)?, before: cells.maybe("version_before")? })).await
+        sql.bind(job)
+            .scope("j.team_id", scope)
+            .push(" ORDER BY p.batch, p.position");
+        sql.all(self.readers(), HOSTS, |cells| {
+            Ok(JobHost {
+                host: host::read(cells)?,
+                before: cells.maybe("version_before")?,
+            })
+        })
+        .await
     }
 
     /// Jobs that ended and were not taken into account yet, oldest first. One whose report cannot be read is logged and
     /// passed over: it must not keep the others back.
     pub async fn finished_jobs(&self, limit: u32) -> Result<Vec<FinishedJob>> {
         let sql = Sql::new("SELECT id, rollout_id, report_json FROM jobs WHERE stage = 'finished' ORDER BY ended_at, id LIMIT $1").with(limit);
-        let read = |cells: &Cells<'_>| Ok(FinishedJob { rollout: cells.parse("rollout_id")?, job: cells.parse("id")?, report: cells.document("report_json")? });
+        let read = |cells: &Cells<'_>| {
+            Ok(FinishedJob {
+                rollout: cells.parse("rollout_id")?,
+                job: cells.parse("id")?,
+                report: cells.document("report_json")?,
+            })
+        };
         sql.readable(self.readers(), JOBS, read).await
     }
 
     /// Asks a job to stop. Its worker ends every process of it; one that is still queued ends at once.
-    pub async fn job_cancel(&self, permit: &Permit, job: JobId, reason: &str, at: Timestamp) -> Result<()> {
+    pub async fn job_cancel(
+        &self,
+        permit: &Permit,
+        job: JobId,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let team = cancel(&mut tx, job, reason, at).await?.ok_or_else(|| StoreError::conflict(format!("The job {job}")))?;
+        let team = cancel(&mut tx, job, reason, at)
+            .await?
+            .ok_or_else(|| StoreError::conflict(format!("The job {job}")))?;
         let note = AuditNote::new("job.cancel", "The job was asked to stop", reason);
-        let object = Object { kind: "job", id: job.to_string(), name: permit.resource().name.clone(), team: Some(team) };
+        let object = Object {
+            kind: "job",
+            id: job.to_string(),
+            name: permit.resource().name.clone(),
+            team: Some(team),
+        };
         audit::write(&mut tx, permit, &object, &[note], at).await?;
         Ok(tx.commit().await?)
     }

@@ -48,17 +48,41 @@ fn read(cells: &Cells<'_>) -> Result<OutboxMessage> {
 }
 
 /// Writes the messages among the effects of a change.
-pub(crate) async fn insert(tx: &mut Tx, rollout: RolloutId, effects: &[Effect], at: Timestamp) -> Result<()> {
-    let notices: Vec<&Notice> = effects.iter().filter_map(|effect| if let Effect::Notify(notice) = effect { Some(notice) } else { None }).collect();
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    rollout: RolloutId,
+    effects: &[Effect],
+    at: Timestamp,
+) -> Result<()> {
+    let notices: Vec<&Notice> = effects
+        .iter()
+        .filter_map(|effect| {
+            if let Effect::Notify(notice) = effect {
+                Some(notice)
+            } else {
+                None
+            }
+        })
+        .collect();
     if notices.is_empty() {
         return Ok(());
     }
     let first = numbers(tx, "outbox", notices.len()).await?;
     let rows = notices.into_iter().zip(first..).map(|(notice, number)| {
         let id = OutboxId(numbered_id(at, number));
-        Ok(vec![id.into(), rollout.into(), crate::cells::document(notice)?.into(), 0_i64.into(), at.into(), "".into(), at.into()])
+        Ok(vec![
+            id.into(),
+            rollout.into(),
+            crate::cells::document(notice)?.into(),
+            0_i64.into(),
+            at.into(),
+            "".into(),
+            at.into(),
+        ])
     });
-    let mut sql = Sql::new("INSERT INTO outbox (id, rollout_id, notice_json, tries, next_at, error, created_at) VALUES ");
+    let mut sql = Sql::new(
+        "INSERT INTO outbox (id, rollout_id, notice_json, tries, next_at, error, created_at) VALUES ",
+    );
     sql.tuples(rows.collect::<Result<Vec<_>>>()?);
     sql.run(&mut **tx).await?;
     Ok(())
@@ -73,19 +97,41 @@ impl Store {
              FROM outbox o JOIN rollouts r ON r.id = o.rollout_id JOIN services s ON s.id = r.service_id JOIN environments e ON e.id = r.environment_id
              WHERE o.done_at IS NULL AND o.next_at <= $1 ORDER BY o.next_at, o.id LIMIT $2",
         );
-        sql.with(now).with(limit).readable(self.readers(), OUTBOX, read).await
+        sql.with(now)
+            .with(limit)
+            .readable(self.readers(), OUTBOX, read)
+            .await
     }
 
     /// The message was delivered.
     pub async fn outbox_done(&self, _: &Permit, id: OutboxId, at: Timestamp) -> Result<()> {
-        let sql = Sql::new("UPDATE outbox SET done_at = $1, error = '' WHERE id = $2 AND done_at IS NULL").with(at).with(id);
+        let sql = Sql::new(
+            "UPDATE outbox SET done_at = $1, error = '' WHERE id = $2 AND done_at IS NULL",
+        )
+        .with(at)
+        .with(id);
         changed_one(sql.run(self.writer()).await?, id)
     }
 
     /// The message could not be delivered; it is due again at `next_at`.
-    pub async fn outbox_retry(&self, _: &Permit, id: OutboxId, next_at: Timestamp, error: &str) -> Result<()> {
-        let sql = Sql::new("UPDATE outbox SET tries = tries + 1, next_at = $1, error = $2 WHERE id = $3 AND done_at IS NULL");
-        changed_one(sql.with(next_at).with(error).with(id).run(self.writer()).await?, id)
+    pub async fn outbox_retry(
+        &self,
+        _: &Permit,
+        id: OutboxId,
+        next_at: Timestamp,
+        error: &str,
+    ) -> Result<()> {
+        let sql = Sql::new(
+            "UPDATE outbox SET tries = tries + 1, next_at = $1, error = $2 WHERE id = $3 AND done_at IS NULL",
+        );
+        changed_one(
+            sql.with(next_at)
+                .with(error)
+                .with(id)
+                .run(self.writer())
+                .await?,
+            id,
+        )
     }
 }
 

@@ -26,10 +26,21 @@ pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) ->
          JOIN environments e ON e.id = o.environment_id
          WHERE h.rollout_id = $2 ORDER BY h.name LIMIT 1",
     );
-    let held = sql.with(service).with(rollout).optional(&mut **tx, RESERVATIONS, |cells| {
-        let rollout = format!("{} {} to {}", cells.text("slug")?, cells.text("version")?, cells.text("environment")?);
-        Ok(StoreError::Reserved { host: cells.text("name")?, rollout })
-    });
+    let held = sql
+        .with(service)
+        .with(rollout)
+        .optional(&mut **tx, RESERVATIONS, |cells| {
+            let rollout = format!(
+                "{} {} to {}",
+                cells.text("slug")?,
+                cells.text("version")?,
+                cells.text("environment")?
+            );
+            Ok(StoreError::Reserved {
+                host: cells.text("name")?,
+                rollout,
+            })
+        });
     match held.await? {
         Some(reserved) => Err(reserved),
         None => Ok(()),
@@ -38,6 +49,9 @@ pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) ->
 
 /// Gives every host back.
 pub(crate) async fn release(tx: &mut Tx, rollout: RolloutId) -> Result<()> {
-    Sql::new("DELETE FROM reservations WHERE rollout_id = $1").with(rollout).run(&mut **tx).await?;
+    Sql::new("DELETE FROM reservations WHERE rollout_id = $1")
+        .with(rollout)
+        .run(&mut **tx)
+        .await?;
     Ok(())
 }

@@ -32,8 +32,7 @@ use crate::{
 
 pub(crate) const ROLLOUTS: Source = source("rollouts", "id");
 const BATCHES: Source = source("batches", "rollout_id");
-const BATCHES_INSERT: &str =
-    "INSERT INTO batches (rollout_id, number, host_count, bake_seconds, state, state_json, verdict_json, started_at, verified_at) VALUES ";
+const BATCHES_INSERT: &str = "INSERT INTO batches (rollout_id, number, host_count, bake_seconds, state, state_json, verdict_json, started_at, verified_at) VALUES ";
 
 /// A rollout to be made, in the state it starts in.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +96,9 @@ fn read_batch(cells: &Cells<'_>) -> Result<Batch> {
     Ok(Batch {
         number: cells.count("number")?,
         host_count: cells.count("host_count")?,
-        bake_seconds: seconds.try_into().map_err(|error| cells.corrupt("bake_seconds", error))?,
+        bake_seconds: seconds
+            .try_into()
+            .map_err(|error| cells.corrupt("bake_seconds", error))?,
         state: cells.document("state_json")?,
         verdict: cells.maybe_document("verdict_json")?,
         started_at: cells.maybe_time("started_at")?,
@@ -140,14 +141,25 @@ fn batch_row(rollout: RolloutId, batch: &Batch) -> Result<Vec<Arg>> {
 /// “checkout 1.4.2 to production”.
 pub(crate) fn name(rollout: &Rollout) -> String {
     let plan = &rollout.plan;
-    format!("{} {} to {}", plan.service_slug, plan.release.version, plan.environment_slug)
+    format!(
+        "{} {} to {}",
+        plan.service_slug, plan.release.version, plan.environment_slug
+    )
 }
 
 impl Store {
     /// Makes a rollout with its batches, hosts, change request and audit events; gives its id, or the id of the one
     /// made before with the same idempotency key.
     pub async fn rollout_insert(&self, permit: &Permit, new: NewRollout<'_>) -> Result<RolloutId> {
-        let NewRollout { rollout, change_request, requested_by_name, team, created_at, notes, idempotency_key } = new;
+        let NewRollout {
+            rollout,
+            change_request,
+            requested_by_name,
+            team,
+            created_at,
+            notes,
+            idempotency_key,
+        } = new;
         let mut tx = self.begin().await?;
         let sql = Sql::new(
             "INSERT INTO rollouts (id, service_id, environment_id, team_id, version, digest, requested_by, requested_by_name, state, state_json,
@@ -156,23 +168,56 @@ impl Store {
              ON CONFLICT (requested_by, idempotency_key) DO NOTHING",
         );
         let plan = &rollout.plan;
-        let sql = sql.with(rollout.id).with(plan.service).with(plan.environment).with(team).with(plan.release.version.as_str());
-        let sql = sql.with(rollout.digest.as_str()).with(rollout.requested_by).with(requested_by_name);
-        let sql = sql.with(rollout.state.word()).with(document(&rollout.state)?).with(rollout.decision_version);
-        let sql = sql.with(rollout.released_at).with(rollout.failed_at).with(created_at).with(idempotency_key).with(document(plan)?);
+        let sql = sql
+            .with(rollout.id)
+            .with(plan.service)
+            .with(plan.environment)
+            .with(team)
+            .with(plan.release.version.as_str());
+        let sql = sql
+            .with(rollout.digest.as_str())
+            .with(rollout.requested_by)
+            .with(requested_by_name);
+        let sql = sql
+            .with(rollout.state.word())
+            .with(document(&rollout.state)?)
+            .with(rollout.decision_version);
+        let sql = sql
+            .with(rollout.released_at)
+            .with(rollout.failed_at)
+            .with(created_at)
+            .with(idempotency_key)
+            .with(document(plan)?);
         if sql.run(&mut *tx).await? == 0 {
-            let sql = Sql::new("SELECT id FROM rollouts WHERE requested_by = $1 AND idempotency_key = $2").with(rollout.requested_by).with(idempotency_key);
-            let first = sql.optional(&mut *tx, ROLLOUTS, |cells| cells.parse("id")).await?;
+            let sql = Sql::new(
+                "SELECT id FROM rollouts WHERE requested_by = $1 AND idempotency_key = $2",
+            )
+            .with(rollout.requested_by)
+            .with(idempotency_key);
+            let first = sql
+                .optional(&mut *tx, ROLLOUTS, |cells| cells.parse("id"))
+                .await?;
             return first.ok_or_else(|| StoreError::conflict("The rollout"));
         }
         let mut sql = Sql::new(BATCHES_INSERT);
-        sql.tuples(rollout.batches.iter().map(|batch| batch_row(rollout.id, batch)).collect::<Result<Vec<_>>>()?);
+        sql.tuples(
+            rollout
+                .batches
+                .iter()
+                .map(|batch| batch_row(rollout.id, batch))
+                .collect::<Result<Vec<_>>>()?,
+        );
         sql.run(&mut *tx).await?;
         hosts::insert(&mut tx, rollout.id, plan).await?;
         if let Some(request) = change_request {
             change_request::insert(&mut tx, request).await?;
         }
-        let object = Object { kind: "rollout", id: rollout.id.to_string(), name: name(rollout), team: Some(team) };
+        let object = Object {
+            kind: "rollout",
+            id: rollout.id.to_string(),
+            name: name(rollout),
+            team: Some(team),
+        };
         audit::write(&mut tx, permit, &object, notes, created_at).await?;
         tx.commit().await?;
         Ok(rollout.id)
@@ -184,8 +229,10 @@ impl Store {
         let mut sql = Sql::new("SELECT r.* FROM rollouts r WHERE r.id = ");
         sql.bind(id).scope("r.team_id", scope);
         let loaded = sql.optional(&mut *tx, ROLLOUTS, read).await?;
-        let mut loaded = loaded.ok_or_else(|| StoreError::not_found(format!("The rollout {id}")))?;
-        let sql = Sql::new("SELECT b.* FROM batches b WHERE b.rollout_id = $1 ORDER BY b.number").with(id);
+        let mut loaded =
+            loaded.ok_or_else(|| StoreError::not_found(format!("The rollout {id}")))?;
+        let sql = Sql::new("SELECT b.* FROM batches b WHERE b.rollout_id = $1 ORDER BY b.number")
+            .with(id);
         loaded.rollout.batches = sql.all(&mut *tx, BATCHES, read_batch).await?;
         loaded.change_request = change_request::of_rollout(&mut tx, id).await?;
         tx.commit().await?;
@@ -193,7 +240,13 @@ impl Store {
     }
 
     /// A page of rollouts, newest first.
-    pub async fn rollouts(&self, scope: &Scope, filter: &RolloutFilter, cursor: Option<&str>, limit: u32) -> Result<Page<RolloutRow>> {
+    pub async fn rollouts(
+        &self,
+        scope: &Scope,
+        filter: &RolloutFilter,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<RolloutRow>> {
         let mut sql = Sql::new(
             "SELECT r.id, s.slug AS service, e.slug AS environment, r.version, r.state, r.requested_by_name, r.created_at
              FROM rollouts r JOIN services s ON s.id = r.service_id JOIN environments e ON e.id = r.environment_id WHERE r.revision > 0",
@@ -209,14 +262,29 @@ impl Store {
             sql.push(" AND r.state = ").bind(state.as_str());
         }
         if let Some((at, id)) = cursor::read::<Key>(cursor)? {
-            sql.push(" AND (r.created_at, r.id) < (").bind(at).push(", ").bind(id).push(")");
+            sql.push(" AND (r.created_at, r.id) < (")
+                .bind(at)
+                .push(", ")
+                .bind(id)
+                .push(")");
         }
-        sql.push(" ORDER BY r.created_at DESC, r.id DESC LIMIT ").bind(cursor::fetch(limit));
+        sql.push(" ORDER BY r.created_at DESC, r.id DESC LIMIT ")
+            .bind(cursor::fetch(limit));
         let mut page = cursor::page(sql.all(self.readers(), ROLLOUTS, read_row).await?, limit)?;
-        let mut sql = Sql::new("SELECT rollout_id, number, state, host_count FROM batches WHERE rollout_id IN ");
-        sql.list(page.items.iter().map(|row| row.id)).push(" ORDER BY rollout_id, number");
+        let mut sql = Sql::new(
+            "SELECT rollout_id, number, state, host_count FROM batches WHERE rollout_id IN ",
+        );
+        sql.list(page.items.iter().map(|row| row.id))
+            .push(" ORDER BY rollout_id, number");
         let dots = sql.all(self.readers(), BATCHES, |cells| {
-            Ok((cells.parse::<RolloutId>("rollout_id")?, BatchDot { number: cells.count("number")?, state: cells.text("state")?, hosts: cells.count("host_count")? }))
+            Ok((
+                cells.parse::<RolloutId>("rollout_id")?,
+                BatchDot {
+                    number: cells.count("number")?,
+                    state: cells.text("state")?,
+                    hosts: cells.count("host_count")?,
+                },
+            ))
         });
         let mut batches: BTreeMap<RolloutId, Vec<BatchDot>> = BTreeMap::new();
         for (rollout, dot) in dots.await? {
@@ -230,7 +298,14 @@ impl Store {
 
     /// Rollouts whose time has come, the most overdue first.
     pub async fn due_rollouts(&self, now: Timestamp, limit: u32) -> Result<Vec<RolloutId>> {
-        let sql = Sql::new("SELECT rollout_id FROM timers WHERE due_at <= $1 ORDER BY due_at, rollout_id LIMIT $2").with(now).with(limit);
-        sql.all(self.readers(), source("timers", "rollout_id"), |cells| cells.parse("rollout_id")).await
+        let sql = Sql::new(
+            "SELECT rollout_id FROM timers WHERE due_at <= $1 ORDER BY due_at, rollout_id LIMIT $2",
+        )
+        .with(now)
+        .with(limit);
+        sql.all(self.readers(), source("timers", "rollout_id"), |cells| {
+            cells.parse("rollout_id")
+        })
+        .await
     }
 }

@@ -2,13 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{
-    Timestamp,
-    audit::AuditNote,
-    id::ServiceId,
-    service::Service,
-    text::Slug,
-};
+use domain::{Timestamp, audit::AuditNote, id::ServiceId, service::Service, text::Slug};
 use policy::{Permit, Scope};
 use view::{page::Page, service::ServiceRow};
 
@@ -54,47 +48,95 @@ fn read_row(cells: &Cells<'_>) -> Result<(Slug, ServiceRow)> {
 }
 
 impl Store {
-    pub async fn service_insert(&self, permit: &Permit, service: &Service, now: Timestamp) -> Result<()> {
+    pub async fn service_insert(
+        &self,
+        permit: &Permit,
+        service: &Service,
+        now: Timestamp,
+    ) -> Result<()> {
         let mut tx = self.begin().await?;
         let sql = Sql::new(
             "INSERT INTO services (id, team_id, slug, name, description, repository, installation, telemetry, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (slug) DO NOTHING",
         );
-        let sql = sql.with(service.id).with(service.team).with(service.slug.as_str()).with(service.name.as_str()).with(service.description.as_str());
-        let sql = sql.with(service.repository.as_str()).with(document(&service.installation)?).with(document(&service.telemetry)?).with(now);
+        let sql = sql
+            .with(service.id)
+            .with(service.team)
+            .with(service.slug.as_str())
+            .with(service.name.as_str())
+            .with(service.description.as_str());
+        let sql = sql
+            .with(service.repository.as_str())
+            .with(document(&service.installation)?)
+            .with(document(&service.telemetry)?)
+            .with(now);
         if sql.run(&mut *tx).await? == 0 {
-            let message = format!("There is already a service “{}”. Choose another short name.", service.slug);
-            return Err(StoreError::Duplicate { field: "slug", message });
+            let message = format!(
+                "There is already a service “{}”. Choose another short name.",
+                service.slug
+            );
+            return Err(StoreError::Duplicate {
+                field: "slug",
+                message,
+            });
         }
-        let note = AuditNote::new("service.onboard", format!("Service {} was brought in", service.name), "");
-        audit::write(&mut tx, permit, &Object::of(permit).with_id(service.id).of_team(service.team), &[note], now).await?;
+        let note = AuditNote::new(
+            "service.onboard",
+            format!("Service {} was brought in", service.name),
+            "",
+        );
+        audit::write(
+            &mut tx,
+            permit,
+            &Object::of(permit).with_id(service.id).of_team(service.team),
+            &[note],
+            now,
+        )
+        .await?;
         Ok(tx.commit().await?)
     }
 
     pub async fn service(&self, scope: &Scope, slug: &str) -> Result<Service> {
         let mut sql = Sql::new(COLUMNS);
         sql.push("s.slug = ").bind(slug).scope("s.team_id", scope);
-        sql.optional(self.readers(), SERVICES, read).await?.ok_or_else(|| StoreError::not_found(format!("The service “{slug}”")))
+        sql.optional(self.readers(), SERVICES, read)
+            .await?
+            .ok_or_else(|| StoreError::not_found(format!("The service “{slug}”")))
     }
 
     pub async fn service_by_id(&self, scope: &Scope, id: ServiceId) -> Result<Service> {
         let mut sql = Sql::new(COLUMNS);
         sql.push("s.id = ").bind(id).scope("s.team_id", scope);
-        sql.optional(self.readers(), SERVICES, read).await?.ok_or_else(|| StoreError::not_found(format!("The service {id}")))
+        sql.optional(self.readers(), SERVICES, read)
+            .await?
+            .ok_or_else(|| StoreError::not_found(format!("The service {id}")))
     }
 
     /// Every service that may be seen, by slug.
     pub async fn services_all(&self, scope: &Scope) -> Result<Vec<Service>> {
         let mut sql = Sql::new(COLUMNS);
-        sql.push("s.slug <> ''").scope("s.team_id", scope).push(" ORDER BY s.slug");
+        sql.push("s.slug <> ''")
+            .scope("s.team_id", scope)
+            .push(" ORDER BY s.slug");
         sql.all(self.readers(), SERVICES, read).await
     }
 
     /// A page of services by slug, with the newest version that succeeded in each environment.
-    pub async fn services(&self, scope: &Scope, cursor: Option<&str>, limit: u32) -> Result<Page<ServiceRow>> {
+    pub async fn services(
+        &self,
+        scope: &Scope,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<ServiceRow>> {
         let mut sql = Sql::new(ROW_COLUMNS);
-        sql.push("s.slug > ").bind(cursor::read::<Slug>(cursor)?.map(String::from).unwrap_or_default());
-        sql.scope("s.team_id", scope).push(" ORDER BY s.slug LIMIT ").bind(cursor::fetch(limit));
+        sql.push("s.slug > ").bind(
+            cursor::read::<Slug>(cursor)?
+                .map(String::from)
+                .unwrap_or_default(),
+        );
+        sql.scope("s.team_id", scope)
+            .push(" ORDER BY s.slug LIMIT ")
+            .bind(cursor::fetch(limit));
         let mut page = cursor::page(sql.all(self.readers(), SERVICES, read_row).await?, limit)?;
         self.add_versions(&mut page.items).await?;
         Ok(page)
@@ -120,8 +162,17 @@ impl Store {
                  ) AS version
                  FROM services s CROSS JOIN environments e WHERE s.id IN ",
         );
-        sql.list(rows.iter().map(|row| row.id)).push(") v WHERE v.version IS NOT NULL ORDER BY v.environment");
-        let found = sql.all(self.readers(), SERVICES, |cells| Ok((cells.parse::<ServiceId>("id")?, cells.text("environment")?, cells.text("version")?))).await?;
+        sql.list(rows.iter().map(|row| row.id))
+            .push(") v WHERE v.version IS NOT NULL ORDER BY v.environment");
+        let found = sql
+            .all(self.readers(), SERVICES, |cells| {
+                Ok((
+                    cells.parse::<ServiceId>("id")?,
+                    cells.text("environment")?,
+                    cells.text("version")?,
+                ))
+            })
+            .await?;
         let mut versions: BTreeMap<ServiceId, Vec<(String, String)>> = BTreeMap::new();
         for (id, environment, version) in found {
             versions.entry(id).or_default().push((environment, version));

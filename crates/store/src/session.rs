@@ -12,28 +12,51 @@ const SESSIONS: Source = source("sessions", "id_hash");
 
 impl Store {
     /// Keeps a session, new or changed.
-    pub async fn session_save(&self, id_hash: &str, data: &str, user: Option<UserId>, expires_at: Timestamp, now: Timestamp) -> Result<()> {
+    pub async fn session_save(
+        &self,
+        id_hash: &str,
+        data: &str,
+        user: Option<UserId>,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
         let sql = Sql::new(
             "INSERT INTO sessions (id_hash, data, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, user_id = excluded.user_id, expires_at = excluded.expires_at",
         );
-        sql.with(id_hash).with(data).with(user).with(now).with(expires_at).run(self.writer()).await?;
+        sql.with(id_hash)
+            .with(data)
+            .with(user)
+            .with(now)
+            .with(expires_at)
+            .run(self.writer())
+            .await?;
         Ok(())
     }
 
     /// The data of a session that has not expired.
     pub async fn session_load(&self, id_hash: &str, now: Timestamp) -> Result<Option<String>> {
-        let sql = Sql::new("SELECT id_hash, data FROM sessions WHERE id_hash = $1 AND expires_at > $2").with(id_hash).with(now);
-        sql.optional(self.readers(), SESSIONS, |cells| cells.text("data")).await
+        let sql =
+            Sql::new("SELECT id_hash, data FROM sessions WHERE id_hash = $1 AND expires_at > $2")
+                .with(id_hash)
+                .with(now);
+        sql.optional(self.readers(), SESSIONS, |cells| cells.text("data"))
+            .await
     }
 
     pub async fn session_delete(&self, id_hash: &str) -> Result<()> {
-        Sql::new("DELETE FROM sessions WHERE id_hash = $1").with(id_hash).run(self.writer()).await?;
+        Sql::new("DELETE FROM sessions WHERE id_hash = $1")
+            .with(id_hash)
+            .run(self.writer())
+            .await?;
         Ok(())
     }
 
     /// Deletes sessions that have expired; gives how many.
     pub async fn sessions_expire(&self, now: Timestamp) -> Result<u64> {
-        Sql::new("DELETE FROM sessions WHERE expires_at <= $1").with(now).run(self.writer()).await
+        Sql::new("DELETE FROM sessions WHERE expires_at <= $1")
+            .with(now)
+            .run(self.writer())
+            .await
     }
 }

@@ -33,7 +33,10 @@ pub(crate) struct Sql {
 impl Sql {
     /// Starts with literal text, in which `$1`, `$2` … stand for what `with` adds.
     pub fn new(text: &'static str) -> Self {
-        Self { text: text.to_owned(), args: Vec::new() }
+        Self {
+            text: text.to_owned(),
+            args: Vec::new(),
+        }
     }
 
     /// Adds the value of the next placeholder already in the text.
@@ -87,7 +90,11 @@ impl Sql {
     pub fn scope(&mut self, column: &'static str, scope: &Scope) -> &mut Self {
         match scope.teams() {
             Teams::All => self,
-            Teams::Of(teams) => self.push(" AND ").push(column).push(" IN ").list(teams.iter().copied()),
+            Teams::Of(teams) => self
+                .push(" AND ")
+                .push(column)
+                .push(" IN ")
+                .list(teams.iter().copied()),
         }
     }
 
@@ -109,19 +116,42 @@ impl Sql {
     }
 
     /// Every row of `table`, as `read` understands it. `key` is the column a row is known by.
-    pub async fn all<'e, T>(self, on: impl Executor<'e, Database = Any>, source: Source, read: impl Fn(&Cells<'_>) -> Result<T>) -> Result<Vec<T>> {
+    pub async fn all<'e, T>(
+        self,
+        on: impl Executor<'e, Database = Any>,
+        source: Source,
+        read: impl Fn(&Cells<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let rows: Vec<AnyRow> = self.query()?.fetch_all(on).await?;
-        rows.iter().map(|row| read(&Cells::new(row, source))).collect()
+        rows.iter()
+            .map(|row| read(&Cells::new(row, source)))
+            .collect()
     }
 
     /// Every row that can be read; the others are logged.
-    pub async fn readable<'e, T>(self, on: impl Executor<'e, Database = Any>, source: Source, read: impl Fn(&Cells<'_>) -> Result<T>) -> Result<Vec<T>> {
+    pub async fn readable<'e, T>(
+        self,
+        on: impl Executor<'e, Database = Any>,
+        source: Source,
+        read: impl Fn(&Cells<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let rows = self.all(on, source, |cells| Ok(read(cells))).await?;
-        Ok(rows.into_iter().filter_map(|row| row.inspect_err(|error| tracing::error!(%error, "a row was passed over")).ok()).collect())
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                row.inspect_err(|error| tracing::error!(%error, "a row was passed over"))
+                    .ok()
+            })
+            .collect())
     }
 
     /// The row, if there is one.
-    pub async fn optional<'e, T>(self, on: impl Executor<'e, Database = Any>, source: Source, read: impl Fn(&Cells<'_>) -> Result<T>) -> Result<Option<T>> {
+    pub async fn optional<'e, T>(
+        self,
+        on: impl Executor<'e, Database = Any>,
+        source: Source,
+        read: impl Fn(&Cells<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
         let row: Option<AnyRow> = self.query()?.fetch_optional(on).await?;
         row.map(|row| read(&Cells::new(&row, source))).transpose()
     }

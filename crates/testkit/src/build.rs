@@ -19,16 +19,23 @@ use domain::{
 use crate::mint;
 
 fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> T {
-    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    text.parse()
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn title(slug: &str) -> String {
     let mut letters = slug.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 pub fn team(slug: &str) -> Team {
-    Team { id: TeamId(mint()), slug: parse(slug), name: parse(&title(slug)) }
+    Team {
+        id: TeamId(mint()),
+        slug: parse(slug),
+        name: parse(&title(slug)),
+    }
 }
 
 /// A service that runs on every host of its environment.
@@ -41,14 +48,30 @@ pub fn service(slug: &str, team: TeamId) -> Service {
         name: parse(&title(slug)),
         description: format!("The {slug} service"),
         repository: format!("https://git.example.org/{slug}"),
-        installation: Installation { host_group: parse("all"), install_root: format!("/opt/{slug}"), health_port: 8080, health_path: "/health".to_owned() },
-        telemetry: Telemetry { requests: query("requests"), errors: query("errors"), latency: query("latency_ms"), liveness: query("up") },
+        installation: Installation {
+            host_group: parse("all"),
+            install_root: format!("/opt/{slug}"),
+            health_port: 8080,
+            health_path: "/health".to_owned(),
+        },
+        telemetry: Telemetry {
+            requests: query("requests"),
+            errors: query("errors"),
+            latency: query("latency_ms"),
+            liveness: query("up"),
+        },
     }
 }
 
 /// A production environment, in which changes are approved.
 pub fn environment(slug: &str) -> Environment {
-    Environment { id: EnvironmentId(mint()), slug: parse(slug), name: parse(&title(slug)), purpose: Purpose::Production, approval: Approval::Required }
+    Environment {
+        id: EnvironmentId(mint()),
+        slug: parse(slug),
+        name: parse(&title(slug)),
+        purpose: Purpose::Production,
+        approval: Approval::Required,
+    }
 }
 
 /// `many` hosts named `web-00001` and on, in the group `web`, spread over the failure domains a, b and c.
@@ -64,7 +87,13 @@ pub fn hosts(environment: EnvironmentId, many: usize) -> Vec<Host> {
                 criticality: Criticality::Normal,
                 failure_domain: ["a", "b", "c"][number % 3].to_owned(),
                 groups: BTreeSet::from(["web".to_owned()]),
-                variables: BTreeMap::from([("ansible_host".to_owned(), format!("10.0.{}.{}", number / 250, number % 250 + 1).into()), ("ansible_port".to_owned(), 2222.into())]),
+                variables: BTreeMap::from([
+                    (
+                        "ansible_host".to_owned(),
+                        format!("10.0.{}.{}", number / 250, number % 250 + 1).into(),
+                    ),
+                    ("ansible_port".to_owned(), 2222.into()),
+                ]),
             }
         })
         .collect()
@@ -72,7 +101,13 @@ pub fn hosts(environment: EnvironmentId, many: usize) -> Vec<Host> {
 
 /// Three batches, ten minutes of bake each, promoted by a passing verdict.
 pub fn strategy() -> Strategy {
-    Strategy { split: parse("33/33/34%"), bake_seconds: vec![600; 3], gate: GateRule::Automatic, tolerance: Tolerance::default(), gate_seconds: 3600 }
+    Strategy {
+        split: parse("33/33/34%"),
+        bake_seconds: vec![600; 3],
+        gate: GateRule::Automatic,
+        tolerance: Tolerance::default(),
+        gate_seconds: 3600,
+    }
 }
 
 /// The plan that brings a version of a service to these hosts.
@@ -82,7 +117,12 @@ pub fn plan(service: &Service, environment: &Environment, hosts: &[Host], versio
         service_slug: service.slug.clone(),
         environment: environment.id,
         environment_slug: environment.slug.clone(),
-        release: Release { version: parse(version), artifact: parse(&format!("{}-{version}.tar.gz", service.slug)), sha256: parse(&"ab".repeat(32)), commit: None },
+        release: Release {
+            version: parse(version),
+            artifact: parse(&format!("{}-{version}.tar.gz", service.slug)),
+            sha256: parse(&"ab".repeat(32)),
+            commit: None,
+        },
         installation: service.installation.clone(),
         automation: parse(&"cd".repeat(32)),
         strategy: strategy(),

@@ -21,14 +21,22 @@ impl Database {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite://{}", folder.path().join("slipway.db").display());
         let store = Store::open(&url).await.expect("the store opens");
-        Self { store, url, _folder: Some(folder) }
+        Self {
+            store,
+            url,
+            _folder: Some(folder),
+        }
     }
 
     /// A new database in the private cluster of this process.
     pub async fn postgres() -> Self {
         let url = postgres::fresh(&format!("t{}", mint().simple())).await;
         let store = Store::open(&url).await.expect("the store opens");
-        Self { store, url, _folder: None }
+        Self {
+            store,
+            url,
+            _folder: None,
+        }
     }
 
     /// Runs statements behind the store's back, to damage rows or to try what the database itself refuses.
@@ -38,8 +46,13 @@ impl Database {
 
     /// A connection of its own on which these statements were run: it holds what they locked until it is dropped.
     pub async fn hold(&self, sql: &str) -> AnyConnection {
-        let mut connection = AnyConnection::connect(&self.url).await.expect("the database answers");
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.expect("the statements run");
+        let mut connection = AnyConnection::connect(&self.url)
+            .await
+            .expect("the database answers");
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut connection)
+            .await
+            .expect("the statements run");
         connection
     }
 
@@ -52,7 +65,9 @@ impl Database {
 async fn try_run(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     sqlx::any::install_default_drivers();
     let mut connection = AnyConnection::connect(url).await?;
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+        .execute(&mut connection)
+        .await?;
     connection.close().await
 }
 

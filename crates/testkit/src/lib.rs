@@ -1,5 +1,9 @@
 //! Builders, a manual clock and throw-away databases for tests.
-#![expect(clippy::expect_used, clippy::panic, reason = "a helper that cannot go on fails the test that called it")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a helper that cannot go on fails the test that called it"
+)]
 
 mod build;
 mod clock;

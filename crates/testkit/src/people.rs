@@ -12,7 +12,11 @@ pub fn grant(role: Role, team: Option<TeamId>) -> Grant {
 
 /// Somebody with one role everywhere.
 pub fn subject(name: &str, role: Role) -> Subject {
-    Subject { user: UserId(mint()), name: name.to_owned(), grants: vec![grant(role, None)] }
+    Subject {
+        user: UserId(mint()),
+        name: name.to_owned(),
+        grants: vec![grant(role, None)],
+    }
 }
 
 /// The permit, which the subject must be able to get.

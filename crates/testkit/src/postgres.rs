@@ -36,7 +36,8 @@ struct Cluster {
 
 impl Cluster {
     fn start() -> Self {
-        let root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+        let root = std::fs::metadata("/proc/self")
+            .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
         let mut command = if root {
             let mut command = Command::new("runuser");
             command.args(["-u", "postgres", "--", "sh"]);
@@ -44,31 +45,60 @@ impl Cluster {
         } else {
             Command::new("sh")
         };
-        command.args(["-c", SCRIPT, "sh"]).arg(binaries()).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("sh (and as root runuser) can be started");
+        command
+            .args(["-c", SCRIPT, "sh"])
+            .arg(binaries())
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .expect("sh (and as root runuser) can be started");
         let alive = child.stdin.take().expect("a piped standard input");
         let mut folder = String::new();
-        BufReader::new(child.stdout.take().expect("a piped standard output")).read_line(&mut folder).expect("a line of text");
-        assert!(!folder.trim().is_empty(), "PostgreSQL did not start; what it said is above");
-        Self { folder: PathBuf::from(folder.trim()), _alive: alive }
+        BufReader::new(child.stdout.take().expect("a piped standard output"))
+            .read_line(&mut folder)
+            .expect("a line of text");
+        assert!(
+            !folder.trim().is_empty(),
+            "PostgreSQL did not start; what it said is above"
+        );
+        Self {
+            folder: PathBuf::from(folder.trim()),
+            _alive: alive,
+        }
     }
 
     fn url(&self, database: &str) -> String {
-        format!("postgres://postgres@localhost/{database}?host={}", self.folder.display())
+        format!(
+            "postgres://postgres@localhost/{database}?host={}",
+            self.folder.display()
+        )
     }
 }
 
 /// The folder with `initdb` and `pg_ctl`: Debian keeps them out of PATH.
 fn binaries() -> PathBuf {
-    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
+    let debian = std::fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|version| version.path().join("bin"));
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders: Vec<PathBuf> = debian.chain(std::env::split_paths(&path)).filter(|folder| has_programs(folder)).collect();
+    let mut folders: Vec<PathBuf> = debian
+        .chain(std::env::split_paths(&path))
+        .filter(|folder| has_programs(folder))
+        .collect();
     folders.sort();
-    folders.pop().expect("PostgreSQL is installed (Debian: apt-get install postgresql)")
+    folders
+        .pop()
+        .expect("PostgreSQL is installed (Debian: apt-get install postgresql)")
 }
 
 fn has_programs(folder: &Path) -> bool {
-    ["initdb", "pg_ctl", "postgres"].iter().all(|program| folder.join(program).is_file())
+    ["initdb", "pg_ctl", "postgres"]
+        .iter()
+        .all(|program| folder.join(program).is_file())
 }
 
 /// The address of a new database with every migration applied.
@@ -76,13 +106,25 @@ pub(crate) async fn fresh(name: &str) -> String {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
     let cluster = CLUSTER
         .get_or_init(|| async {
-            let cluster = tokio::task::spawn_blocking(Cluster::start).await.expect("the cluster starts");
-            run(&cluster.url("postgres"), &format!("CREATE DATABASE {TEMPLATE}")).await;
-            let store = Store::open(&cluster.url(TEMPLATE)).await.expect("the migrations run");
+            let cluster = tokio::task::spawn_blocking(Cluster::start)
+                .await
+                .expect("the cluster starts");
+            run(
+                &cluster.url("postgres"),
+                &format!("CREATE DATABASE {TEMPLATE}"),
+            )
+            .await;
+            let store = Store::open(&cluster.url(TEMPLATE))
+                .await
+                .expect("the migrations run");
             store.close().await;
             cluster
         })
         .await;
-    run(&cluster.url("postgres"), &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
+    run(
+        &cluster.url("postgres"),
+        &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"),
+    )
+    .await;
     cluster.url(name)
 }

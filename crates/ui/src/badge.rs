@@ -29,7 +29,12 @@ pub fn BatchDots(batches: Vec<BatchDot>) -> impl IntoView {
         .into_iter()
         .map(|batch| {
             let look = Look::batch(&batch.state);
-            let text = format!("Batch {}: {}, {}", batch.number, look.label, figure::count(batch.hosts, "host"));
+            let text = format!(
+                "Batch {}: {}, {}",
+                batch.number,
+                look.label,
+                figure::count(batch.hosts, "host")
+            );
             view! {
                 <li class=format!("batch-dot {}", look.tone.class()) title=text>
                     {look.icon.draw()}

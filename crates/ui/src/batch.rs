@@ -58,8 +58,12 @@ pub fn steps(batch: &BatchView) -> [Step; 3] {
 
 /// The batch people look at: the first that is neither promoted nor untouched, or the first untouched one.
 pub fn current(batches: &[BatchView]) -> Option<u32> {
-    let at_work = batches.iter().find(|batch| !matches!(batch.state.as_str(), "promoted" | "pending" | "rolled_back"));
-    at_work.or_else(|| batches.iter().find(|batch| batch.state == "pending")).map(|batch| batch.number)
+    let at_work = batches
+        .iter()
+        .find(|batch| !matches!(batch.state.as_str(), "promoted" | "pending" | "rolled_back"));
+    at_work
+        .or_else(|| batches.iter().find(|batch| batch.state == "pending"))
+        .map(|batch| batch.number)
 }
 
 /// All batches side by side; below one another on a narrow screen. The current one stands out.
@@ -74,14 +78,19 @@ pub fn BatchTimeline(
     live: bool,
 ) -> impl IntoView {
     let here = if live { current(&batches) } else { None };
-    let items = batches.into_iter().map(|batch| entry(here == Some(batch.number), batch, now)).collect_view();
+    let items = batches
+        .into_iter()
+        .map(|batch| entry(here == Some(batch.number), batch, now))
+        .collect_view();
     view! { <ol class="timeline-batches">{items}</ol> }
 }
 
 fn entry(here: bool, batch: BatchView, now: Signal<Timestamp>) -> impl IntoView {
     let look = Look::batch(&batch.state);
     let [deploy, bake, gate] = steps(&batch);
-    let gate_note = batch.gate_expires.map(|at| view! { "decide by " <TimeText at /> }.into_any());
+    let gate_note = batch
+        .gate_expires
+        .map(|at| view! { "decide by " <TimeText at /> }.into_any());
     let planned = spell_seconds(batch.bake_seconds);
     let tone = look.tone.class();
     view! {
@@ -114,15 +123,29 @@ fn step(name: &'static str, step: Step, note: Option<AnyView>) -> impl IntoView 
 
 /// “2 of 3 updated, 1 failed”: what hosts say, trouble last.
 fn reached(batch: &BatchView) -> String {
-    let count = |pick: fn(HostPhase) -> bool| batch.counts.iter().filter(|(phase, _)| pick(*phase)).map(|(_, n)| n).sum::<u32>();
+    let count = |pick: fn(HostPhase) -> bool| {
+        batch
+            .counts
+            .iter()
+            .filter(|(phase, _)| pick(*phase))
+            .map(|(_, n)| n)
+            .sum::<u32>()
+    };
     let back = count(|phase| phase == HostPhase::RolledBack);
     let mut text = if back > 0 {
         format!("{back} of {} back", batch.host_count)
     } else {
         format!("{} of {}", count(HostPhase::current), batch.host_count)
     };
-    for (phase, n) in batch.counts.iter().filter(|(phase, _)| host::troubled(*phase)) {
-        text.push_str(&format!(", {n} {}", Look::host(*phase).label.to_lowercase()));
+    for (phase, n) in batch
+        .counts
+        .iter()
+        .filter(|(phase, _)| host::troubled(*phase))
+    {
+        text.push_str(&format!(
+            ", {n} {}",
+            Look::host(*phase).label.to_lowercase()
+        ));
     }
     text
 }
@@ -135,7 +158,11 @@ pub fn BakeCountdown(
     #[prop(into)]
     now: Signal<Timestamp>,
 ) -> impl IntoView {
-    let BakeView { since, until, left_ms } = bake;
+    let BakeView {
+        since,
+        until,
+        left_ms,
+    } = bake;
     match until {
         Some(until) => {
             let whole = millis(since, until).max(1);
@@ -184,7 +211,11 @@ mod tests {
             started_at: None,
             verified_at: verified.then_some(Timestamp::UNIX_EPOCH),
             ended_at: None,
-            counts: vec![(HostPhase::Updated, 1), (HostPhase::AlreadyCurrent, 1), (HostPhase::Failed, 1)],
+            counts: vec![
+                (HostPhase::Updated, 1),
+                (HostPhase::AlreadyCurrent, 1),
+                (HostPhase::Failed, 1),
+            ],
             verdict: None,
             decide: Allowance::NotOffered,
             retry: Allowance::NotOffered,
@@ -194,8 +225,14 @@ mod tests {
 
     #[test]
     fn a_held_batch_is_stuck_where_it_stopped() {
-        assert_eq!(steps(&batch(1, "held", false)), [Step::Stuck, Step::Ahead, Step::Ahead]);
-        assert_eq!(steps(&batch(1, "held", true)), [Step::Done, Step::Done, Step::Stuck]);
+        assert_eq!(
+            steps(&batch(1, "held", false)),
+            [Step::Stuck, Step::Ahead, Step::Ahead]
+        );
+        assert_eq!(
+            steps(&batch(1, "held", true)),
+            [Step::Done, Step::Done, Step::Stuck]
+        );
     }
 
     #[test]
@@ -208,7 +245,15 @@ mod tests {
 
     #[test]
     fn the_current_batch_is_the_one_at_work() {
-        let now = |words: [&str; 3]| current(&words.iter().zip(1..).map(|(word, number)| batch(number, word, true)).collect::<Vec<_>>());
+        let now = |words: [&str; 3]| {
+            current(
+                &words
+                    .iter()
+                    .zip(1..)
+                    .map(|(word, number)| batch(number, word, true))
+                    .collect::<Vec<_>>(),
+            )
+        };
         assert_eq!(now(["promoted", "baking", "pending"]), Some(2));
         assert_eq!(now(["promoted", "pending", "pending"]), Some(2));
         assert_eq!(now(["pending", "pending", "pending"]), Some(1));

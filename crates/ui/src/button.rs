@@ -22,7 +22,13 @@ pub enum ButtonTone {
 
 impl ButtonTone {
     /// Every tone.
-    pub const ALL: &[Self] = &[Self::Plain, Self::Primary, Self::Go, Self::Danger, Self::Quiet];
+    pub const ALL: &[Self] = &[
+        Self::Plain,
+        Self::Primary,
+        Self::Go,
+        Self::Danger,
+        Self::Quiet,
+    ];
 
     /// The classes of a button of this tone.
     pub const fn class(self) -> &'static str {
@@ -91,7 +97,11 @@ pub fn LinkButton(
 }
 
 /// The control, followed by the reason it is refused for, if it is.
-pub(crate) fn refusable(control: impl IntoView + 'static, allowance: &Allowance, why_id: Option<String>) -> AnyView {
+pub(crate) fn refusable(
+    control: impl IntoView + 'static,
+    allowance: &Allowance,
+    why_id: Option<String>,
+) -> AnyView {
     match allowance.why() {
         None => control.into_any(),
         Some(why) => view! {

@@ -78,7 +78,10 @@ pub fn ConfirmForm(
     reason: String,
     #[prop(optional_no_strip)] error: Option<String>,
 ) -> impl IntoView {
-    let hidden = fields.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view();
+    let hidden = fields
+        .into_iter()
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
+        .collect_view();
     let reason_id = format!("{id}-reason");
     let open = error.is_some();
     view! {

@@ -7,7 +7,11 @@ use crate::{icon::Icon, tone::Tone};
 
 /// A message set off from the text. Errors are announced at once.
 #[component]
-pub fn Alert(#[prop(optional)] tone: Tone, #[prop(optional, into)] title: Option<String>, children: Children) -> impl IntoView {
+pub fn Alert(
+    #[prop(optional)] tone: Tone,
+    #[prop(optional, into)] title: Option<String>,
+    children: Children,
+) -> impl IntoView {
     let icon = match tone {
         Tone::Neutral | Tone::Active => Icon::Info,
         Tone::Waiting => Icon::Person,
@@ -71,7 +75,9 @@ pub fn LoadingPanel(
     what: String,
     #[prop(default = 4)] rows: usize,
 ) -> impl IntoView {
-    let bars = (0..rows).map(|_| view! { <div class="skeleton loading-bar"></div> }).collect_view();
+    let bars = (0..rows)
+        .map(|_| view! { <div class="skeleton loading-bar"></div> })
+        .collect_view();
     view! {
         <div class="loading-panel" role="status" aria-busy="true">
             <span class="sr-only">{format!("Loading {what} …")}</span>

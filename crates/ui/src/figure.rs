@@ -45,7 +45,11 @@ pub fn number(value: f64) -> String {
         return format!("{sign}{}", grouped(size.round() as u64));
     }
     let text = format!("{value:.decimals$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text = if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
     text.replace('-', "−")
 }
 
@@ -82,8 +86,18 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         for (value, text) in [
-            (0.0, "0"), (0.42, "0.42"), (0.004, "0.004"), (18.24, "18.2"), (20.0, "20"), (99.96, "100"), (1234.5, "1,235"), (1_000_000.0, "1,000,000"),
-            (-3.5, "−3.5"), (-250.0, "−250"), (f64::NAN, "—"), (f64::INFINITY, "—"),
+            (0.0, "0"),
+            (0.42, "0.42"),
+            (0.004, "0.004"),
+            (18.24, "18.2"),
+            (20.0, "20"),
+            (99.96, "100"),
+            (1234.5, "1,235"),
+            (1_000_000.0, "1,000,000"),
+            (-3.5, "−3.5"),
+            (-250.0, "−250"),
+            (f64::NAN, "—"),
+            (f64::INFINITY, "—"),
         ] {
             assert_eq!(number(value), text);
         }

@@ -16,10 +16,19 @@ fn field(
 ) -> impl IntoView {
     let hint_id = hint.as_ref().map(|_| format!("{id}-hint"));
     let error_id = error.as_ref().map(|_| format!("{id}-error"));
-    let described = [&error_id, &hint_id].into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
+    let described = [&error_id, &hint_id]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(" ");
     let described = (!described.is_empty()).then_some(described);
     let invalid = error.is_some().then_some("true");
-    let class = if error.is_some() { "field is-invalid" } else { "field" };
+    let class = if error.is_some() {
+        "field is-invalid"
+    } else {
+        "field"
+    };
     view! {
         <div class=class>
             <label for=id.clone()>
@@ -54,11 +63,18 @@ pub fn TextField(
     id: Option<String>,
 ) -> impl IntoView {
     let id = id.unwrap_or_else(|| name.clone());
-    field(id, label, hint, error, required, move |id, described, invalid| {
-        let class = if mono { "input is-mono" } else { "input" };
-        view! { <input class=class type=kind id=id name=name value=value required=required aria-invalid=invalid aria-describedby=described autocomplete="off" spellcheck="false" /> }
+    field(
+        id,
+        label,
+        hint,
+        error,
+        required,
+        move |id, described, invalid| {
+            let class = if mono { "input is-mono" } else { "input" };
+            view! { <input class=class type=kind id=id name=name value=value required=required aria-invalid=invalid aria-describedby=described autocomplete="off" spellcheck="false" /> }
             .into_any()
-    })
+        },
+    )
 }
 
 /// Several lines of text.
@@ -79,10 +95,17 @@ pub fn TextArea(
     id: Option<String>,
 ) -> impl IntoView {
     let id = id.unwrap_or_else(|| name.clone());
-    field(id, label, hint, error, required, move |id, described, invalid| {
-        let class = if mono { "textarea is-mono" } else { "textarea" };
-        view! { <textarea class=class id=id name=name rows=rows required=required aria-invalid=invalid aria-describedby=described>{value}</textarea> }.into_any()
-    })
+    field(
+        id,
+        label,
+        hint,
+        error,
+        required,
+        move |id, described, invalid| {
+            let class = if mono { "textarea is-mono" } else { "textarea" };
+            view! { <textarea class=class id=id name=name rows=rows required=required aria-invalid=invalid aria-describedby=described>{value}</textarea> }.into_any()
+        },
+    )
 }
 
 /// Something to choose: the value posted, what it is called, what it means.
@@ -95,8 +118,16 @@ pub struct Choice {
 }
 
 impl Choice {
-    pub fn new(value: impl Into<String>, label: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { value: value.into(), label: label.into(), hint: hint.into() }
+    pub fn new(
+        value: impl Into<String>,
+        label: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self {
+            value: value.into(),
+            label: label.into(),
+            hint: hint.into(),
+        }
     }
 }
 
@@ -117,17 +148,24 @@ pub fn Select(
     id: Option<String>,
 ) -> impl IntoView {
     let id = id.unwrap_or_else(|| name.clone());
-    field(id, label, hint, error, required, move |id, described, invalid| {
-        let unknown = choices.iter().all(|choice| choice.value != value);
-        let options = choices.into_iter().map(|choice| view! { <option selected=choice.value == value value=choice.value>{choice.label}</option> }).collect_view();
-        view! {
+    field(
+        id,
+        label,
+        hint,
+        error,
+        required,
+        move |id, described, invalid| {
+            let unknown = choices.iter().all(|choice| choice.value != value);
+            let options = choices.into_iter().map(|choice| view! { <option selected=choice.value == value value=choice.value>{choice.label}</option> }).collect_view();
+            view! {
             <select class="select" id=id name=name required=required aria-invalid=invalid aria-describedby=described>
                 {unknown.then(|| view! { <option value="" selected>"Choose …"</option> })}
                 {options}
             </select>
         }
         .into_any()
-    })
+        },
+    )
 }
 
 /// A few choices, all in sight, of which one is taken.
@@ -149,7 +187,11 @@ pub fn Choices(
 ) -> impl IntoView {
     let id = id.unwrap_or_else(|| name.clone());
     let error_id = error.as_ref().map(|_| format!("{id}-error"));
-    let class = if error.is_some() { "field choices is-invalid" } else { "field choices" };
+    let class = if error.is_some() {
+        "field choices is-invalid"
+    } else {
+        "field choices"
+    };
     let items = choices
         .into_iter()
         .map(|choice| {
@@ -176,7 +218,10 @@ pub fn Choices(
 #[component]
 pub fn FieldErrors(errors: Vec<FieldError>) -> impl IntoView {
     (!errors.is_empty()).then(|| {
-        let items = errors.into_iter().map(|error| view! { <li><a href=format!("#{}", error.field)>{error.message}</a></li> }).collect_view();
+        let items = errors
+            .into_iter()
+            .map(|error| view! { <li><a href=format!("#{}", error.field)>{error.message}</a></li> })
+            .collect_view();
         view! {
             <div class="notice tone-bad" role="alert">
                 {Icon::Octagon.draw()}

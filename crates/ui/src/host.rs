@@ -19,7 +19,11 @@ pub fn HostGrid(
     #[prop(optional)]
     counts: Vec<(HostPhase, u32)>,
 ) -> impl IntoView {
-    let counts = if counts.is_empty() { count(&hosts) } else { counts };
+    let counts = if counts.is_empty() {
+        count(&hosts)
+    } else {
+        counts
+    };
     let legend = counts
         .into_iter()
         .map(|(phase, n)| {
@@ -31,7 +35,11 @@ pub fn HostGrid(
             }
         })
         .collect_view();
-    let troubled = hosts.iter().filter(|host| troubled(host.phase)).map(trouble).collect_view();
+    let troubled = hosts
+        .iter()
+        .filter(|host| troubled(host.phase))
+        .map(trouble)
+        .collect_view();
     let named = hosts.len() <= NAMED;
     let mut batches: BTreeMap<u32, Vec<HostCell>> = BTreeMap::new();
     for host in hosts {
@@ -63,7 +71,11 @@ pub fn HostGrid(
 fn cell(host: HostCell, named: bool) -> impl IntoView {
     let look = Look::host(host.phase);
     let version = versions(&host);
-    let title = [host.name.as_str(), look.label, &version, &host.message].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
+    let title = [host.name.as_str(), look.label, &version, &host.message]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" · ");
     let class = format!("host {}", look.tone.class());
     if named {
         view! {
@@ -87,7 +99,11 @@ fn cell(host: HostCell, named: bool) -> impl IntoView {
 }
 
 fn trouble(host: &HostCell) -> impl IntoView + use<> {
-    let message = if host.message.is_empty() { Look::host(host.phase).hint.to_owned() } else { host.message.clone() };
+    let message = if host.message.is_empty() {
+        Look::host(host.phase).hint.to_owned()
+    } else {
+        host.message.clone()
+    };
     view! {
         <li>
             <strong class="host-name">{host.name.clone()}</strong>
@@ -108,13 +124,22 @@ fn versions(host: &HostCell) -> String {
 
 /// A person should look at the host.
 pub(crate) const fn troubled(phase: HostPhase) -> bool {
-    matches!(phase, HostPhase::Failed | HostPhase::Unreachable | HostPhase::RollbackFailed | HostPhase::Unknown)
+    matches!(
+        phase,
+        HostPhase::Failed | HostPhase::Unreachable | HostPhase::RollbackFailed | HostPhase::Unknown
+    )
 }
 
 fn count(hosts: &[HostCell]) -> Vec<(HostPhase, u32)> {
     HostPhase::ALL
         .iter()
-        .map(|&phase| (phase, u32::try_from(hosts.iter().filter(|host| host.phase == phase).count()).unwrap_or(u32::MAX)))
+        .map(|&phase| {
+            (
+                phase,
+                u32::try_from(hosts.iter().filter(|host| host.phase == phase).count())
+                    .unwrap_or(u32::MAX),
+            )
+        })
         .filter(|(_, n)| *n > 0)
         .collect()
 }
@@ -124,19 +149,43 @@ mod tests {
     use super::*;
 
     fn host(phase: HostPhase, before: Option<&str>, now: Option<&str>) -> HostCell {
-        HostCell { name: "web-1".to_owned(), batch: 1, phase, version_before: before.map(str::to_owned), version_observed: now.map(str::to_owned), message: String::new() }
+        HostCell {
+            name: "web-1".to_owned(),
+            batch: 1,
+            phase,
+            version_before: before.map(str::to_owned),
+            version_observed: now.map(str::to_owned),
+            message: String::new(),
+        }
     }
 
     #[test]
     fn only_phases_that_occur_are_counted() {
-        let hosts = [host(HostPhase::Updated, None, None), host(HostPhase::Failed, None, None), host(HostPhase::Updated, None, None)];
-        assert_eq!(count(&hosts), [(HostPhase::Updated, 2), (HostPhase::Failed, 1)]);
+        let hosts = [
+            host(HostPhase::Updated, None, None),
+            host(HostPhase::Failed, None, None),
+            host(HostPhase::Updated, None, None),
+        ];
+        assert_eq!(
+            count(&hosts),
+            [(HostPhase::Updated, 2), (HostPhase::Failed, 1)]
+        );
     }
 
     #[test]
     fn versions_say_what_changed() {
-        assert_eq!(versions(&host(HostPhase::Updated, Some("1.4.1"), Some("1.4.2"))), "1.4.1 → 1.4.2");
-        assert_eq!(versions(&host(HostPhase::AlreadyCurrent, Some("1.4.2"), Some("1.4.2"))), "1.4.2");
+        assert_eq!(
+            versions(&host(HostPhase::Updated, Some("1.4.1"), Some("1.4.2"))),
+            "1.4.1 → 1.4.2"
+        );
+        assert_eq!(
+            versions(&host(
+                HostPhase::AlreadyCurrent,
+                Some("1.4.2"),
+                Some("1.4.2")
+            )),
+            "1.4.2"
+        );
         assert_eq!(versions(&host(HostPhase::Pending, None, None)), "");
     }
 }

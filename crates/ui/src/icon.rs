@@ -58,7 +58,11 @@ icons! {
 impl Icon {
     /// The icon as decoration; the word beside it says the same.
     pub fn draw(self) -> impl IntoView + use<> {
-        let class = if self == Self::Turning { "icon icon-turning" } else { "icon" };
+        let class = if self == Self::Turning {
+            "icon icon-turning"
+        } else {
+            "icon"
+        };
         view! {
             <svg class=class viewBox="0 0 20 20" aria-hidden="true">
                 <path d=self.path()></path>

@@ -13,11 +13,17 @@ pub struct Crumb {
 
 impl Crumb {
     pub fn link(label: impl Into<String>, href: impl Into<String>) -> Self {
-        Self { label: label.into(), href: Some(href.into()) }
+        Self {
+            label: label.into(),
+            href: Some(href.into()),
+        }
     }
 
     pub fn here(label: impl Into<String>) -> Self {
-        Self { label: label.into(), href: None }
+        Self {
+            label: label.into(),
+            href: None,
+        }
     }
 }
 
@@ -131,7 +137,11 @@ pub fn Pager(
     next: Option<String>,
 ) -> impl IntoView {
     let whole = first.is_none() && next.is_none();
-    let text = if whole { format!("All {shown} {what}") } else { format!("{shown} {what} on this page") };
+    let text = if whole {
+        format!("All {shown} {what}")
+    } else {
+        format!("{shown} {what} on this page")
+    };
     view! {
         <nav class="pager" aria-label=format!("Pages of {what}")>
             <span class="muted">{text}</span>

@@ -16,7 +16,11 @@ impl NavLink {
     /// Whether the page at `path` belongs to this link.
     pub fn holds(self, path: &str) -> bool {
         match path.strip_prefix(self.href) {
-            Some(rest) => rest.is_empty() || rest.starts_with('/') || self.href.ends_with('/') && self.href.len() > 1,
+            Some(rest) => {
+                rest.is_empty()
+                    || rest.starts_with('/')
+                    || self.href.ends_with('/') && self.href.len() > 1
+            }
             None => false,
         }
     }
@@ -134,7 +138,10 @@ pub fn TopNav(
 
 /// Chooses the theme: posts `theme` (`system`, `light`, `dark`), and the server sets the cookie and sends back.
 #[component]
-pub fn ThemeSwitch(#[prop(optional)] theme: Theme, #[prop(default = "/theme")] action: &'static str) -> impl IntoView {
+pub fn ThemeSwitch(
+    #[prop(optional)] theme: Theme,
+    #[prop(default = "/theme")] action: &'static str,
+) -> impl IntoView {
     let choices = Theme::ALL
         .iter()
         .map(|&choice| {
@@ -171,10 +178,16 @@ mod tests {
 
     #[test]
     fn a_link_holds_the_pages_below_it() {
-        let link = NavLink { href: "/rollouts", label: "Rollouts" };
+        let link = NavLink {
+            href: "/rollouts",
+            label: "Rollouts",
+        };
         assert!(link.holds("/rollouts") && link.holds("/rollouts/1"));
         assert!(!link.holds("/rollouts-old") && !link.holds("/") && !link.holds("/services"));
-        let home = NavLink { href: "/", label: "Home" };
+        let home = NavLink {
+            href: "/",
+            label: "Home",
+        };
         assert!(home.holds("/") && !home.holds("/services"));
     }
 }

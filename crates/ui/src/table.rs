@@ -12,12 +12,18 @@ pub struct Column {
 impl Column {
     /// A column of text.
     pub const fn text(label: &'static str) -> Self {
-        Self { label, numeric: false }
+        Self {
+            label,
+            numeric: false,
+        }
     }
 
     /// A column of numbers, aligned to the right.
     pub const fn number(label: &'static str) -> Self {
-        Self { label, numeric: true }
+        Self {
+            label,
+            numeric: true,
+        }
     }
 }
 

@@ -13,7 +13,11 @@ pub fn TimeText(
     #[prop(optional)]
     seconds: bool,
 ) -> impl IntoView {
-    let text = if seconds { figure::second(at) } else { figure::minute(at) };
+    let text = if seconds {
+        figure::second(at)
+    } else {
+        figure::minute(at)
+    };
     view! { <time class="time" datetime=at.to_string() title=figure::full(at)>{text}</time> }
 }
 

@@ -24,7 +24,11 @@ impl Theme {
 
     /// Reads the word of a cookie or a form; anything else means [`Theme::System`].
     pub fn read(word: &str) -> Self {
-        Self::ALL.iter().copied().find(|theme| theme.word() == word).unwrap_or_default()
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|theme| theme.word() == word)
+            .unwrap_or_default()
     }
 
     /// Value of `data-theme` on `<html>`; `None` leaves it to the system.

@@ -17,7 +17,14 @@ pub enum Tone {
 
 impl Tone {
     /// Every tone.
-    pub const ALL: &[Self] = &[Self::Neutral, Self::Active, Self::Waiting, Self::Good, Self::Warn, Self::Bad];
+    pub const ALL: &[Self] = &[
+        Self::Neutral,
+        Self::Active,
+        Self::Waiting,
+        Self::Good,
+        Self::Warn,
+        Self::Bad,
+    ];
 
     /// The class that sets `--tone` for everything inside.
     pub const fn class(self) -> &'static str {

@@ -13,7 +13,10 @@ use crate::{
 
 /// The outcome, each measurement beside its baseline and limit, and the queries to repeat it with.
 #[component]
-pub fn VerdictCard(verdict: Verdict, #[prop(default = "Verdict".to_owned(), into)] title: String) -> impl IntoView {
+pub fn VerdictCard(
+    verdict: Verdict,
+    #[prop(default = "Verdict".to_owned(), into)] title: String,
+) -> impl IntoView {
     let look = Look::verdict(verdict.outcome);
     let columns = vec![
         Column::text("Measured"),
@@ -59,11 +62,36 @@ pub fn VerdictCard(verdict: Verdict, #[prop(default = "Verdict".to_owned(), into
 }
 
 fn row(measurement: Measurement) -> impl IntoView {
-    let Measurement { dimension, outcome, unit, baseline, measured, limit, baseline_samples, measured_samples, p_value, explanation } = measurement;
-    let bound = if dimension == Dimension::Liveness { "≥ " } else { "≤ " };
-    let limit = limit.map_or_else(|| "—".to_owned(), |limit| format!("{bound}{}", figure::measure(Some(limit), &unit)));
-    let (baseline, now) = (figure::measure(baseline, &unit), figure::measure(measured, &unit));
-    let samples = format!("{} / {}", figure::number(f64::from(baseline_samples)), figure::number(f64::from(measured_samples)));
+    let Measurement {
+        dimension,
+        outcome,
+        unit,
+        baseline,
+        measured,
+        limit,
+        baseline_samples,
+        measured_samples,
+        p_value,
+        explanation,
+    } = measurement;
+    let bound = if dimension == Dimension::Liveness {
+        "≥ "
+    } else {
+        "≤ "
+    };
+    let limit = limit.map_or_else(
+        || "—".to_owned(),
+        |limit| format!("{bound}{}", figure::measure(Some(limit), &unit)),
+    );
+    let (baseline, now) = (
+        figure::measure(baseline, &unit),
+        figure::measure(measured, &unit),
+    );
+    let samples = format!(
+        "{} / {}",
+        figure::number(f64::from(baseline_samples)),
+        figure::number(f64::from(measured_samples))
+    );
     view! {
         <tr>
             <Cell head=true>{dimension_label(dimension)} <span class="explanation">{explanation}</span></Cell>
@@ -91,5 +119,9 @@ pub const fn dimension_label(dimension: Dimension) -> &'static str {
 }
 
 fn p_text(p: f64) -> String {
-    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
+    if p < 0.001 {
+        "< 0.001".to_owned()
+    } else {
+        format!("{p:.3}")
+    }
 }

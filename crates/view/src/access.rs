@@ -30,7 +30,12 @@ pub struct Frame {
 impl Frame {
     /// The frame around a page whose own frame could not be read.
     pub fn nobody() -> Self {
-        Self { viewer: None, theme: "system".to_owned(), time_scale: 1, refusal: None }
+        Self {
+            viewer: None,
+            theme: "system".to_owned(),
+            time_scale: 1,
+            refusal: None,
+        }
     }
 }
 
@@ -49,7 +54,9 @@ pub struct Refusal {
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Allowance {
     Allowed,
-    Refused { why: String },
+    Refused {
+        why: String,
+    },
     /// The state does not offer it, so it is not shown at all.
     NotOffered,
 }

@@ -26,13 +26,18 @@ impl ApiError {
     /// The sentence for a person.
     pub fn message(&self) -> String {
         match self {
-            Self::Unauthenticated => "You are not signed in, or your session has ended. Sign in and try again.".to_owned(),
+            Self::Unauthenticated => {
+                "You are not signed in, or your session has ended. Sign in and try again."
+                    .to_owned()
+            }
             Self::Forbidden { message }
             | Self::NotFound { message }
             | Self::Conflict { message }
             | Self::Invalid { message, .. }
             | Self::Unavailable { message } => message.clone(),
-            Self::Internal { request_id } => format!("Something went wrong in Slipway itself. Nothing was changed. Report it with the id {request_id}."),
+            Self::Internal { request_id } => format!(
+                "Something went wrong in Slipway itself. Nothing was changed. Report it with the id {request_id}."
+            ),
         }
     }
 

@@ -115,7 +115,15 @@ pub struct CancelInput {
 impl ActInput {
     /// Id of the form that posted it: a page holds one of a kind for each batch.
     pub fn form(&self, kind: &str) -> String {
-        let kind = if self.decision.is_empty() { kind } else { self.decision.as_str() };
-        if self.batch == 0 { kind.to_owned() } else { format!("{kind}-{}", self.batch) }
+        let kind = if self.decision.is_empty() {
+            kind
+        } else {
+            self.decision.as_str()
+        };
+        if self.batch == 0 {
+            kind.to_owned()
+        } else {
+            format!("{kind}-{}", self.batch)
+        }
     }
 }

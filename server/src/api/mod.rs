@@ -38,8 +38,14 @@ struct TokenScheme;
 
 impl Modify for TokenScheme {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("slp_…").build();
-        openapi.components.get_or_insert_default().add_security_scheme("token", SecurityScheme::Http(scheme));
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("slp_…")
+            .build();
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
     }
 }
 
@@ -54,17 +60,27 @@ pub fn routes(site: &Site) -> Router<Site> {
 }
 
 fn described() -> (Router<Site>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Description::openapi()).merge(routes::all()).split_for_parts()
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(routes::all())
+        .split_for_parts()
 }
 
 /// The token of an `Authorization: Bearer` header.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
 }
 
 async fn authenticate(State(site): State<Site>, mut request: Request, next: Next) -> Response {
-    let Some(token) = bearer(request.headers()) else { return Problem(ApiError::Unauthenticated).into_response() };
+    let Some(token) = bearer(request.headers()) else {
+        return Problem(ApiError::Unauthenticated).into_response();
+    };
     match site.console.subject_of_token(token).await {
         Ok(Some(subject)) => {
             request.extensions_mut().insert(site.console.ctx(subject));
@@ -84,7 +100,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         match Query::<T>::from_request_parts(parts, state).await {
             Ok(Query(params)) => Ok(Self(params)),
-            Err(why) => Err(Problem(ApiError::Invalid { field: "query".to_owned(), message: format!("The query cannot be read: {}.", why.body_text()) })),
+            Err(why) => Err(Problem(ApiError::Invalid {
+                field: "query".to_owned(),
+                message: format!("The query cannot be read: {}.", why.body_text()),
+            })),
         }
     }
 }
@@ -95,7 +114,13 @@ mod tests {
 
     #[test]
     fn tokens_are_read_from_bearer_headers_only() {
-        let table = [("Bearer slp_x", Some("slp_x")), ("bearer  slp_x ", Some("slp_x")), ("Basic slp_x", None), ("slp_x", None), ("", None)];
+        let table = [
+            ("Bearer slp_x", Some("slp_x")),
+            ("bearer  slp_x ", Some("slp_x")),
+            ("Basic slp_x", None),
+            ("slp_x", None),
+            ("", None),
+        ];
         for (value, token) in table {
             let mut headers = HeaderMap::new();
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
@@ -110,14 +135,32 @@ mod tests {
         let paths = text["paths"].as_object().unwrap();
         let mut names: Vec<_> = paths.keys().map(String::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["/jobs", "/jobs/{id}", "/jobs/{id}/cancel", "/jobs/{id}/log", "/rollouts", "/rollouts/{id}", "/services", "/services/{slug}"]);
+        assert_eq!(
+            names,
+            [
+                "/jobs",
+                "/jobs/{id}",
+                "/jobs/{id}/cancel",
+                "/jobs/{id}/log",
+                "/rollouts",
+                "/rollouts/{id}",
+                "/services",
+                "/services/{slug}"
+            ]
+        );
         for (path, methods) in paths {
             for (method, operation) in methods.as_object().unwrap() {
                 let responses = operation["responses"].as_object().unwrap();
-                assert!(responses.contains_key("default"), "{method} {path} does not describe its refusals");
+                assert!(
+                    responses.contains_key("default"),
+                    "{method} {path} does not describe its refusals"
+                );
                 assert!(responses.len() > 1, "{method} {path}");
             }
         }
-        assert_eq!(text["components"]["securitySchemes"]["token"]["scheme"], "bearer");
+        assert_eq!(
+            text["components"]["securitySchemes"]["token"]["scheme"],
+            "bearer"
+        );
     }
 }

@@ -16,13 +16,21 @@ pub struct Problem(pub ApiError);
 impl Problem {
     /// The id in the address is none, so there is nothing under it.
     pub fn unknown(why: impl std::fmt::Display) -> Self {
-        Self(ApiError::NotFound { message: why.to_string() })
+        Self(ApiError::NotFound {
+            message: why.to_string(),
+        })
     }
 
     /// The address is right, the method is not.
     pub fn method() -> Response {
-        let detail = "This address does not take that method. /api/v1/openapi.json lists what it takes.";
-        document(StatusCode::METHOD_NOT_ALLOWED, detail.to_owned(), None, None)
+        let detail =
+            "This address does not take that method. /api/v1/openapi.json lists what it takes.";
+        document(
+            StatusCode::METHOD_NOT_ALLOWED,
+            detail.to_owned(),
+            None,
+            None,
+        )
     }
 }
 
@@ -35,7 +43,8 @@ impl From<ApiError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self(error) = self;
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let detail = match &error {
             ApiError::Unauthenticated => "Send the header “Authorization: Bearer …” with a token made by `slipway token create` that has not expired.".to_owned(),
             error => error.message(),
@@ -46,13 +55,20 @@ impl IntoResponse for Problem {
         };
         let mut response = document(status, detail, error.field().map(str::to_owned), request_id);
         if status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }
 }
 
-fn document(status: StatusCode, detail: String, field: Option<String>, request_id: Option<String>) -> Response {
+fn document(
+    status: StatusCode,
+    detail: String,
+    field: Option<String>,
+    request_id: Option<String>,
+) -> Response {
     let body = ProblemBody {
         kind: "about:blank".to_owned(),
         title: status.canonical_reason().unwrap_or_default().to_owned(),
@@ -62,7 +78,10 @@ fn document(status: StatusCode, detail: String, field: Option<String>, request_i
         request_id,
     };
     let mut response = (status, Json(body)).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     response
 }
 
@@ -72,9 +91,15 @@ mod tests {
 
     #[test]
     fn problems_carry_status_and_type() {
-        let refusal = Problem(ApiError::Forbidden { message: "No.".to_owned() }).into_response();
+        let refusal = Problem(ApiError::Forbidden {
+            message: "No.".to_owned(),
+        })
+        .into_response();
         assert_eq!(refusal.status(), 403);
-        assert_eq!(refusal.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            refusal.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
         let nobody = Problem(ApiError::Unauthenticated).into_response();
         assert_eq!(nobody.status(), 401);
         assert_eq!(nobody.headers()[header::WWW_AUTHENTICATE], "Bearer");

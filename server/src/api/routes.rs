@@ -6,12 +6,12 @@ use axum::{
     http::StatusCode,
 };
 use control::Ctx;
-use view::input::RolloutQuery;
 use domain::id::{JobId, RolloutId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use view::error::ApiError;
+use view::input::RolloutQuery;
 
 use super::{
     Params, Problem,
@@ -67,7 +67,10 @@ struct LogParams {
     (status = 200, description = "A page of services", body = Items<Service>),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn services(Extension(ctx): Extension<Ctx>, Params(params): Params<PageParams>) -> Answer<Items<Service>> {
+async fn services(
+    Extension(ctx): Extension<Ctx>,
+    Params(params): Params<PageParams>,
+) -> Answer<Items<Service>> {
     Ok(Json(Items::of(ctx.services(params.cursor).await?.page)))
 }
 
@@ -76,7 +79,10 @@ async fn services(Extension(ctx): Extension<Ctx>, Params(params): Params<PagePar
     (status = 200, description = "The service and its newest rollouts", body = ServiceDetail),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn service(Extension(ctx): Extension<Ctx>, Path(slug): Path<String>) -> Answer<ServiceDetail> {
+async fn service(
+    Extension(ctx): Extension<Ctx>,
+    Path(slug): Path<String>,
+) -> Answer<ServiceDetail> {
     Ok(Json(ctx.service(slug).await?.into()))
 }
 
@@ -85,8 +91,16 @@ async fn service(Extension(ctx): Extension<Ctx>, Path(slug): Path<String>) -> An
     (status = 200, description = "A page of rollouts", body = Items<Rollout>),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn rollouts(Extension(ctx): Extension<Ctx>, Params(params): Params<RolloutParams>) -> Answer<Items<Rollout>> {
-    let query = RolloutQuery { service: params.service, environment: params.environment, state: params.state, cursor: params.cursor };
+async fn rollouts(
+    Extension(ctx): Extension<Ctx>,
+    Params(params): Params<RolloutParams>,
+) -> Answer<Items<Rollout>> {
+    let query = RolloutQuery {
+        service: params.service,
+        environment: params.environment,
+        state: params.state,
+        cursor: params.cursor,
+    };
     Ok(Json(Items::of(ctx.rollouts(query).await?.page)))
 }
 
@@ -105,7 +119,10 @@ async fn rollout(Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Answ
     (status = 200, description = "A page of jobs", body = Items<Job>),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn jobs(Extension(ctx): Extension<Ctx>, Params(params): Params<PageParams>) -> Answer<Items<Job>> {
+async fn jobs(
+    Extension(ctx): Extension<Ctx>,
+    Params(params): Params<PageParams>,
+) -> Answer<Items<Job>> {
     Ok(Json(Items::of(ctx.jobs(params.cursor).await?)))
 }
 
@@ -124,9 +141,17 @@ async fn job(Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Answer<J
     (status = 200, description = "Lines of output", body = Log),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn log(Extension(ctx): Extension<Ctx>, Path(id): Path<String>, Params(params): Params<LogParams>) -> Answer<Log> {
+async fn log(
+    Extension(ctx): Extension<Ctx>,
+    Path(id): Path<String>,
+    Params(params): Params<LogParams>,
+) -> Answer<Log> {
     let id: JobId = id.parse().map_err(Problem::unknown)?;
-    Ok(Json(ctx.log(id, params.from.unwrap_or(1), params.limit.unwrap_or(LINES)).await?.into()))
+    Ok(Json(
+        ctx.log(id, params.from.unwrap_or(1), params.limit.unwrap_or(LINES))
+            .await?
+            .into(),
+    ))
 }
 
 /// Ask for a job to be stopped
@@ -134,9 +159,16 @@ async fn log(Extension(ctx): Extension<Ctx>, Path(id): Path<String>, Params(para
     (status = 202, description = "It will be stopped; follow the job to see when"),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn cancel(Extension(ctx): Extension<Ctx>, Path(id): Path<String>, body: Result<Json<Cancel>, JsonRejection>) -> Result<StatusCode, Problem> {
+async fn cancel(
+    Extension(ctx): Extension<Ctx>,
+    Path(id): Path<String>,
+    body: Result<Json<Cancel>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
     let id: JobId = id.parse().map_err(Problem::unknown)?;
-    let Json(cancel) = body.map_err(|why| ApiError::Invalid { field: "reason".to_owned(), message: format!("Send a JSON object with a reason ({}).", why.body_text()) })?;
+    let Json(cancel) = body.map_err(|why| ApiError::Invalid {
+        field: "reason".to_owned(),
+        message: format!("Send a JSON object with a reason ({}).", why.body_text()),
+    })?;
     ctx.cancel_job(id, cancel.reason).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -185,19 +185,33 @@ impl<T> Items<T> {
     where
         T: From<R>,
     {
-        Self { items: page.items.into_iter().map(T::from).collect(), next: page.next }
+        Self {
+            items: page.items.into_iter().map(T::from).collect(),
+            next: page.next,
+        }
     }
 }
 
 impl From<view::service::ServiceRow> for Service {
     fn from(row: view::service::ServiceRow) -> Self {
-        Self { id: row.id.0, slug: row.slug, name: row.name, team: row.team, description: row.description, versions: row.versions.into_iter().collect() }
+        Self {
+            id: row.id.0,
+            slug: row.slug,
+            name: row.name,
+            team: row.team,
+            description: row.description,
+            versions: row.versions.into_iter().collect(),
+        }
     }
 }
 
 impl From<view::service::ServiceView> for ServiceDetail {
     fn from(view: view::service::ServiceView) -> Self {
-        Self { service: view.service.into(), repository: view.repository, rollouts: view.rollouts.into_iter().map(Rollout::from).collect() }
+        Self {
+            service: view.service.into(),
+            repository: view.repository,
+            rollouts: view.rollouts.into_iter().map(Rollout::from).collect(),
+        }
     }
 }
 
@@ -211,7 +225,15 @@ impl From<view::rollout::RolloutRow> for Rollout {
             state: row.state,
             requested_by: row.requested_by,
             created_at: row.created_at,
-            batches: row.batches.into_iter().map(|dot| BatchState { number: dot.number, state: dot.state, hosts: dot.hosts }).collect(),
+            batches: row
+                .batches
+                .into_iter()
+                .map(|dot| BatchState {
+                    number: dot.number,
+                    state: dot.state,
+                    hosts: dot.hosts,
+                })
+                .collect(),
         }
     }
 }
@@ -242,7 +264,11 @@ impl From<view::rollout::BatchView> for Batch {
             state: batch.state,
             message: batch.message,
             hosts: batch.host_count,
-            phases: batch.counts.into_iter().map(|(phase, count)| (phase.to_string(), count)).collect(),
+            phases: batch
+                .counts
+                .into_iter()
+                .map(|(phase, count)| (phase.to_string(), count))
+                .collect(),
             bake_seconds: batch.bake_seconds,
             started_at: batch.started_at,
             verified_at: batch.verified_at,
@@ -263,7 +289,11 @@ impl From<domain::verdict::Verdict> for Verdict {
             limit: one.limit,
             explanation: one.explanation,
         };
-        Self { outcome: verdict.outcome.to_string(), at: verdict.at, measurements: verdict.measurements.into_iter().map(measurement).collect() }
+        Self {
+            outcome: verdict.outcome.to_string(),
+            at: verdict.at,
+            measurements: verdict.measurements.into_iter().map(measurement).collect(),
+        }
     }
 }
 
@@ -288,7 +318,19 @@ impl From<view::job::JobRow> for Job {
 
 impl From<view::job::LogPage> for Log {
     fn from(page: view::job::LogPage) -> Self {
-        let lines = page.lines.into_iter().map(|line| Line { number: line.number, text: line.text }).collect();
-        Self { job: page.job.0, lines, next: page.next, ended: page.ended }
+        let lines = page
+            .lines
+            .into_iter()
+            .map(|line| Line {
+                number: line.number,
+                text: line.text,
+            })
+            .collect();
+        Self {
+            job: page.job.0,
+            lines,
+            next: page.next,
+            ended: page.ended,
+        }
     }
 }

@@ -55,8 +55,16 @@ pub async fn identify(session: Session, mut request: Request, next: Next) -> Res
 }
 
 fn unavailable(why: &tower_sessions::session::Error) -> Response {
-    tracing::error!(error = why as &dyn std::error::Error, "sessions cannot be read or written");
-    notice(StatusCode::SERVICE_UNAVAILABLE, "Slipway is not available", "Its database does not answer. Rollouts under way go on by themselves. Try again in a minute.", ("/", "Try again"))
+    tracing::error!(
+        error = why as &dyn std::error::Error,
+        "sessions cannot be read or written"
+    );
+    notice(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "Slipway is not available",
+        "Its database does not answer. Rollouts under way go on by themselves. Try again in a minute.",
+        ("/", "Try again"),
+    )
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,16 +79,32 @@ struct Begun {
     at: Timestamp,
 }
 
-async fn login(State(site): State<Site>, cookies: CookieJar, Query(query): Query<LoginQuery>) -> Response {
+async fn login(
+    State(site): State<Site>,
+    cookies: CookieJar,
+    Query(query): Query<LoginQuery>,
+) -> Response {
     let back = return_to(&site.base_url, query.return_to.as_deref());
     let (url, pending) = match site.provider.start().await {
         Ok(started) => started,
         Err(why) => return refused(&why),
     };
-    let begun = Begun { pending, return_to: back, at: SystemClock.now() };
-    let sealed = serde_json::to_vec(&begun).ok().and_then(|plain| site.seal.seal(LOGIN_COOKIE, &plain).ok());
-    let Some(sealed) = sealed else { return refused(&ProviderError::Untrusted) };
-    (cookies.add(login_cookie(sealed)), Redirect::to(url.as_str())).into_response()
+    let begun = Begun {
+        pending,
+        return_to: back,
+        at: SystemClock.now(),
+    };
+    let sealed = serde_json::to_vec(&begun)
+        .ok()
+        .and_then(|plain| site.seal.seal(LOGIN_COOKIE, &plain).ok());
+    let Some(sealed) = sealed else {
+        return refused(&ProviderError::Untrusted);
+    };
+    (
+        cookies.add(login_cookie(sealed)),
+        Redirect::to(url.as_str()),
+    )
+        .into_response()
 }
 
 fn login_cookie(value: String) -> Cookie<'static> {
@@ -101,12 +125,21 @@ struct Answer {
     error: Option<String>,
 }
 
-async fn callback(State(site): State<Site>, session: Session, cookies: CookieJar, Query(answer): Query<Answer>) -> Response {
-    let begun = cookies.get(LOGIN_COOKIE).and_then(|cookie| begun(&site, cookie.value()));
+async fn callback(
+    State(site): State<Site>,
+    session: Session,
+    cookies: CookieJar,
+    Query(answer): Query<Answer>,
+) -> Response {
+    let begun = cookies
+        .get(LOGIN_COOKIE)
+        .and_then(|cookie| begun(&site, cookie.value()));
     // Used once, whatever comes of it.
     let cookies = cookies.remove(Cookie::build(LOGIN_COOKIE).path("/").secure(true));
     let response = match begun {
-        Some(begun) if answer.state.as_deref() == Some(begun.pending.state.as_str()) => finish(&site, &session, begun, answer).await,
+        Some(begun) if answer.state.as_deref() == Some(begun.pending.state.as_str()) => {
+            finish(&site, &session, begun, answer).await
+        }
         _ => notice(
             StatusCode::BAD_REQUEST,
             "Signing in was not finished",
@@ -127,28 +160,54 @@ async fn finish(site: &Site, session: &Session, begun: Begun, answer: Answer) ->
     let code = match (answer.error.as_deref(), answer.code) {
         (None, Some(code)) => code,
         (Some("access_denied"), _) => {
-            return notice(StatusCode::FORBIDDEN, "You were not signed in", "The identity provider says that signing in was cancelled or is not allowed for you.", ("/auth/login", "Try again"));
+            return notice(
+                StatusCode::FORBIDDEN,
+                "You were not signed in",
+                "The identity provider says that signing in was cancelled or is not allowed for you.",
+                ("/auth/login", "Try again"),
+            );
         }
         (error, _) => {
             tracing::warn!(?error, "the identity provider answered with an error");
             return refused(&ProviderError::Exchange);
         }
     };
-    let who = match site.provider.finish(begun.pending, code, answer.iss.as_deref()).await {
+    let who = match site
+        .provider
+        .finish(begun.pending, code, answer.iss.as_deref())
+        .await
+    {
         Ok(who) => who,
         Err(why) => return refused(&why),
     };
-    let sign_in = SignIn { issuer: who.issuer, subject: who.subject, name: who.name, email: who.email, groups: who.groups };
+    let sign_in = SignIn {
+        issuer: who.issuer,
+        subject: who.subject,
+        name: who.name,
+        email: who.email,
+        groups: who.groups,
+    };
     let subject = match site.console.sign_in(sign_in).await {
         Ok(subject) => subject,
         Err(why) => {
-            let status = StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            return notice(status, "You were not signed in", &why.message(), ("/auth/login", "Try again"));
+            let status =
+                StatusCode::from_u16(why.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            return notice(
+                status,
+                "You were not signed in",
+                &why.message(),
+                ("/auth/login", "Try again"),
+            );
         }
     };
     if subject.grants.is_empty() {
         let message = format!("{} {}", subject.name, NO_ROLE);
-        return notice(StatusCode::FORBIDDEN, "You hold no role in Slipway yet", &message, ("/auth/login", "Sign in as somebody else"));
+        return notice(
+            StatusCode::FORBIDDEN,
+            "You hold no role in Slipway yet",
+            &message,
+            ("/auth/login", "Sign in as somebody else"),
+        );
     }
     match session::sign_in(session, subject, SystemClock.now()).await {
         Ok(()) => Redirect::to(begun.return_to.as_str()).into_response(),
@@ -164,7 +223,12 @@ fn refused(why: &ProviderError) -> Response {
         ProviderError::Exchange => StatusCode::BAD_GATEWAY,
         ProviderError::Untrusted => StatusCode::FORBIDDEN,
     };
-    notice(status, "You were not signed in", &why.to_string(), ("/auth/login", "Try again"))
+    notice(
+        status,
+        "You were not signed in",
+        &why.to_string(),
+        ("/auth/login", "Try again"),
+    )
 }
 
 async fn logout(session: Session) -> Response {
@@ -175,7 +239,12 @@ async fn logout(session: Session) -> Response {
 }
 
 async fn signed_out() -> Response {
-    notice(StatusCode::OK, "You are signed out", "This browser no longer acts for you here. You may still be signed in at the identity provider.", ("/auth/login", "Sign in again"))
+    notice(
+        StatusCode::OK,
+        "You are signed out",
+        "This browser no longer acts for you here. You may still be signed in at the identity provider.",
+        ("/auth/login", "Sign in again"),
+    )
 }
 
 #[cfg(test)]

@@ -26,13 +26,19 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 /// The page. `action` is a link's address on this site and its words.
 pub fn notice(status: StatusCode, title: &str, message: &str, action: (&str, &str)) -> Response {
     let (href, label) = action;
-    let (title, message, href, label) = (escape(title), escape(message), escape(href), escape(label));
+    let (title, message, href, label) =
+        (escape(title), escape(message), escape(href), escape(label));
     let html = format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>{title} · Slipway</title><style>{STYLE}</style></head>\
          <body><main><h1>{title}</h1><p>{message}</p><a href=\"{href}\">{label}</a></main></body></html>"
     );
-    (status, [(header::CONTENT_SECURITY_POLICY, POLICY.as_str())], Html(html)).into_response()
+    (
+        status,
+        [(header::CONTENT_SECURITY_POLICY, POLICY.as_str())],
+        Html(html),
+    )
+        .into_response()
 }
 
 fn escape(text: &str) -> String {

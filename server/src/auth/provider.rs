@@ -3,15 +3,19 @@
 use std::{sync::Arc, time::Duration};
 
 use openidconnect::{
-    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthType, AuthorizationCode, Client, ClientId, ClientSecret,
-    ClaimsVerificationError, CsrfToken, EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields,
-    IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope,
-    SignatureVerificationError, StandardErrorResponse, StandardTokenResponse, TokenResponse as _, UserInfoClaims,
+    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthType, AuthorizationCode,
+    ClaimsVerificationError, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl,
+    Scope, SignatureVerificationError, StandardErrorResponse, StandardTokenResponse,
+    TokenResponse as _, UserInfoClaims,
     core::{
-        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreErrorResponseType,
-        CoreGenderClaim, CoreGrantType, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
-        CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreRevocableToken, CoreRevocationErrorResponse,
-        CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
+        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType,
+        CoreClientAuthMethod, CoreErrorResponseType, CoreGenderClaim, CoreGrantType,
+        CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
+        CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreRevocableToken,
+        CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse,
+        CoreTokenType,
     },
 };
 use secrecy::ExposeSecret as _;
@@ -35,7 +39,12 @@ impl Extra {
     fn groups(&self) -> Option<Vec<String>> {
         match self.groups.as_ref()? {
             Value::String(group) => Some(vec![group.clone()]),
-            Value::Array(groups) => Some(groups.iter().filter_map(|group| group.as_str().map(str::to_owned)).collect()),
+            Value::Array(groups) => Some(
+                groups
+                    .iter()
+                    .filter_map(|group| group.as_str().map(str::to_owned))
+                    .collect(),
+            ),
             _ => None,
         }
     }
@@ -64,7 +73,13 @@ type Metadata = ProviderMetadata<
     CoreResponseType,
     CoreSubjectIdentifierType,
 >;
-type Fields = IdTokenFields<Extra, EmptyExtraTokenFields, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm>;
+type Fields = IdTokenFields<
+    Extra,
+    EmptyExtraTokenFields,
+    CoreGenderClaim,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJwsSigningAlgorithm,
+>;
 type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
 type Claims = openidconnect::IdTokenClaims<Extra, CoreGenderClaim>;
 type ProviderClient = Client<
@@ -90,11 +105,17 @@ type ProviderClient = Client<
 /// Why nobody could be signed in. The sentence is for the person; the cause is in the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    #[error("The identity provider at {issuer} does not answer as it should, so nobody can sign in. Try again in a minute; if it stays so, tell whoever runs Slipway to look at its log.")]
+    #[error(
+        "The identity provider at {issuer} does not answer as it should, so nobody can sign in. Try again in a minute; if it stays so, tell whoever runs Slipway to look at its log."
+    )]
     Unreachable { issuer: String },
-    #[error("The identity provider did not accept the answer Slipway gave it. Start signing in again; if it stays so, tell whoever runs Slipway to check client_id and client_secret.")]
+    #[error(
+        "The identity provider did not accept the answer Slipway gave it. Start signing in again; if it stays so, tell whoever runs Slipway to check client_id and client_secret."
+    )]
     Exchange,
-    #[error("The identity provider's answer cannot be trusted, so you were not signed in. Start signing in again; if it stays so, tell whoever runs Slipway to look at its log.")]
+    #[error(
+        "The identity provider's answer cannot be trusted, so you were not signed in. Start signing in again; if it stays so, tell whoever runs Slipway to look at its log."
+    )]
     Untrusted,
 }
 
@@ -109,7 +130,11 @@ pub struct Pending {
 #[cfg(test)]
 impl Pending {
     pub fn for_test(state: &str) -> Self {
-        Self { state: state.to_owned(), nonce: "nonce".to_owned(), verifier: "verifier".to_owned() }
+        Self {
+            state: state.to_owned(),
+            nonce: "nonce".to_owned(),
+            verifier: "verifier".to_owned(),
+        }
     }
 }
 
@@ -141,8 +166,17 @@ impl Provider {
     /// `callback` is where the provider sends people back to.
     pub fn new(settings: Oidc, callback: Url) -> anyhow::Result<Self> {
         // Following redirects would let the provider, or whoever speaks for it, make Slipway call other addresses.
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(10)).build()?;
-        Ok(Self { issuer: IssuerUrl::new(settings.issuer_text.clone())?, redirect: RedirectUrl::from_url(callback), settings, http, known: RwLock::default() })
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(10))
+            .build()?;
+        Ok(Self {
+            issuer: IssuerUrl::new(settings.issuer_text.clone())?,
+            redirect: RedirectUrl::from_url(callback),
+            settings,
+            http,
+            known: RwLock::default(),
+        })
     }
 
     /// Where to send the browser, and what to remember until it comes back.
@@ -151,33 +185,75 @@ impl Provider {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let (url, state, nonce) = known
             .client
-            .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
+            .authorize_url(
+                CoreAuthenticationFlow::AuthorizationCode,
+                CsrfToken::new_random,
+                Nonce::new_random,
+            )
             // The library adds openid itself.
-            .add_scopes(self.settings.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new))
+            .add_scopes(
+                self.settings
+                    .scopes
+                    .iter()
+                    .filter(|scope| *scope != "openid")
+                    .cloned()
+                    .map(Scope::new),
+            )
             .set_pkce_challenge(challenge)
             .url();
-        Ok((url, Pending { state: state.into_secret(), nonce: nonce.secret().clone(), verifier: verifier.into_secret() }))
+        Ok((
+            url,
+            Pending {
+                state: state.into_secret(),
+                nonce: nonce.secret().clone(),
+                verifier: verifier.into_secret(),
+            },
+        ))
     }
 
     /// Turns the provider's answer into a person. `iss` is what the answer says the provider is called.
-    pub async fn finish(&self, pending: Pending, code: String, iss: Option<&str>) -> Result<Identity, ProviderError> {
+    pub async fn finish(
+        &self,
+        pending: Pending,
+        code: String,
+        iss: Option<&str>,
+    ) -> Result<Identity, ProviderError> {
         let known = self.known().await?;
         match iss {
-            Some(iss) if iss != self.issuer.as_str() => return Err(untrusted("the answer comes from another provider", iss)),
-            None if known.names_itself => return Err(untrusted("the answer does not name the provider", "it promised to")),
+            Some(iss) if iss != self.issuer.as_str() => {
+                return Err(untrusted("the answer comes from another provider", iss));
+            }
+            None if known.names_itself => {
+                return Err(untrusted(
+                    "the answer does not name the provider",
+                    "it promised to",
+                ));
+            }
             _ => {}
         }
-        let request = known.client.exchange_code(AuthorizationCode::new(code)).map_err(|why| self.unreachable(&why))?;
-        let tokens = request.set_pkce_verifier(PkceCodeVerifier::new(pending.verifier)).request_async(&self.http).await.map_err(|why| match why {
-            openidconnect::RequestTokenError::Request(why) => self.unreachable(&why),
-            why => {
-                tracing::warn!(error = &why as &dyn std::error::Error, "the identity provider refused the code");
-                ProviderError::Exchange
-            }
-        })?;
+        let request = known
+            .client
+            .exchange_code(AuthorizationCode::new(code))
+            .map_err(|why| self.unreachable(&why))?;
+        let tokens = request
+            .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier))
+            .request_async(&self.http)
+            .await
+            .map_err(|why| match why {
+                openidconnect::RequestTokenError::Request(why) => self.unreachable(&why),
+                why => {
+                    tracing::warn!(
+                        error = &why as &dyn std::error::Error,
+                        "the identity provider refused the code"
+                    );
+                    ProviderError::Exchange
+                }
+            })?;
         let nonce = Nonce::new(pending.nonce);
         let claims = match verify(&known.client, &tokens, &nonce) {
-            Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
+            Err(ClaimsVerificationError::SignatureVerification(
+                SignatureVerificationError::NoMatchingKey,
+            )) => {
                 // The provider has new keys since it was last asked.
                 verify(&self.discover().await?.client, &tokens, &nonce)
             }
@@ -191,30 +267,63 @@ impl Provider {
     /// `azp` names whom the token was made for; a token for several audiences must have it.
     fn party(&self, claims: &Claims) -> Result<(), ProviderError> {
         match claims.authorized_party() {
-            Some(party) if party.as_str() != self.settings.client_id => Err(untrusted("the ID token was made for another client", party.as_str())),
-            None if claims.audiences().len() > 1 => Err(untrusted("the ID token has several audiences", "and does not say for whom it was made")),
+            Some(party) if party.as_str() != self.settings.client_id => Err(untrusted(
+                "the ID token was made for another client",
+                party.as_str(),
+            )),
+            None if claims.audiences().len() > 1 => Err(untrusted(
+                "the ID token has several audiences",
+                "and does not say for whom it was made",
+            )),
             _ => Ok(()),
         }
     }
 
     /// Many providers keep groups, and some even the name, out of the ID token.
-    async fn identity(&self, known: &Known, tokens: &Tokens, claims: &Claims) -> Result<Identity, ProviderError> {
-        let mut name = claims.name().and_then(|name| name.get(None)).map(|name| name.to_string());
+    async fn identity(
+        &self,
+        known: &Known,
+        tokens: &Tokens,
+        claims: &Claims,
+    ) -> Result<Identity, ProviderError> {
+        let mut name = claims
+            .name()
+            .and_then(|name| name.get(None))
+            .map(|name| name.to_string());
         let mut login = claims.preferred_username().map(|login| login.to_string());
         let mut email = claims.email().map(|email| email.to_string());
         let mut groups = claims.additional_claims().groups();
         if (groups.is_none() || name.is_none() || email.is_none())
-            && let Ok(request) = known.client.user_info(tokens.access_token().clone(), Some(claims.subject().clone()))
+            && let Ok(request) = known.client.user_info(
+                tokens.access_token().clone(),
+                Some(claims.subject().clone()),
+            )
         {
-            let info: UserInfoClaims<Extra, CoreGenderClaim> = request.request_async(&self.http).await.map_err(|why| self.unreachable(&why))?;
-            name = name.or_else(|| info.name().and_then(|name| name.get(None)).map(|name| name.to_string()));
+            let info: UserInfoClaims<Extra, CoreGenderClaim> = request
+                .request_async(&self.http)
+                .await
+                .map_err(|why| self.unreachable(&why))?;
+            name = name.or_else(|| {
+                info.name()
+                    .and_then(|name| name.get(None))
+                    .map(|name| name.to_string())
+            });
             login = login.or_else(|| info.preferred_username().map(|login| login.to_string()));
             email = email.or_else(|| info.email().map(|email| email.to_string()));
             groups = groups.or_else(|| info.additional_claims().groups());
         }
         let subject = claims.subject().to_string();
-        let called = name.or(login).or_else(|| email.clone()).unwrap_or_else(|| subject.clone());
-        Ok(Identity { issuer: self.issuer.to_string(), subject, name: readable(&called), email: email.unwrap_or_default(), groups: groups.unwrap_or_default() })
+        let called = name
+            .or(login)
+            .or_else(|| email.clone())
+            .unwrap_or_else(|| subject.clone());
+        Ok(Identity {
+            issuer: self.issuer.to_string(),
+            subject,
+            name: readable(&called),
+            email: email.unwrap_or_default(),
+            groups: groups.unwrap_or_default(),
+        })
     }
 
     async fn known(&self) -> Result<Arc<Known>, ProviderError> {
@@ -226,23 +335,47 @@ impl Provider {
     }
 
     async fn discover(&self) -> Result<Arc<Known>, ProviderError> {
-        let metadata = Metadata::discover_async(self.issuer.clone(), &self.http).await.map_err(|why| self.unreachable(&why))?;
-        let names_itself = metadata.additional_metadata().authorization_response_iss_parameter_supported;
-        let post_only = metadata.token_endpoint_auth_methods_supported().is_some_and(|ways| {
-            ways.contains(&CoreClientAuthMethod::ClientSecretPost) && !ways.contains(&CoreClientAuthMethod::ClientSecretBasic)
+        let metadata = Metadata::discover_async(self.issuer.clone(), &self.http)
+            .await
+            .map_err(|why| self.unreachable(&why))?;
+        let names_itself = metadata
+            .additional_metadata()
+            .authorization_response_iss_parameter_supported;
+        let post_only = metadata
+            .token_endpoint_auth_methods_supported()
+            .is_some_and(|ways| {
+                ways.contains(&CoreClientAuthMethod::ClientSecretPost)
+                    && !ways.contains(&CoreClientAuthMethod::ClientSecretBasic)
+            });
+        let secret = self
+            .settings
+            .client_secret
+            .as_ref()
+            .map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
+        let client = ProviderClient::from_provider_metadata(
+            metadata,
+            ClientId::new(self.settings.client_id.clone()),
+            secret,
+        )
+        .set_redirect_uri(self.redirect.clone())
+        .set_auth_type(if post_only {
+            AuthType::RequestBody
+        } else {
+            AuthType::BasicAuth
         });
-        let secret = self.settings.client_secret.as_ref().map(|secret| ClientSecret::new(secret.expose_secret().to_owned()));
-        let client = ProviderClient::from_provider_metadata(metadata, ClientId::new(self.settings.client_id.clone()), secret)
-            .set_redirect_uri(self.redirect.clone())
-            .set_auth_type(if post_only { AuthType::RequestBody } else { AuthType::BasicAuth });
-        let known = Arc::new(Known { client, names_itself });
+        let known = Arc::new(Known {
+            client,
+            names_itself,
+        });
         *self.known.write().await = Some(Arc::clone(&known));
         Ok(known)
     }
 
     fn unreachable(&self, why: &(dyn std::error::Error + 'static)) -> ProviderError {
         tracing::warn!(error = why, issuer = %self.settings.issuer, "the identity provider does not answer as it should");
-        ProviderError::Unreachable { issuer: self.settings.issuer.to_string() }
+        ProviderError::Unreachable {
+            issuer: self.settings.issuer.to_string(),
+        }
     }
 }
 
@@ -252,17 +385,26 @@ fn untrusted(what: &str, why: impl std::fmt::Display) -> ProviderError {
 }
 
 /// Signature, issuer, audience, expiry, nonce, and that the access token belongs to it.
-fn verify(client: &ProviderClient, tokens: &Tokens, nonce: &Nonce) -> Result<Claims, ClaimsVerificationError> {
+fn verify(
+    client: &ProviderClient,
+    tokens: &Tokens,
+    nonce: &Nonce,
+) -> Result<Claims, ClaimsVerificationError> {
     let verifier = client.id_token_verifier();
-    let token = tokens.id_token().ok_or_else(|| ClaimsVerificationError::Other("there is no ID token".to_owned()))?;
+    let token = tokens
+        .id_token()
+        .ok_or_else(|| ClaimsVerificationError::Other("there is no ID token".to_owned()))?;
     let claims = token.claims(&verifier, nonce)?;
     if let Some(expected) = claims.access_token_hash() {
         let signed = |why| ClaimsVerificationError::SignatureVerification(why);
         let algorithm = token.signing_alg().map_err(signed)?;
         let key = token.signing_key(&verifier).map_err(signed)?;
-        let actual = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|why| ClaimsVerificationError::Other(why.to_string()))?;
+        let actual = AccessTokenHash::from_token(tokens.access_token(), algorithm, key)
+            .map_err(|why| ClaimsVerificationError::Other(why.to_string()))?;
         if actual != *expected {
-            return Err(ClaimsVerificationError::Other("the access token belongs to another ID token".to_owned()));
+            return Err(ClaimsVerificationError::Other(
+                "the access token belongs to another ID token".to_owned(),
+            ));
         }
     }
     Ok(claims.clone())

@@ -6,11 +6,14 @@ const LONGEST: usize = 1024;
 
 /// The address on this site that `wanted` names, or the front page.
 pub fn return_to(base_url: &Url, wanted: Option<&str>) -> Url {
-    wanted.and_then(|wanted| within(base_url, wanted)).unwrap_or_else(|| base_url.clone())
+    wanted
+        .and_then(|wanted| within(base_url, wanted))
+        .unwrap_or_else(|| base_url.clone())
 }
 
 fn within(base_url: &Url, wanted: &str) -> Option<Url> {
-    let plain = wanted.len() <= LONGEST && !wanted.contains('\\') && !wanted.chars().any(char::is_control);
+    let plain =
+        wanted.len() <= LONGEST && !wanted.contains('\\') && !wanted.chars().any(char::is_control);
     if !plain || !wanted.starts_with('/') || wanted.starts_with("//") {
         return None;
     }
@@ -51,8 +54,15 @@ mod tests {
         ];
         for (wanted, path) in table {
             let url = return_to(&base, wanted);
-            assert_eq!(url.as_str(), format!("https://slipway.example.com{path}"), "{wanted:?}");
+            assert_eq!(
+                url.as_str(),
+                format!("https://slipway.example.com{path}"),
+                "{wanted:?}"
+            );
         }
-        assert_eq!(return_to(&base, Some(&format!("/{}", "a".repeat(2000)))), base);
+        assert_eq!(
+            return_to(&base, Some(&format!("/{}", "a".repeat(2000)))),
+            base
+        );
     }
 }

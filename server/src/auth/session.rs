@@ -34,25 +34,51 @@ struct SignedIn {
 }
 
 /// What the middleware and handlers do with a session.
-pub async fn sign_in(session: &Session, subject: Subject, now: Timestamp) -> std::result::Result<(), tower_sessions::session::Error> {
+pub async fn sign_in(
+    session: &Session,
+    subject: Subject,
+    now: Timestamp,
+) -> std::result::Result<(), tower_sessions::session::Error> {
     // Whatever was in the browser before belongs to somebody else, and its id may be known to somebody else.
     session.clear().await;
     session.cycle_id().await?;
-    session.insert(KEY, SignedIn { subject, since: now, seen: now }).await
+    session
+        .insert(
+            KEY,
+            SignedIn {
+                subject,
+                since: now,
+                seen: now,
+            },
+        )
+        .await
 }
 
 /// Who is signed in; keeps the session alive, and ends it when it is too old.
-pub async fn current(session: &Session, now: Timestamp) -> std::result::Result<Option<Subject>, tower_sessions::session::Error> {
+pub async fn current(
+    session: &Session,
+    now: Timestamp,
+) -> std::result::Result<Option<Subject>, tower_sessions::session::Error> {
     if session.id().is_none() {
         return Ok(None);
     }
-    let Some(signed_in) = session.get::<SignedIn>(KEY).await? else { return Ok(None) };
+    let Some(signed_in) = session.get::<SignedIn>(KEY).await? else {
+        return Ok(None);
+    };
     if now.duration_since(signed_in.since) >= SignedDuration::from_hours(ABSOLUTE_HOURS) {
         session.flush().await?;
         return Ok(None);
     }
     if now.duration_since(signed_in.seen) >= SignedDuration::from_mins(TOUCH_MINUTES) {
-        session.insert(KEY, SignedIn { seen: now, ..signed_in.clone() }).await?;
+        session
+            .insert(
+                KEY,
+                SignedIn {
+                    seen: now,
+                    ..signed_in.clone()
+                },
+            )
+            .await?;
     }
     Ok(Some(signed_in.subject))
 }
@@ -83,7 +109,10 @@ impl std::fmt::Debug for Sessions {
 }
 
 pub(super) fn hash(id: &Id) -> String {
-    Sha256::digest(id.0.to_le_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(id.0.to_le_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn backend(error: ApiError) -> Error {
@@ -99,9 +128,16 @@ impl Sessions {
     async fn write(&self, record: &Record) -> Result<()> {
         let place = hash(&record.id);
         let plain = serde_json::to_vec(record).map_err(|why| Error::Encode(why.to_string()))?;
-        let sealed = self.seal.seal(&place, &plain).map_err(|why| Error::Encode(why.to_string()))?;
-        let expires = Timestamp::from_second(record.expiry_date.unix_timestamp()).map_err(|why| Error::Encode(why.to_string()))?;
-        self.console.session_save(&place, &sealed, user(record), expires).await.map_err(backend)
+        let sealed = self
+            .seal
+            .seal(&place, &plain)
+            .map_err(|why| Error::Encode(why.to_string()))?;
+        let expires = Timestamp::from_second(record.expiry_date.unix_timestamp())
+            .map_err(|why| Error::Encode(why.to_string()))?;
+        self.console
+            .session_save(&place, &sealed, user(record), expires)
+            .await
+            .map_err(backend)
     }
 }
 
@@ -113,7 +149,13 @@ impl SessionStore for Sessions {
 
     async fn save(&self, record: &Record) -> Result<()> {
         // A request that began before somebody signed out must not bring the session back.
-        if self.console.session_load(&hash(&record.id)).await.map_err(backend)?.is_none() {
+        if self
+            .console
+            .session_load(&hash(&record.id))
+            .await
+            .map_err(backend)?
+            .is_none()
+        {
             return Ok(());
         }
         self.write(record).await
@@ -121,16 +163,23 @@ impl SessionStore for Sessions {
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
         let place = hash(id);
-        let Some(sealed) = self.console.session_load(&place).await.map_err(backend)? else { return Ok(None) };
+        let Some(sealed) = self.console.session_load(&place).await.map_err(backend)? else {
+            return Ok(None);
+        };
         // Sealed with another key, or changed: as good as no session.
         let Ok(plain) = self.seal.open(&place, &sealed) else {
             tracing::warn!("a session does not open with the present secret_key and is ignored");
             return Ok(None);
         };
-        serde_json::from_slice(&plain).map(Some).map_err(|why| Error::Decode(why.to_string()))
+        serde_json::from_slice(&plain)
+            .map(Some)
+            .map_err(|why| Error::Decode(why.to_string()))
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        self.console.session_delete(&hash(id)).await.map_err(backend)
+        self.console
+            .session_delete(&hash(id))
+            .await
+            .map_err(backend)
     }
 }

@@ -7,10 +7,12 @@ use axum::{
 use tower_sessions::{Session, SessionStore as _};
 
 use super::{session::Sessions, *};
-use crate::testing::{ask, get, lab, somebody, text, Lab};
+use crate::testing::{Lab, ask, get, lab, somebody, text};
 
 async fn enter(session: Session) -> &'static str {
-    session::sign_in(&session, somebody(), SystemClock.now()).await.unwrap();
+    session::sign_in(&session, somebody(), SystemClock.now())
+        .await
+        .unwrap();
     "in"
 }
 
@@ -19,7 +21,10 @@ async fn who(axum::Extension(Visitor(subject)): axum::Extension<Visitor>) -> Str
 }
 
 fn sessions(lab: &Lab) -> Sessions {
-    Sessions { console: lab.site.console.clone(), seal: lab.site.seal.clone() }
+    Sessions {
+        console: lab.site.console.clone(),
+        seal: lab.site.seal.clone(),
+    }
 }
 
 fn router(lab: &Lab) -> Router {
@@ -33,12 +38,18 @@ fn router(lab: &Lab) -> Router {
 }
 
 fn cookie(response: &Response<Body>) -> String {
-    response.headers()[header::SET_COOKIE].to_str().unwrap().to_owned()
+    response.headers()[header::SET_COOKIE]
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 fn with(path: &str, cookie: &str) -> Request<Body> {
     let pair = cookie.split(';').next().unwrap();
-    Request::get(path).header(header::COOKIE, pair).body(Body::empty()).unwrap()
+    Request::get(path)
+        .header(header::COOKIE, pair)
+        .body(Body::empty())
+        .unwrap()
 }
 
 #[tokio::test]
@@ -47,10 +58,23 @@ async fn the_cookie_is_as_narrow_as_it_can_be() {
     let set = cookie(&ask(&router(&lab), get("/enter")).await);
     let mut parts = set.split("; ");
     let (name, value) = parts.next().unwrap().split_once('=').unwrap();
-    assert_eq!((name, value.len()), ("__Host-slipway", 22), "128 random bits");
+    assert_eq!(
+        (name, value.len()),
+        ("__Host-slipway", 22),
+        "128 random bits"
+    );
     let mut attributes: Vec<_> = parts.collect();
     attributes.sort_unstable();
-    assert_eq!(attributes, ["HttpOnly", "Max-Age=28800", "Path=/", "SameSite=Lax", "Secure"]);
+    assert_eq!(
+        attributes,
+        [
+            "HttpOnly",
+            "Max-Age=28800",
+            "Path=/",
+            "SameSite=Lax",
+            "Secure"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -58,19 +82,34 @@ async fn signing_in_again_changes_the_id_and_signing_out_ends_it() {
     let lab = lab().await;
     let router = router(&lab);
     let first = cookie(&ask(&router, get("/enter")).await);
-    assert_eq!(text(ask(&router, with("/who", &first)).await).await.1, "Maria Member");
+    assert_eq!(
+        text(ask(&router, with("/who", &first)).await).await.1,
+        "Maria Member"
+    );
 
     let second = cookie(&ask(&router, with("/enter", &first)).await);
     assert_ne!(first, second);
-    assert_eq!(text(ask(&router, with("/who", &first)).await).await.1, "nobody");
-    assert_eq!(text(ask(&router, with("/who", &second)).await).await.1, "Maria Member");
+    assert_eq!(
+        text(ask(&router, with("/who", &first)).await).await.1,
+        "nobody"
+    );
+    assert_eq!(
+        text(ask(&router, with("/who", &second)).await).await.1,
+        "Maria Member"
+    );
 
     let pair = second.split(';').next().unwrap();
-    let out = Request::post("/auth/logout").header(header::COOKIE, pair).body(Body::empty()).unwrap();
+    let out = Request::post("/auth/logout")
+        .header(header::COOKIE, pair)
+        .body(Body::empty())
+        .unwrap();
     let out = ask(&router, out).await;
     assert_eq!(out.headers()[header::LOCATION], "/auth/signed-out");
     assert!(cookie(&out).contains("Max-Age=0"));
-    assert_eq!(text(ask(&router, with("/who", &second)).await).await.1, "nobody");
+    assert_eq!(
+        text(ask(&router, with("/who", &second)).await).await.1,
+        "nobody"
+    );
 }
 
 #[tokio::test]
@@ -78,16 +117,41 @@ async fn the_database_holds_neither_the_id_nor_the_person() {
     let lab = lab().await;
     let store = sessions(&lab);
     let session = Session::new(None, std::sync::Arc::new(store.clone()), None);
-    session::sign_in(&session, somebody(), SystemClock.now()).await.unwrap();
+    session::sign_in(&session, somebody(), SystemClock.now())
+        .await
+        .unwrap();
     session.save().await.unwrap();
     let id = session.id().unwrap();
-    assert_eq!(lab.site.console.session_load(&id.to_string()).await.unwrap(), None, "the id itself finds nothing");
-    let kept = lab.site.console.session_load(&session::hash(&id)).await.unwrap().unwrap();
+    assert_eq!(
+        lab.site
+            .console
+            .session_load(&id.to_string())
+            .await
+            .unwrap(),
+        None,
+        "the id itself finds nothing"
+    );
+    let kept = lab
+        .site
+        .console
+        .session_load(&session::hash(&id))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(!kept.contains("Maria"), "{kept}");
 
     // A row moved to another id does not open there.
     let other = tower_sessions::session::Id(7);
-    lab.site.console.session_save(&session::hash(&other), &kept, None, SystemClock.now() + SignedDuration::from_hours(1)).await.unwrap();
+    lab.site
+        .console
+        .session_save(
+            &session::hash(&other),
+            &kept,
+            None,
+            SystemClock.now() + SignedDuration::from_hours(1),
+        )
+        .await
+        .unwrap();
     assert_eq!(store.load(&other).await.unwrap(), None);
 }
 
@@ -100,9 +164,22 @@ async fn a_session_ends_after_a_day_however_much_it_is_used() {
     session::sign_in(&session, somebody(), now).await.unwrap();
     session.save().await.unwrap();
     let again = || Session::new(session.id(), store.clone(), None);
-    assert!(session::current(&again(), now + SignedDuration::from_hours(23)).await.unwrap().is_some());
-    assert!(session::current(&again(), now + SignedDuration::from_hours(24)).await.unwrap().is_none());
-    assert!(session::current(&again(), now).await.unwrap().is_none(), "and is gone");
+    assert!(
+        session::current(&again(), now + SignedDuration::from_hours(23))
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        session::current(&again(), now + SignedDuration::from_hours(24))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        session::current(&again(), now).await.unwrap().is_none(),
+        "and is gone"
+    );
 }
 
 #[tokio::test]
@@ -110,7 +187,9 @@ async fn a_late_write_does_not_bring_a_session_back() {
     let lab = lab().await;
     let store = std::sync::Arc::new(sessions(&lab));
     let session = Session::new(None, store.clone(), None);
-    session::sign_in(&session, somebody(), SystemClock.now()).await.unwrap();
+    session::sign_in(&session, somebody(), SystemClock.now())
+        .await
+        .unwrap();
     session.save().await.unwrap();
     let slow = Session::new(session.id(), store.clone(), None);
     slow.insert("note", 1).await.unwrap();
@@ -124,30 +203,75 @@ async fn without_a_provider_the_page_says_so() {
     let lab = lab().await;
     let (status, page) = text(ask(&router(&lab), get("/auth/login")).await).await;
     assert_eq!(status, 503);
-    assert!(page.contains("http://127.0.0.9:9/") && page.contains("does not answer"), "{page}");
+    assert!(
+        page.contains("http://127.0.0.9:9/") && page.contains("does not answer"),
+        "{page}"
+    );
 }
 
 #[tokio::test]
 async fn an_answer_nobody_waits_for_signs_nobody_in() {
     let lab = lab().await;
     let router = router(&lab);
-    let begun_at = |at| Begun { pending: Pending::for_test("right"), return_to: lab.site.base_url.clone(), at };
+    let begun_at = |at| Begun {
+        pending: Pending::for_test("right"),
+        return_to: lab.site.base_url.clone(),
+        at,
+    };
     let stranger = begun_at(SystemClock.now());
     let stale = begun_at(SystemClock.now() - SignedDuration::from_mins(LOGIN_MINUTES));
-    let sealed = |begun: &Begun| format!("{LOGIN_COOKIE}={}", lab.site.seal.seal(LOGIN_COOKIE, &serde_json::to_vec(begun).unwrap()).unwrap());
+    let sealed = |begun: &Begun| {
+        format!(
+            "{LOGIN_COOKIE}={}",
+            lab.site
+                .seal
+                .seal(LOGIN_COOKIE, &serde_json::to_vec(begun).unwrap())
+                .unwrap()
+        )
+    };
     let table = [
-        ("no cookie", String::new(), "/auth/callback?code=c&state=right"),
-        ("forged cookie", format!("{LOGIN_COOKIE}=AQAAAA"), "/auth/callback?code=c&state=right"),
-        ("wrong state", sealed(&stranger), "/auth/callback?code=c&state=wrong"),
+        (
+            "no cookie",
+            String::new(),
+            "/auth/callback?code=c&state=right",
+        ),
+        (
+            "forged cookie",
+            format!("{LOGIN_COOKIE}=AQAAAA"),
+            "/auth/callback?code=c&state=right",
+        ),
+        (
+            "wrong state",
+            sealed(&stranger),
+            "/auth/callback?code=c&state=wrong",
+        ),
         ("no state", sealed(&stranger), "/auth/callback?code=c"),
-        ("too late", sealed(&stale), "/auth/callback?code=c&state=right"),
+        (
+            "too late",
+            sealed(&stale),
+            "/auth/callback?code=c&state=right",
+        ),
     ];
     for (case, cookie, path) in table {
         let response = ask(&router, with(path, &cookie)).await;
-        assert!(!response.headers().get_all(header::SET_COOKIE).iter().any(|set| set.to_str().unwrap().starts_with("__Host-slipway=")), "{case}");
+        assert!(
+            !response
+                .headers()
+                .get_all(header::SET_COOKIE)
+                .iter()
+                .any(|set| set.to_str().unwrap().starts_with("__Host-slipway=")),
+            "{case}"
+        );
         assert_eq!(text(response).await.0, 400, "{case}");
     }
-    let response = ask(&router, with("/auth/callback?error=access_denied&error_description=%3Cscript%3E&state=right", &sealed(&stranger))).await;
+    let response = ask(
+        &router,
+        with(
+            "/auth/callback?error=access_denied&error_description=%3Cscript%3E&state=right",
+            &sealed(&stranger),
+        ),
+    )
+    .await;
     let (status, page) = text(response).await;
     assert_eq!(status, 403);
     assert!(!page.contains("<script>"));

@@ -23,14 +23,28 @@ pub struct Client {
 impl Client {
     /// From `SLIPWAY_URL` and `SLIPWAY_TOKEN`.
     pub fn from_environment() -> Result<Self, Failure> {
-        let token = std::env::var("SLIPWAY_TOKEN").ok().filter(|token| !token.trim().is_empty());
+        let token = std::env::var("SLIPWAY_TOKEN")
+            .ok()
+            .filter(|token| !token.trim().is_empty());
         let token = token.ok_or_else(|| Failure::new(Failure::NOT_ALLOWED, "There is no token. Make one with `slipway token create` where Slipway runs, and set SLIPWAY_TOKEN to it."))?;
-        Ok(Self { base: base()?, token: token.trim().to_owned(), http: http()? })
+        Ok(Self {
+            base: base()?,
+            token: token.trim().to_owned(),
+            http: http()?,
+        })
     }
 
     /// The address of `segments` below `root`, with a query. Segments are escaped.
-    fn url(&self, root: &str, segments: &[&str], query: &[(&str, Option<&str>)]) -> Result<Url, Failure> {
-        let mut url = self.base.join(root).map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?;
+    fn url(
+        &self,
+        root: &str,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+    ) -> Result<Url, Failure> {
+        let mut url = self
+            .base
+            .join(root)
+            .map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?;
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
@@ -43,32 +57,66 @@ impl Client {
     }
 
     /// Reads one thing.
-    pub async fn get<T: DeserializeOwned>(&self, segments: &[&str], query: &[(&str, Option<&str>)]) -> Result<T, Failure> {
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        query: &[(&str, Option<&str>)],
+    ) -> Result<T, Failure> {
         let url = self.url("/api/v1/", segments, query)?;
-        let response = self.http.get(url).timeout(std::time::Duration::from_secs(30)).bearer_auth(&self.token).send().await;
+        let response = self
+            .http
+            .get(url)
+            .timeout(std::time::Duration::from_secs(30))
+            .bearer_auth(&self.token)
+            .send()
+            .await;
         let response = self.accepted(response).await?;
         response.json().await.map_err(|why| self.no_answer(&why))
     }
 
     /// Asks for a change.
-    pub async fn post(&self, segments: &[&str], body: &impl serde::Serialize) -> Result<(), Failure> {
+    pub async fn post(
+        &self,
+        segments: &[&str],
+        body: &impl serde::Serialize,
+    ) -> Result<(), Failure> {
         let url = self.url("/api/v1/", segments, &[])?;
-        let response = self.http.post(url).timeout(std::time::Duration::from_secs(30)).bearer_auth(&self.token).json(body).send().await;
+        let response = self
+            .http
+            .post(url)
+            .timeout(std::time::Duration::from_secs(30))
+            .bearer_auth(&self.token)
+            .json(body)
+            .send()
+            .await;
         self.accepted(response).await.map(drop)
     }
 
     /// Follows a stream; `None` when the server says there is nothing more to follow.
-    pub async fn follow(&self, segments: &[&str], last: Option<&str>) -> Result<Option<Events>, Failure> {
-        let mut request = self.http.get(self.url("/stream/", segments, &[])?).bearer_auth(&self.token);
+    pub async fn follow(
+        &self,
+        segments: &[&str],
+        last: Option<&str>,
+    ) -> Result<Option<Events>, Failure> {
+        let mut request = self
+            .http
+            .get(self.url("/stream/", segments, &[])?)
+            .bearer_auth(&self.token);
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
         let response = self.accepted(request.send().await).await?;
         let over = response.status() == StatusCode::NO_CONTENT;
-        Ok((!over).then(|| Events { response, rest: Vec::new() }))
+        Ok((!over).then(|| Events {
+            response,
+            rest: Vec::new(),
+        }))
     }
 
-    async fn accepted(&self, response: Result<Response, reqwest::Error>) -> Result<Response, Failure> {
+    async fn accepted(
+        &self,
+        response: Result<Response, reqwest::Error>,
+    ) -> Result<Response, Failure> {
         let response = response.map_err(|why| self.no_answer(&why))?;
         let status = response.status();
         if status.is_success() {
@@ -77,12 +125,17 @@ impl Client {
         let code = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::NOT_ALLOWED,
             StatusCode::NOT_FOUND => Failure::NOT_FOUND,
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Failure::NO_ANSWER,
+            StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::GATEWAY_TIMEOUT => Failure::NO_ANSWER,
             _ => Failure::FAILED,
         };
         let message = match response.json::<ProblemBody>().await {
             Ok(problem) => problem.detail,
-            Err(_) => format!("{} answered {status}. Is it a Slipway? Check SLIPWAY_URL.", self.base),
+            Err(_) => format!(
+                "{} answered {status}. Is it a Slipway? Check SLIPWAY_URL.",
+                self.base
+            ),
         };
         Err(Failure::new(code, message))
     }
@@ -93,23 +146,41 @@ impl Client {
 }
 
 fn no_answer(base: &Url, why: &reqwest::Error) -> Failure {
-    let cause = std::iter::successors(std::error::Error::source(why), |error| error.source()).last().map_or_else(|| why.to_string(), ToString::to_string);
-    Failure::new(Failure::NO_ANSWER, format!("Slipway at {base} does not answer ({cause}). Start it, or set SLIPWAY_URL to where it is."))
+    let cause = std::iter::successors(std::error::Error::source(why), |error| error.source())
+        .last()
+        .map_or_else(|| why.to_string(), ToString::to_string);
+    Failure::new(
+        Failure::NO_ANSWER,
+        format!(
+            "Slipway at {base} does not answer ({cause}). Start it, or set SLIPWAY_URL to where it is."
+        ),
+    )
 }
 
 fn base() -> Result<Url, Failure> {
     let text = std::env::var("SLIPWAY_URL").unwrap_or_else(|_| DEFAULT_URL.to_owned());
     // The token must not be readable on the way.
-    config::safe_url(&text).map_err(|wrong| Failure::new(Failure::USAGE, format!("SLIPWAY_URL {wrong}")))
+    config::safe_url(&text)
+        .map_err(|wrong| Failure::new(Failure::USAGE, format!("SLIPWAY_URL {wrong}")))
 }
 
 fn http() -> Result<reqwest::Client, Failure> {
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(std::time::Duration::from_secs(5)).build();
-    client.map_err(|why| Failure::new(Failure::FAILED, format!("No connection can be made: {why}.")))
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(std::time::Duration::from_secs(5))
+        .build();
+    client.map_err(|why| {
+        Failure::new(
+            Failure::FAILED,
+            format!("No connection can be made: {why}."),
+        )
+    })
 }
 
 /// `SLIPWAY_URL`, or where the configuration says that Slipway listens.
-pub async fn healthcheck(configuration: impl FnOnce() -> Result<Config, ConfigError>) -> Result<(), Failure> {
+pub async fn healthcheck(
+    configuration: impl FnOnce() -> Result<Config, ConfigError>,
+) -> Result<(), Failure> {
     let base = if std::env::var_os("SLIPWAY_URL").is_some() {
         base()?
     } else {
@@ -117,10 +188,18 @@ pub async fn healthcheck(configuration: impl FnOnce() -> Result<Config, ConfigEr
         if listen.ip().is_unspecified() {
             listen.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
-        Url::parse(&format!("http://{listen}")).map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?
+        Url::parse(&format!("http://{listen}"))
+            .map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?
     };
-    let url = base.join("/readyz").map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?;
-    let response = http()?.get(url).timeout(std::time::Duration::from_secs(5)).send().await.map_err(|why| no_answer(&base, &why))?;
+    let url = base
+        .join("/readyz")
+        .map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?;
+    let response = http()?
+        .get(url)
+        .timeout(std::time::Duration::from_secs(5))
+        .send()
+        .await
+        .map_err(|why| no_answer(&base, &why))?;
     let ready = response.status().is_success();
     let text = response.text().await.unwrap_or_default();
     if ready {
@@ -190,15 +269,31 @@ mod tests {
     #[test]
     fn events_are_read_and_comments_are_not() {
         let read = event("event: line\nid: 7\ndata: {\"number\":7}\n\n").unwrap();
-        assert_eq!((read.name.as_str(), read.id.as_deref(), read.data.as_str()), ("line", Some("7"), "{\"number\":7}"));
+        assert_eq!(
+            (read.name.as_str(), read.id.as_deref(), read.data.as_str()),
+            ("line", Some("7"), "{\"number\":7}")
+        );
         assert_eq!(event(": still here\n\n"), None);
         assert_eq!(event("data: a\ndata: b\n\n").unwrap().data, "a\nb");
     }
 
     #[test]
     fn addresses_are_escaped() {
-        let client = Client { base: "http://127.0.0.1:1".parse().unwrap(), token: String::new(), http: reqwest::Client::new() };
-        let url = client.url("/api/v1/", &["services", "../x?y"], &[("cursor", Some("a&b")), ("none", None)]).unwrap();
-        assert_eq!(url.as_str(), "http://127.0.0.1:1/api/v1/services/..%2Fx%3Fy?cursor=a%26b");
+        let client = Client {
+            base: "http://127.0.0.1:1".parse().unwrap(),
+            token: String::new(),
+            http: reqwest::Client::new(),
+        };
+        let url = client
+            .url(
+                "/api/v1/",
+                &["services", "../x?y"],
+                &[("cursor", Some("a&b")), ("none", None)],
+            )
+            .unwrap();
+        assert_eq!(
+            url.as_str(),
+            "http://127.0.0.1:1/api/v1/services/..%2Fx%3Fy?cursor=a%26b"
+        );
     }
 }

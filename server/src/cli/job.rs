@@ -2,7 +2,11 @@
 
 use clap::Subcommand;
 
-use super::{Failure, Output, client::Client, table::{aligned, printable}};
+use super::{
+    Failure, Output,
+    client::Client,
+    table::{aligned, printable},
+};
 use crate::api::shape::{Cancel, Items, Job, Line};
 
 #[derive(Debug, Subcommand)]
@@ -39,27 +43,49 @@ pub enum Command {
 pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
     match command {
         Command::List { cursor, output } => {
-            let page: Items<Job> = client.get(&["jobs"], &[("cursor", cursor.as_deref())]).await?;
-            super::write_page(output, &page, &["JOB", "KIND", "SERVICE", "ENVIRONMENT", "VERSION", "BATCH", "STATE", "QUEUED"], |job| {
-                vec![
-                    job.id.to_string(),
-                    job.kind.clone(),
-                    job.service.clone(),
-                    job.environment.clone(),
-                    job.version.clone(),
-                    job.batch.to_string(),
-                    job.state.clone(),
-                    super::moment(Some(job.queued_at)),
-                ]
-            })
+            let page: Items<Job> = client
+                .get(&["jobs"], &[("cursor", cursor.as_deref())])
+                .await?;
+            super::write_page(
+                output,
+                &page,
+                &[
+                    "JOB",
+                    "KIND",
+                    "SERVICE",
+                    "ENVIRONMENT",
+                    "VERSION",
+                    "BATCH",
+                    "STATE",
+                    "QUEUED",
+                ],
+                |job| {
+                    vec![
+                        job.id.to_string(),
+                        job.kind.clone(),
+                        job.service.clone(),
+                        job.environment.clone(),
+                        job.version.clone(),
+                        job.batch.to_string(),
+                        job.state.clone(),
+                        super::moment(Some(job.queued_at)),
+                    ]
+                },
+            )
         }
         Command::Show { id, output } => {
             let job: Job = client.get(&["jobs", &id], &[]).await?;
-            if output.json { super::write_json(&job) } else { show(&job) }
+            if output.json {
+                super::write_json(&job)
+            } else {
+                show(&job)
+            }
         }
         Command::Watch { id, output } => watch(client, &id, output).await,
         Command::Cancel { id, reason } => {
-            client.post(&["jobs", &id, "cancel"], &Cancel { reason }).await?;
+            client
+                .post(&["jobs", &id, "cancel"], &Cancel { reason })
+                .await?;
             println!("The job will be stopped. `slipway job show {id}` says when it has been.");
             Ok(())
         }
@@ -69,7 +95,13 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
 fn show(job: &Job) -> Result<(), Failure> {
     let mut rows = vec![
         vec!["job".to_owned(), job.id.to_string()],
-        vec!["does".to_owned(), format!("{} {} {} in {}, batch {}", job.kind, job.service, job.version, job.environment, job.batch)],
+        vec![
+            "does".to_owned(),
+            format!(
+                "{} {} {} in {}, batch {}",
+                job.kind, job.service, job.version, job.environment, job.batch
+            ),
+        ],
         vec!["rollout".to_owned(), job.rollout.to_string()],
         vec!["state".to_owned(), job.state.clone()],
         vec!["queued".to_owned(), super::moment(Some(job.queued_at))],
@@ -86,12 +118,26 @@ fn show(job: &Job) -> Result<(), Failure> {
 async fn watch(client: &Client, id: &str, output: Output) -> Result<(), Failure> {
     let mut last: Option<String> = None;
     super::persist(async || {
-        let Some(mut events) = client.follow(&["jobs", id, "log"], last.as_deref()).await? else { return Ok(Some(())) };
+        let Some(mut events) = client.follow(&["jobs", id, "log"], last.as_deref()).await? else {
+            return Ok(Some(()));
+        };
         while let Some(event) = events.next().await {
             match event.name.as_str() {
                 "line" => {
-                    let line: Line = serde_json::from_str(&event.data).map_err(|why| Failure::new(Failure::FAILED, format!("A line of output cannot be read: {why}.")))?;
-                    println!("{}", if output.json { event.data } else { printable(&line.text) });
+                    let line: Line = serde_json::from_str(&event.data).map_err(|why| {
+                        Failure::new(
+                            Failure::FAILED,
+                            format!("A line of output cannot be read: {why}."),
+                        )
+                    })?;
+                    println!(
+                        "{}",
+                        if output.json {
+                            event.data
+                        } else {
+                            printable(&line.text)
+                        }
+                    );
                     last = event.id;
                 }
                 "end" => return Ok(Some(())),
@@ -103,5 +149,12 @@ async fn watch(client: &Client, id: &str, output: Output) -> Result<(), Failure>
     })
     .await?;
     let job: Job = client.get(&["jobs", id], &[]).await?;
-    if job.state == "succeeded" { Ok(()) } else { Err(Failure::new(Failure::FAILED, format!("The job is {}. {}", job.state, printable(&job.message)))) }
+    if job.state == "succeeded" {
+        Ok(())
+    } else {
+        Err(Failure::new(
+            Failure::FAILED,
+            format!("The job is {}. {}", job.state, printable(&job.message)),
+        ))
+    }
 }

@@ -18,7 +18,11 @@ use client::Client;
 
 /// Rolls releases out to hosts in batches, judged on telemetry.
 #[derive(Debug, Parser)]
-#[command(name = "slipway", version, after_help = "Exit codes: 0 done; 1 failed, or what was watched ended badly; 2 wrong usage or configuration; 3 not signed in or not allowed; 4 not found; 5 Slipway does not answer.")]
+#[command(
+    name = "slipway",
+    version,
+    after_help = "Exit codes: 0 done; 1 failed, or what was watched ended badly; 2 wrong usage or configuration; 3 not signed in or not allowed; 4 not found; 5 Slipway does not answer."
+)]
 struct Cli {
     /// Configuration file; slipway.toml in the working folder unless named.
     #[arg(long, env = "SLIPWAY_CONFIG", global = true)]
@@ -77,7 +81,10 @@ impl Failure {
     const NO_ANSWER: u8 = 5;
 
     fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }
 
@@ -106,17 +113,28 @@ pub fn main() -> ExitCode {
 
 fn supervise(folder: &std::path::Path) -> Result<(), Failure> {
     let clock = || control::Clock::now(&crate::clock::SystemClock);
-    supervisor::supervise(folder, clock).map_err(|error| Failure::new(Failure::FAILED, error.to_string()))
+    supervisor::supervise(folder, clock)
+        .map_err(|error| Failure::new(Failure::FAILED, error.to_string()))
 }
 
 fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|why| Failure::new(Failure::FAILED, format!("The runtime cannot be started: {why}.")))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| {
+            Failure::new(
+                Failure::FAILED,
+                format!("The runtime cannot be started: {why}."),
+            )
+        })?;
     runtime.block_on(async {
         let configuration = || config::load(config.as_deref());
         match command {
-            Command::Serve => serve::serve(configuration()?).await.map_err(|error| match error.downcast::<config::ConfigError>() {
-                Ok(error) => error.into(),
-                Err(error) => Failure::new(Failure::FAILED, error.to_string()),
+            Command::Serve => serve::serve(configuration()?).await.map_err(|error| {
+                match error.downcast::<config::ConfigError>() {
+                    Ok(error) => error.into(),
+                    Err(error) => Failure::new(Failure::FAILED, error.to_string()),
+                }
             }),
             Command::CheckConfig => check_config(configuration()?),
             Command::Healthcheck => client::healthcheck(configuration).await,
@@ -131,7 +149,9 @@ fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
 
 /// Takes turns at following something until it is over. A turn that ends without a result lost its connection: the
 /// server restarts, or ends long streams on purpose. Once reached, a server may be away for a minute.
-async fn persist<T>(mut turn: impl AsyncFnMut() -> Result<Option<T>, Failure>) -> Result<T, Failure> {
+async fn persist<T>(
+    mut turn: impl AsyncFnMut() -> Result<Option<T>, Failure>,
+) -> Result<T, Failure> {
     const TRIES: u32 = 60;
     let mut left = 0;
     loop {
@@ -146,7 +166,12 @@ async fn persist<T>(mut turn: impl AsyncFnMut() -> Result<Option<T>, Failure>) -
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|why| Failure::new(Failure::FAILED, format!("The answer cannot be written as JSON: {why}.")))
+    serde_json::to_string(value).map_err(|why| {
+        Failure::new(
+            Failure::FAILED,
+            format!("The answer cannot be written as JSON: {why}."),
+        )
+    })
 }
 
 fn write_json(value: &impl serde::Serialize) -> Result<(), Failure> {
@@ -155,7 +180,12 @@ fn write_json(value: &impl serde::Serialize) -> Result<(), Failure> {
 }
 
 /// A page of items, and below it how to go on.
-fn write_page<T: serde::Serialize>(output: Output, page: &Items<T>, head: &[&str], row: impl Fn(&T) -> Vec<String>) -> Result<(), Failure> {
+fn write_page<T: serde::Serialize>(
+    output: Output,
+    page: &Items<T>,
+    head: &[&str],
+    row: impl Fn(&T) -> Vec<String>,
+) -> Result<(), Failure> {
     if output.json {
         return write_json(page);
     }
@@ -169,12 +199,19 @@ fn write_page<T: serde::Serialize>(output: Output, page: &Items<T>, head: &[&str
 
 /// To the second, in UTC.
 fn moment(at: Option<Timestamp>) -> String {
-    at.map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+    at.map_or_else(
+        || "-".to_owned(),
+        |at| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+    )
 }
 
 fn check_config(configuration: config::Config) -> Result<(), Failure> {
     let checked = configuration.check()?;
-    let database = checked.settings.database_url.split_once("://").map_or("", |(kind, _)| kind);
+    let database = checked
+        .settings
+        .database_url
+        .split_once("://")
+        .map_or("", |(kind, _)| kind);
     println!("The configuration can be used.");
     print!(
         "{}",
@@ -183,11 +220,23 @@ fn check_config(configuration: config::Config) -> Result<(), Failure> {
             &[
                 vec!["listen".into(), checked.listen.to_string()],
                 vec!["browsers".into(), checked.base_url.to_string()],
-                vec!["data folder".into(), checked.settings.data_dir.display().to_string()],
+                vec![
+                    "data folder".into(),
+                    checked.settings.data_dir.display().to_string()
+                ],
                 vec!["database".into(), database.to_owned()],
                 vec!["sign-on".into(), checked.oidc.issuer_text],
-                vec!["telemetry".into(), checked.settings.datadog.map_or_else(|| "none: gates cannot pass by themselves".to_owned(), |datadog| datadog.base_url.to_string())],
-                vec!["role rules".into(), checked.settings.role_rules.len().to_string()],
+                vec![
+                    "telemetry".into(),
+                    checked.settings.datadog.map_or_else(
+                        || "none: gates cannot pass by themselves".to_owned(),
+                        |datadog| datadog.base_url.to_string()
+                    )
+                ],
+                vec![
+                    "role rules".into(),
+                    checked.settings.role_rules.len().to_string()
+                ],
             ],
         )
     );
@@ -208,11 +257,23 @@ mod tests {
     async fn a_lost_server_is_waited_for_only_once_it_was_reached() {
         let lost = || Failure::new(Failure::NO_ANSWER, "away");
         let mut turns = 0;
-        let never = persist(async || { turns += 1; Err::<Option<()>, _>(lost()) }).await;
+        let never = persist(async || {
+            turns += 1;
+            Err::<Option<()>, _>(lost())
+        })
+        .await;
         assert_eq!((never.unwrap_err().code, turns), (Failure::NO_ANSWER, 1));
 
         let mut turns = 0;
-        let found = persist(async || { turns += 1; match turns { 1 => Ok(None), 2..=9 => Err(lost()), _ => Ok(Some(turns)) } }).await;
+        let found = persist(async || {
+            turns += 1;
+            match turns {
+                1 => Ok(None),
+                2..=9 => Err(lost()),
+                _ => Ok(Some(turns)),
+            }
+        })
+        .await;
         assert_eq!(found.unwrap(), 10);
     }
 }

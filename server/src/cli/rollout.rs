@@ -2,7 +2,11 @@
 
 use clap::Subcommand;
 
-use super::{Failure, Output, client::Client, table::{aligned, printable}};
+use super::{
+    Failure, Output,
+    client::Client,
+    table::{aligned, printable},
+};
 use crate::api::shape::{Batch, Items, Rollout, RolloutDetail};
 
 #[derive(Debug, Subcommand)]
@@ -38,10 +42,23 @@ pub enum Command {
     },
 }
 
-pub const HEAD: &[&str] = &["ROLLOUT", "SERVICE", "ENVIRONMENT", "VERSION", "STATE", "BATCHES", "REQUESTED BY", "CREATED"];
+pub const HEAD: &[&str] = &[
+    "ROLLOUT",
+    "SERVICE",
+    "ENVIRONMENT",
+    "VERSION",
+    "STATE",
+    "BATCHES",
+    "REQUESTED BY",
+    "CREATED",
+];
 
 pub fn row(rollout: &Rollout) -> Vec<String> {
-    let promoted = rollout.batches.iter().filter(|batch| batch.state == "promoted").count();
+    let promoted = rollout
+        .batches
+        .iter()
+        .filter(|batch| batch.state == "promoted")
+        .count();
     vec![
         rollout.id.to_string(),
         rollout.service.clone(),
@@ -56,14 +73,29 @@ pub fn row(rollout: &Rollout) -> Vec<String> {
 
 pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
     match command {
-        Command::List { service, environment, state, cursor, output } => {
-            let query = [("service", service.as_deref()), ("environment", environment.as_deref()), ("state", state.as_deref()), ("cursor", cursor.as_deref())];
+        Command::List {
+            service,
+            environment,
+            state,
+            cursor,
+            output,
+        } => {
+            let query = [
+                ("service", service.as_deref()),
+                ("environment", environment.as_deref()),
+                ("state", state.as_deref()),
+                ("cursor", cursor.as_deref()),
+            ];
             let page: Items<Rollout> = client.get(&["rollouts"], &query).await?;
             super::write_page(output, &page, HEAD, row)
         }
         Command::Show { id, output } => {
             let detail: RolloutDetail = client.get(&["rollouts", &id], &[]).await?;
-            if output.json { super::write_json(&detail) } else { show(&detail) }
+            if output.json {
+                super::write_json(&detail)
+            } else {
+                show(&detail)
+            }
         }
         Command::Watch { id, output } => watch(client, &id, output).await,
     }
@@ -73,7 +105,13 @@ fn show(detail: &RolloutDetail) -> Result<(), Failure> {
     let rollout = &detail.rollout;
     let mut rows = vec![
         vec!["rollout".to_owned(), rollout.id.to_string()],
-        vec!["change".to_owned(), format!("{} {} to {}", rollout.service, rollout.version, rollout.environment)],
+        vec![
+            "change".to_owned(),
+            format!(
+                "{} {} to {}",
+                rollout.service, rollout.version, rollout.environment
+            ),
+        ],
         vec!["state".to_owned(), rollout.state.clone()],
         vec!["reason".to_owned(), detail.reason.clone()],
         vec!["requested by".to_owned(), rollout.requested_by.clone()],
@@ -84,17 +122,36 @@ fn show(detail: &RolloutDetail) -> Result<(), Failure> {
     }
     print!("{}\n{}\n", aligned(&[], &rows), printable(&detail.sentence));
     let rows: Vec<_> = detail.batches.iter().map(batch).collect();
-    print!("\n{}", aligned(&["BATCH", "STATE", "HOSTS", "VERDICT", "STARTED", "ENDED", "MESSAGE"], &rows));
+    print!(
+        "\n{}",
+        aligned(
+            &[
+                "BATCH", "STATE", "HOSTS", "VERDICT", "STARTED", "ENDED", "MESSAGE"
+            ],
+            &rows
+        )
+    );
     Ok(())
 }
 
 fn batch(batch: &Batch) -> Vec<String> {
-    let phases: Vec<String> = batch.phases.iter().map(|(phase, count)| format!("{count} {phase}")).collect();
+    let phases: Vec<String> = batch
+        .phases
+        .iter()
+        .map(|(phase, count)| format!("{count} {phase}"))
+        .collect();
     vec![
         batch.number.to_string(),
         batch.state.clone(),
-        if phases.is_empty() { batch.hosts.to_string() } else { phases.join(", ") },
-        batch.verdict.as_ref().map_or_else(|| "-".to_owned(), |verdict| verdict.outcome.clone()),
+        if phases.is_empty() {
+            batch.hosts.to_string()
+        } else {
+            phases.join(", ")
+        },
+        batch
+            .verdict
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), |verdict| verdict.outcome.clone()),
         super::moment(batch.started_at),
         super::moment(batch.ended_at),
         batch.message.clone(),
@@ -105,7 +162,9 @@ fn batch(batch: &Batch) -> Vec<String> {
 fn ended(state: &str) -> Option<bool> {
     match state {
         "succeeded" => Some(true),
-        "rolled_back" | "rollback_failed" | "recovered" | "aborted" | "rejected" | "withdrawn" => Some(false),
+        "rolled_back" | "rollback_failed" | "recovered" | "aborted" | "rejected" | "withdrawn" => {
+            Some(false)
+        }
         _ => None,
     }
 }
@@ -113,7 +172,9 @@ fn ended(state: &str) -> Option<bool> {
 async fn watch(client: &Client, id: &str, output: Output) -> Result<(), Failure> {
     let mut shown = String::new();
     let last = super::persist(async || {
-        let Some(mut events) = client.follow(&["rollouts", id], None).await? else { return Ok(None) };
+        let Some(mut events) = client.follow(&["rollouts", id], None).await? else {
+            return Ok(None);
+        };
         while let Some(event) = events.next().await {
             if event.name != "changed" {
                 continue;
@@ -122,7 +183,11 @@ async fn watch(client: &Client, id: &str, output: Output) -> Result<(), Failure>
                 Err(failure) if failure.code == Failure::NO_ANSWER => return Ok(None),
                 answer => answer?,
             };
-            let line = if output.json { super::json(&detail)? } else { summary(&detail) };
+            let line = if output.json {
+                super::json(&detail)?
+            } else {
+                summary(&detail)
+            };
             if line != shown {
                 println!("{line}");
                 shown = line;
@@ -134,13 +199,27 @@ async fn watch(client: &Client, id: &str, output: Output) -> Result<(), Failure>
         Ok(None)
     })
     .await?;
-    if ended(&last.rollout.state) == Some(true) { Ok(()) } else { Err(Failure::new(Failure::FAILED, printable(&last.sentence))) }
+    if ended(&last.rollout.state) == Some(true) {
+        Ok(())
+    } else {
+        Err(Failure::new(Failure::FAILED, printable(&last.sentence)))
+    }
 }
 
 fn summary(detail: &RolloutDetail) -> String {
-    let batches: Vec<String> = detail.batches.iter().map(|batch| {
-        let done: u32 = ["updated", "already_current"].iter().filter_map(|phase| batch.phases.get(*phase)).sum();
-        format!("batch {} {} {done}/{}", batch.number, batch.state, batch.hosts)
-    }).collect();
+    let batches: Vec<String> = detail
+        .batches
+        .iter()
+        .map(|batch| {
+            let done: u32 = ["updated", "already_current"]
+                .iter()
+                .filter_map(|phase| batch.phases.get(*phase))
+                .sum();
+            format!(
+                "batch {} {} {done}/{}",
+                batch.number, batch.state, batch.hosts
+            )
+        })
+        .collect();
     printable(&format!("{}  {}", detail.rollout.state, batches.join("  ")))
 }

@@ -27,11 +27,27 @@ pub enum Command {
 pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
     match command {
         Command::List { cursor, output } => {
-            let page: Items<Service> = client.get(&["services"], &[("cursor", cursor.as_deref())]).await?;
-            super::write_page(output, &page, &["SERVICE", "TEAM", "VERSIONS", "NAME"], |service| {
-                let versions: Vec<String> = service.versions.iter().map(|(environment, version)| format!("{environment} {version}")).collect();
-                vec![service.slug.clone(), service.team.clone(), versions.join(", "), service.name.clone()]
-            })
+            let page: Items<Service> = client
+                .get(&["services"], &[("cursor", cursor.as_deref())])
+                .await?;
+            super::write_page(
+                output,
+                &page,
+                &["SERVICE", "TEAM", "VERSIONS", "NAME"],
+                |service| {
+                    let versions: Vec<String> = service
+                        .versions
+                        .iter()
+                        .map(|(environment, version)| format!("{environment} {version}"))
+                        .collect();
+                    vec![
+                        service.slug.clone(),
+                        service.team.clone(),
+                        versions.join(", "),
+                        service.name.clone(),
+                    ]
+                },
+            )
         }
         Command::Show { slug, output } => {
             let detail: ServiceDetail = client.get(&["services", &slug], &[]).await?;
@@ -39,13 +55,24 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
                 return super::write_json(&detail);
             }
             let service = &detail.service;
-            let mut rows = vec![vec!["service".to_owned(), service.slug.clone()], vec!["name".to_owned(), service.name.clone()], vec!["team".to_owned(), service.team.clone()]];
-            for (label, value) in [("description", &service.description), ("repository", &detail.repository)] {
+            let mut rows = vec![
+                vec!["service".to_owned(), service.slug.clone()],
+                vec!["name".to_owned(), service.name.clone()],
+                vec!["team".to_owned(), service.team.clone()],
+            ];
+            for (label, value) in [
+                ("description", &service.description),
+                ("repository", &detail.repository),
+            ] {
                 if !value.is_empty() {
                     rows.push(vec![label.to_owned(), value.clone()]);
                 }
             }
-            rows.extend(service.versions.iter().map(|(environment, version)| vec![format!("in {environment}"), version.clone()]));
+            rows.extend(
+                service.versions.iter().map(|(environment, version)| {
+                    vec![format!("in {environment}"), version.clone()]
+                }),
+            );
             print!("{}", aligned(&[], &rows));
             if !detail.rollouts.is_empty() {
                 let rows: Vec<_> = detail.rollouts.iter().map(super::rollout::row).collect();

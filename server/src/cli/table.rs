@@ -3,13 +3,31 @@
 /// Columns two spaces apart, each as wide as its widest cell; nothing behind the last.
 pub fn aligned(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
-    let lines: Vec<Vec<String>> = (!head.is_empty()).then_some(head).into_iter().chain(rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect())).collect();
+    let lines: Vec<Vec<String>> = (!head.is_empty())
+        .then_some(head)
+        .into_iter()
+        .chain(
+            rows.iter()
+                .map(|row| row.iter().map(|cell| printable(cell)).collect()),
+        )
+        .collect();
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        lines
+            .iter()
+            .filter_map(|line| line.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for line in &lines {
-        let cells: Vec<String> = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let cells: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
@@ -47,15 +65,27 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let rows = [vec!["a".to_owned(), "bé".to_owned(), String::new()], vec!["long".to_owned(), "c".to_owned(), "d".to_owned()]];
-        assert_eq!(aligned(&["ONE", "TWO", "THREE"], &rows), "ONE   TWO  THREE\na     bé\nlong  c    d\n");
+        let rows = [
+            vec!["a".to_owned(), "bé".to_owned(), String::new()],
+            vec!["long".to_owned(), "c".to_owned(), "d".to_owned()],
+        ];
+        assert_eq!(
+            aligned(&["ONE", "TWO", "THREE"], &rows),
+            "ONE   TWO  THREE\na     bé\nlong  c    d\n"
+        );
         assert_eq!(aligned(&[], &[]), "");
     }
 
     #[test]
     fn only_colours_reach_the_terminal() {
-        assert_eq!(printable("\u{1b}[1;31mred\u{1b}[0m\ttab"), "\u{1b}[1;31mred\u{1b}[0m\ttab");
-        assert_eq!(printable("\u{1b}]0;title\u{7}x\u{1b}[2Jy\r\u{9b}z"), "]0;titlex[2Jyz");
+        assert_eq!(
+            printable("\u{1b}[1;31mred\u{1b}[0m\ttab"),
+            "\u{1b}[1;31mred\u{1b}[0m\ttab"
+        );
+        assert_eq!(
+            printable("\u{1b}]0;title\u{7}x\u{1b}[2Jy\r\u{9b}z"),
+            "]0;titlex[2Jyz"
+        );
         assert_eq!(printable("\u{1b}["), "[");
     }
 }

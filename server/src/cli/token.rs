@@ -27,12 +27,21 @@ pub enum Command {
 }
 
 fn grant(text: &str) -> Result<(Role, Option<Slug>), String> {
-    let (word, team) = text.split_once(':').map_or((text, None), |(word, team)| (word, Some(team)));
-    let role = Role::ALL.iter().copied().find(|role| role.word() == word).ok_or_else(|| {
-        let known: Vec<_> = Role::ALL.iter().map(|role| role.word()).collect();
-        format!("“{word}” is no role; choose one of {}", known.join(", "))
-    })?;
-    let team = team.map(str::parse).transpose().map_err(|error: domain::text::FieldError| error.to_string())?;
+    let (word, team) = text
+        .split_once(':')
+        .map_or((text, None), |(word, team)| (word, Some(team)));
+    let role = Role::ALL
+        .iter()
+        .copied()
+        .find(|role| role.word() == word)
+        .ok_or_else(|| {
+            let known: Vec<_> = Role::ALL.iter().map(|role| role.word()).collect();
+            format!("“{word}” is no role; choose one of {}", known.join(", "))
+        })?;
+    let team = team
+        .map(str::parse)
+        .transpose()
+        .map_err(|error: domain::text::FieldError| error.to_string())?;
     if role == Role::Member && team.is_none() {
         return Err("a member belongs to a team; write member:TEAM".to_owned());
     }
@@ -48,9 +57,16 @@ pub async fn run(command: Command, config: Config) -> Result<(), Failure> {
         Err(lock::LockError::Taken { .. }) => None,
         Err(why) => return Err(Failure::new(Failure::USAGE, why.to_string())),
     };
-    let console = Console::open(settings, Arc::new(SystemClock)).await.map_err(|why| Failure::new(Failure::FAILED, why.to_string()))?;
-    let token = console.create_token(NewToken { name, roles, days }).await.map_err(|why| Failure::new(Failure::FAILED, why.message()))?;
-    eprintln!("Keep this token as you keep a password: it is not shown again, and ends by itself in {days} days.");
+    let console = Console::open(settings, Arc::new(SystemClock))
+        .await
+        .map_err(|why| Failure::new(Failure::FAILED, why.to_string()))?;
+    let token = console
+        .create_token(NewToken { name, roles, days })
+        .await
+        .map_err(|why| Failure::new(Failure::FAILED, why.message()))?;
+    eprintln!(
+        "Keep this token as you keep a password: it is not shown again, and ends by itself in {days} days."
+    );
     println!("{token}");
     Ok(())
 }
@@ -62,8 +78,18 @@ mod tests {
     #[test]
     fn roles_are_read_with_their_team() {
         assert_eq!(grant("operator"), Ok((Role::Operator, None)));
-        assert_eq!(grant("member:payments"), Ok((Role::Member, Some("payments".parse().unwrap()))));
-        for bad in ["", "admin", "member", "operator:", "operator:A B", ":payments"] {
+        assert_eq!(
+            grant("member:payments"),
+            Ok((Role::Member, Some("payments".parse().unwrap())))
+        );
+        for bad in [
+            "",
+            "admin",
+            "member",
+            "operator:",
+            "operator:A B",
+            ":payments",
+        ] {
             assert!(grant(bad).is_err(), "{bad}");
         }
     }

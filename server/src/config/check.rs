@@ -55,16 +55,29 @@ impl Config {
         let base_url = base_url(self.base_url.as_deref(), listen)?;
         let oidc = oidc(self.oidc.clone())?;
         let site_root = self.site_root.clone();
-        Ok(Checked { listen, base_url, secret_key, oidc, site_root, settings: self.settings()? })
+        Ok(Checked {
+            listen,
+            base_url,
+            secret_key,
+            oidc,
+            site_root,
+            settings: self.settings()?,
+        })
     }
 
     /// What commands need that open the database without serving anything.
     pub fn settings(self) -> Result<Settings, ConfigError> {
         if self.time_scale == 0 {
-            return Err(ConfigError::of("time_scale", "must be 1 or more. Leave it out to bake for as long as planned."));
+            return Err(ConfigError::of(
+                "time_scale",
+                "must be 1 or more. Leave it out to bake for as long as planned.",
+            ));
         }
         if self.worker.trim().is_empty() {
-            return Err(ConfigError::of("worker", "must not be empty. Leave it out, or name this process as it is named after a restart."));
+            return Err(ConfigError::of(
+                "worker",
+                "must not be empty. Leave it out, or name this process as it is named after a restart.",
+            ));
         }
         let data_dir = absolute(&self.data_dir)?;
         Ok(Settings {
@@ -72,7 +85,11 @@ impl Config {
                 Some(url) => database_url(url)?,
                 None => format!("sqlite://{}", data_dir.join("slipway.db").display()),
             },
-            artifacts_dir: absolute(&self.artifacts_dir.unwrap_or_else(|| data_dir.join("artifacts")))?,
+            artifacts_dir: absolute(
+                &self
+                    .artifacts_dir
+                    .unwrap_or_else(|| data_dir.join("artifacts")),
+            )?,
             ansible: AnsibleSettings {
                 playbook_bin: program(self.ansible.playbook_bin)?,
                 project_dir: absolute(&self.ansible.project_dir)?,
@@ -80,12 +97,22 @@ impl Config {
                 known_hosts: file("ansible.known_hosts", self.ansible.known_hosts)?,
                 forks: match u32::try_from(self.ansible.forks) {
                     Ok(forks @ 1..=500) => forks,
-                    _ => return Err(ConfigError::of("ansible.forks", format!("must be between 1 and 500, but is {}.", self.ansible.forks))),
+                    _ => {
+                        return Err(ConfigError::of(
+                            "ansible.forks",
+                            format!("must be between 1 and 500, but is {}.", self.ansible.forks),
+                        ));
+                    }
                 },
             },
             datadog: self.datadog.map(datadog).transpose()?,
             time_scale: self.time_scale,
-            role_rules: self.roles.into_iter().enumerate().map(|(at, rule)| role(at, rule)).collect::<Result<_, _>>()?,
+            role_rules: self
+                .roles
+                .into_iter()
+                .enumerate()
+                .map(|(at, rule)| role(at, rule))
+                .collect::<Result<_, _>>()?,
             // Survives that the binary is replaced by a newer one while this process runs.
             supervisor_exe: "/proc/self/exe".into(),
             worker: self.worker,
@@ -97,12 +124,27 @@ impl Config {
 fn secret_key(text: Option<&SecretString>) -> Result<SecretKey, ConfigError> {
     const MAKE_ONE: &str = "Make one with `openssl rand -base64 32`, keep it apart from the database, and give every process the same.";
     let Some(text) = text else {
-        return Err(ConfigError::of("secret_key", format!("is missing; Slipway seals sessions and secrets with it and does not start without. {MAKE_ONE}")));
+        return Err(ConfigError::of(
+            "secret_key",
+            format!(
+                "is missing; Slipway seals sessions and secrets with it and does not start without. {MAKE_ONE}"
+            ),
+        ));
     };
-    let bytes = STANDARD.decode(text.expose_secret().trim()).unwrap_or_default();
-    let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| ConfigError::of("secret_key", format!("must be 32 bytes in base64. {MAKE_ONE}")))?;
+    let bytes = STANDARD
+        .decode(text.expose_secret().trim())
+        .unwrap_or_default();
+    let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
+        ConfigError::of(
+            "secret_key",
+            format!("must be 32 bytes in base64. {MAKE_ONE}"),
+        )
+    })?;
     if key.iter().all(|byte| *byte == key[0]) {
-        return Err(ConfigError::of("secret_key", format!("is not random. {MAKE_ONE}")));
+        return Err(ConfigError::of(
+            "secret_key",
+            format!("is not random. {MAKE_ONE}"),
+        ));
     }
     Ok(SecretKey(key))
 }
@@ -114,11 +156,15 @@ fn safe(setting: &str, text: &str) -> Result<Url, ConfigError> {
 /// An address that nobody on the way can read along: plain http is for this machine only. Else what is wrong with it,
 /// to be said after the name of the setting.
 pub fn safe_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|why| format!("must be an address such as https://slipway.example.com, but is “{text}” ({why})."))?;
+    let url = Url::parse(text).map_err(|why| {
+        format!("must be an address such as https://slipway.example.com, but is “{text}” ({why}).")
+    })?;
     match url.scheme() {
         "https" => Ok(url),
         "http" if loopback(&url) => Ok(url),
-        "http" => Err(format!("must begin with https://, because “{text}” is not on this machine and plain http can be read on the way.")),
+        "http" => Err(format!(
+            "must begin with https://, because “{text}” is not on this machine and plain http can be read on the way."
+        )),
         _ => Err(format!("must begin with https://, but is “{text}”.")),
     }
 }
@@ -134,27 +180,48 @@ fn loopback(url: &Url) -> bool {
 
 fn base_url(text: Option<&str>, listen: SocketAddr) -> Result<Url, ConfigError> {
     let Some(text) = text else {
-        if matches!(listen.ip(), IpAddr::V4(ip) if ip.is_loopback()) || matches!(listen.ip(), IpAddr::V6(ip) if ip.is_loopback()) {
+        if matches!(listen.ip(), IpAddr::V4(ip) if ip.is_loopback())
+            || matches!(listen.ip(), IpAddr::V6(ip) if ip.is_loopback())
+        {
             return safe("base_url", &format!("http://{listen}"));
         }
-        return Err(ConfigError::of("base_url", format!("is missing, and Slipway listens on {listen}, which is not an address a browser would use. Set it to how browsers reach the console, such as https://slipway.example.com.")));
+        return Err(ConfigError::of(
+            "base_url",
+            format!(
+                "is missing, and Slipway listens on {listen}, which is not an address a browser would use. Set it to how browsers reach the console, such as https://slipway.example.com."
+            ),
+        ));
     };
     let url = safe("base_url", text)?;
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(ConfigError::of("base_url", format!("must end after the host and port, because Slipway is not served under a path, but is “{text}”.")));
+        return Err(ConfigError::of(
+            "base_url",
+            format!(
+                "must end after the host and port, because Slipway is not served under a path, but is “{text}”."
+            ),
+        ));
     }
     Ok(url)
 }
 
 fn oidc(config: Option<OidcConfig>) -> Result<Oidc, ConfigError> {
     let Some(config) = config else {
-        return Err(ConfigError::of("oidc.issuer", "is missing, and people sign in through an identity provider only. Add a section [oidc] with issuer, client_id and client_secret to slipway.toml."));
+        return Err(ConfigError::of(
+            "oidc.issuer",
+            "is missing, and people sign in through an identity provider only. Add a section [oidc] with issuer, client_id and client_secret to slipway.toml.",
+        ));
     };
     if config.client_id.trim().is_empty() {
-        return Err(ConfigError::of("oidc.client_id", "must not be empty. Register Slipway with your identity provider and copy the client id it gives."));
+        return Err(ConfigError::of(
+            "oidc.client_id",
+            "must not be empty. Register Slipway with your identity provider and copy the client id it gives.",
+        ));
     }
     if !config.scopes.iter().any(|scope| scope == "openid") {
-        return Err(ConfigError::of("oidc.scopes", "must contain openid, which makes the provider say who signed in."));
+        return Err(ConfigError::of(
+            "oidc.scopes",
+            "must contain openid, which makes the provider say who signed in.",
+        ));
     }
     Ok(Oidc {
         issuer: safe("oidc.issuer", &config.issuer)?,
@@ -167,48 +234,109 @@ fn oidc(config: Option<OidcConfig>) -> Result<Oidc, ConfigError> {
 
 fn role(at: usize, rule: RoleConfig) -> Result<RoleRule, ConfigError> {
     let setting = |field| format!("roles[{at}].{field}");
-    let Some(role) = Role::ALL.iter().copied().find(|role| role.word() == rule.role) else {
+    let Some(role) = Role::ALL
+        .iter()
+        .copied()
+        .find(|role| role.word() == rule.role)
+    else {
         let known: Vec<_> = Role::ALL.iter().map(|role| role.word()).collect();
-        return Err(ConfigError(format!("The setting {} is “{}”, which is no role. Choose one of: {}.", setting("role"), rule.role, known.join(", "))));
+        return Err(ConfigError(format!(
+            "The setting {} is “{}”, which is no role. Choose one of: {}.",
+            setting("role"),
+            rule.role,
+            known.join(", ")
+        )));
     };
     if rule.group.trim().is_empty() {
-        return Err(ConfigError(format!("The setting {} must name a group of your identity provider.", setting("group"))));
+        return Err(ConfigError(format!(
+            "The setting {} must name a group of your identity provider.",
+            setting("group")
+        )));
     }
-    let team = rule.team.map(|team| team.parse()).transpose().map_err(|error| ConfigError(format!("The setting {} cannot be used: {error}", setting("team"))))?;
+    let team = rule
+        .team
+        .map(|team| team.parse())
+        .transpose()
+        .map_err(|error| {
+            ConfigError(format!(
+                "The setting {} cannot be used: {error}",
+                setting("team")
+            ))
+        })?;
     if team.is_none() && role == Role::Member {
-        return Err(ConfigError(format!("The setting {} is missing: members belong to a team. Name the team by its short name, such as “payments”.", setting("team"))));
+        return Err(ConfigError(format!(
+            "The setting {} is missing: members belong to a team. Name the team by its short name, such as “payments”.",
+            setting("team")
+        )));
     }
-    Ok(RoleRule { group: rule.group, role, team })
+    Ok(RoleRule {
+        group: rule.group,
+        role,
+        team,
+    })
 }
 
 fn datadog(config: DatadogConfig) -> Result<DatadogSettings, ConfigError> {
     let base_url = match (config.url, config.site) {
         (Some(url), None) => safe("datadog.url", &url)?,
         (None, Some(site)) => safe("datadog.site", &format!("https://api.{site}"))?,
-        (None, None) => return Err(ConfigError::of("datadog.site", "is missing. Set it to your Datadog site, such as datadoghq.eu.")),
-        (Some(_), Some(_)) => return Err(ConfigError::of("datadog.url", "stands beside datadog.site. Keep one of the two.")),
+        (None, None) => {
+            return Err(ConfigError::of(
+                "datadog.site",
+                "is missing. Set it to your Datadog site, such as datadoghq.eu.",
+            ));
+        }
+        (Some(_), Some(_)) => {
+            return Err(ConfigError::of(
+                "datadog.url",
+                "stands beside datadog.site. Keep one of the two.",
+            ));
+        }
     };
     if config.interval_seconds == 0 {
-        return Err(ConfigError::of("datadog.interval_seconds", "must be 1 or more. Leave it out for Datadog's own interval of 20 seconds."));
+        return Err(ConfigError::of(
+            "datadog.interval_seconds",
+            "must be 1 or more. Leave it out for Datadog's own interval of 20 seconds.",
+        ));
     }
-    Ok(DatadogSettings { base_url, api_key: config.api_key, app_key: config.app_key, interval_seconds: config.interval_seconds })
+    Ok(DatadogSettings {
+        base_url,
+        api_key: config.api_key,
+        app_key: config.app_key,
+        interval_seconds: config.interval_seconds,
+    })
 }
 
 fn database_url(url: String) -> Result<String, ConfigError> {
-    if ["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
+    if ["sqlite:", "postgres:", "postgresql:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
         Ok(url)
     } else {
-        Err(ConfigError::of("database_url", "must begin with sqlite:// or postgres://. Leave it out to keep a database file in the data folder."))
+        Err(ConfigError::of(
+            "database_url",
+            "must begin with sqlite:// or postgres://. Leave it out to keep a database file in the data folder.",
+        ))
     }
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, ConfigError> {
-    std::path::absolute(path).map_err(|why| ConfigError(format!("The path {} cannot be used: {why}.", path.display())))
+    std::path::absolute(path).map_err(|why| {
+        ConfigError(format!(
+            "The path {} cannot be used: {why}.",
+            path.display()
+        ))
+    })
 }
 
 /// A bare name is looked up in `PATH` when it is started; anything else is a path.
 fn program(path: PathBuf) -> Result<PathBuf, ConfigError> {
-    if path.components().count() > 1 { absolute(&path) } else { Ok(path) }
+    if path.components().count() > 1 {
+        absolute(&path)
+    } else {
+        Ok(path)
+    }
 }
 
 fn file(setting: &str, path: Option<PathBuf>) -> Result<Option<PathBuf>, ConfigError> {
@@ -217,6 +345,12 @@ fn file(setting: &str, path: Option<PathBuf>) -> Result<Option<PathBuf>, ConfigE
     if path.is_file() {
         Ok(Some(path))
     } else {
-        Err(ConfigError::of(setting, format!("names {}, and there is no such file. Correct the path.", path.display())))
+        Err(ConfigError::of(
+            setting,
+            format!(
+                "names {}, and there is no such file. Correct the path.",
+                path.display()
+            ),
+        ))
     }
 }

@@ -60,7 +60,9 @@ fn insert(settings: &mut Dict, path: &[&str], value: Value) {
             settings.insert((*last).to_owned(), value);
         }
         [first, rest @ ..] => {
-            let inner = settings.entry((*first).to_owned()).or_insert_with(|| Value::from(Dict::new()));
+            let inner = settings
+                .entry((*first).to_owned())
+                .or_insert_with(|| Value::from(Dict::new()));
             if let Value::Dict(_, inner) = inner {
                 insert(inner, rest, value);
             }

@@ -32,7 +32,10 @@ pub struct ConfigError(pub String);
 impl ConfigError {
     /// `setting` as written in the file, what is wrong with it, and what to do.
     fn of(setting: &str, wrong_and_next_step: impl fmt::Display) -> Self {
-        Self(format!("The setting {setting} {wrong_and_next_step} (In the environment it is called {}.)", environment::name(setting)))
+        Self(format!(
+            "The setting {setting} {wrong_and_next_step} (In the environment it is called {}.)",
+            environment::name(setting)
+        ))
     }
 }
 
@@ -65,8 +68,20 @@ pub struct Config {
 
 /// Names of the settings above, so that other variables that happen to begin with `SLIPWAY_` are left alone.
 const SETTINGS: &[&str] = &[
-    "listen", "base_url", "data_dir", "database_url", "artifacts_dir", "site_root", "secret_key", "time_scale", "worker",
-    "log", "oidc", "roles", "datadog", "ansible",
+    "listen",
+    "base_url",
+    "data_dir",
+    "database_url",
+    "artifacts_dir",
+    "site_root",
+    "secret_key",
+    "time_scale",
+    "worker",
+    "log",
+    "oidc",
+    "roles",
+    "datadog",
+    "ansible",
 ];
 
 #[derive(Debug, Clone, Deserialize)]
@@ -138,7 +153,9 @@ fn default_log() -> String {
 }
 
 fn default_scopes() -> Vec<String> {
-    ["openid", "profile", "email", "groups"].map(str::to_owned).to_vec()
+    ["openid", "profile", "email", "groups"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 const fn default_interval() -> u64 {
@@ -159,7 +176,10 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     }
     match Written::deserialize(from)? {
         Written::Number(number) => Ok(number),
-        Written::Text(text) => text.trim().parse().map_err(|_| serde::de::Error::custom(format!("“{text}” is not a whole number"))),
+        Written::Text(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| serde::de::Error::custom(format!("“{text}” is not a whole number"))),
     }
 }
 
@@ -182,33 +202,70 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     if let Some(file) = file
         && !file.is_file()
     {
-        return Err(ConfigError(format!("There is no configuration file {}. Name an existing one with --config or SLIPWAY_CONFIG.", file.display())));
+        return Err(ConfigError(format!(
+            "There is no configuration file {}. Name an existing one with --config or SLIPWAY_CONFIG.",
+            file.display()
+        )));
     }
     let file = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     read(Figment::new().merge(Toml::file_exact(file)), variables)
 }
 
-fn read(file: Figment, variables: impl Iterator<Item = (String, String)>) -> Result<Config, ConfigError> {
+fn read(
+    file: Figment,
+    variables: impl Iterator<Item = (String, String)>,
+) -> Result<Config, ConfigError> {
     // Only the first problem is told: later ones often follow from it.
-    file.merge(Environment::of(variables)).extract().map_err(|errors| errors.into_iter().next().map_or_else(|| ConfigError("The configuration cannot be read.".to_owned()), |error| sentence(&error)))
+    file.merge(Environment::of(variables))
+        .extract()
+        .map_err(|errors| {
+            errors.into_iter().next().map_or_else(
+                || ConfigError("The configuration cannot be read.".to_owned()),
+                |error| sentence(&error),
+            )
+        })
 }
 
 /// What figment found, as a sentence.
 fn sentence(error: &figment::Error) -> ConfigError {
-    let place = error.metadata.as_ref().and_then(|metadata| metadata.source.as_ref()).map(|source| format!(" in {source}")).unwrap_or_default();
+    let place = error
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.source.as_ref())
+        .map(|source| format!(" in {source}"))
+        .unwrap_or_default();
     let path = error.path.join(".");
-    let within = if path.is_empty() { String::new() } else { format!("{path}.") };
+    let within = if path.is_empty() {
+        String::new()
+    } else {
+        format!("{path}.")
+    };
     match &error.kind {
-        Kind::MissingField(field) => ConfigError::of(&format!("{within}{field}"), "is missing. Add it to slipway.toml."),
+        Kind::MissingField(field) => ConfigError::of(
+            &format!("{within}{field}"),
+            "is missing. Add it to slipway.toml.",
+        ),
         Kind::UnknownField(field, known) => {
             // The path already ends with the unknown field.
             let setting = if path.is_empty() { field } else { &path };
-            ConfigError(format!("Slipway knows no setting {setting}{place}. The settings there are: {}.", known.join(", ")))
+            ConfigError(format!(
+                "Slipway knows no setting {setting}{place}. The settings there are: {}.",
+                known.join(", ")
+            ))
         }
-        Kind::InvalidType(found, expected) => ConfigError::of(&path, format!("must be {expected}, but is {found}{place}.")),
-        _ if path.is_empty() => ConfigError(format!("The configuration cannot be read{place}: {}. Correct it and start again.", one_line(&error.kind.to_string()))),
-        kind => ConfigError::of(&path, format!("cannot be used{place}: {}.", one_line(&kind.to_string()))),
+        Kind::InvalidType(found, expected) => {
+            ConfigError::of(&path, format!("must be {expected}, but is {found}{place}."))
+        }
+        _ if path.is_empty() => ConfigError(format!(
+            "The configuration cannot be read{place}: {}. Correct it and start again.",
+            one_line(&error.kind.to_string())
+        )),
+        kind => ConfigError::of(
+            &path,
+            format!("cannot be used{place}: {}.", one_line(&kind.to_string())),
+        ),
     }
 }
 
@@ -219,7 +276,15 @@ fn one_line(text: &str) -> String {
 impl Config {
     /// Where it should listen; for tools that talk to it.
     pub fn listen(&self) -> Result<SocketAddr, ConfigError> {
-        self.listen.parse().map_err(|_| ConfigError::of("listen", format!("must be an address and a port such as 127.0.0.1:8400, but is “{}”.", self.listen)))
+        self.listen.parse().map_err(|_| {
+            ConfigError::of(
+                "listen",
+                format!(
+                    "must be an address and a port such as 127.0.0.1:8400, but is “{}”.",
+                    self.listen
+                ),
+            )
+        })
     }
 }
 

@@ -3,7 +3,9 @@ use super::*;
 const KEY: &str = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
 
 fn config(toml: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     read(Figment::new().merge(Toml::string(toml)), variables)
 }
 
@@ -12,7 +14,9 @@ fn checked(toml: &str, variables: &[(&str, &str)]) -> Result<Checked, ConfigErro
 }
 
 fn good(extra: &str) -> String {
-    format!("secret_key = \"{KEY}\"\n{extra}\n[oidc]\nissuer = \"https://id.example.com\"\nclient_id = \"slipway\"\n")
+    format!(
+        "secret_key = \"{KEY}\"\n{extra}\n[oidc]\nissuer = \"https://id.example.com\"\nclient_id = \"slipway\"\n"
+    )
 }
 
 #[test]
@@ -21,7 +25,14 @@ fn little_is_needed() {
     assert_eq!(checked.listen.to_string(), "127.0.0.1:8400");
     assert_eq!(checked.base_url.as_str(), "http://127.0.0.1:8400/");
     assert_eq!(checked.settings.time_scale, 1);
-    assert!(checked.settings.database_url.ends_with("slipway-data/slipway.db"), "{}", checked.settings.database_url);
+    assert!(
+        checked
+            .settings
+            .database_url
+            .ends_with("slipway-data/slipway.db"),
+        "{}",
+        checked.settings.database_url
+    );
 }
 
 #[test]
@@ -33,9 +44,15 @@ fn the_environment_wins_and_text_stays_text() {
             ("SLIPWAY_OIDC__CLIENT_SECRET", "0123456789"),
             ("SLIPWAY_OIDC__SCOPES", "openid email"),
             ("SLIPWAY_DATADOG__URL", "http://127.0.0.1:9/"),
-            ("SLIPWAY_DATADOG__API_KEY", "00000000000000000000000000000001"),
+            (
+                "SLIPWAY_DATADOG__API_KEY",
+                "00000000000000000000000000000001",
+            ),
             ("SLIPWAY_DATADOG__APP_KEY", "1e9"),
-            ("SLIPWAY_ROLES", "[{group=\"team-payments\", role=\"member\", team=\"payments\"}]"),
+            (
+                "SLIPWAY_ROLES",
+                "[{group=\"team-payments\", role=\"member\", team=\"payments\"}]",
+            ),
             ("DATABASE_URL", "postgres://elsewhere/slipway"),
             ("SLIPWAY_DATABASE_URL", "postgres://here/slipway"),
             ("SLIPWAY_PORT_8400_TCP", "set by a container platform"),
@@ -44,12 +61,25 @@ fn the_environment_wins_and_text_stays_text() {
     .unwrap();
     use secrecy::ExposeSecret as _;
     assert_eq!(checked.settings.time_scale, 8640);
-    assert_eq!(checked.oidc.client_secret.unwrap().expose_secret(), "0123456789");
+    assert_eq!(
+        checked.oidc.client_secret.unwrap().expose_secret(),
+        "0123456789"
+    );
     assert_eq!(checked.oidc.scopes, ["openid", "email"]);
     let datadog = checked.settings.datadog.unwrap();
-    assert_eq!(datadog.api_key.expose_secret(), "00000000000000000000000000000001");
+    assert_eq!(
+        datadog.api_key.expose_secret(),
+        "00000000000000000000000000000001"
+    );
     assert_eq!(datadog.app_key.expose_secret(), "1e9");
-    assert_eq!(checked.settings.role_rules[0].team.as_ref().unwrap().as_str(), "payments");
+    assert_eq!(
+        checked.settings.role_rules[0]
+            .team
+            .as_ref()
+            .unwrap()
+            .as_str(),
+        "payments"
+    );
     assert_eq!(checked.settings.database_url, "postgres://here/slipway");
 }
 
@@ -59,31 +89,160 @@ fn refusals_name_the_setting_and_the_next_step() {
     /// Case, file, environment, words of the refusal.
     type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
     let table: &[Case] = &[
-        ("no key", "", &[], &["secret_key", "openssl rand -base64 32", "SLIPWAY_SECRET_KEY"]),
-        ("short key", "secret_key = \"c2hvcnQ=\"", &[], &["secret_key", "32 bytes"]),
-        ("no base64", "secret_key = \"%%%\"", &[], &["secret_key", "base64"]),
-        ("zero key", "secret_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"", &[], &["secret_key", "not random"]),
-        ("no provider", &format!("secret_key = \"{KEY}\""), &[], &["oidc", "[oidc]"]),
-        ("half a provider", "[oidc]\nissuer = \"https://id.example.com\"", &[], &["oidc.client_id", "missing", "SLIPWAY_OIDC__CLIENT_ID"]),
-        ("provider over http", &good(""), &[("SLIPWAY_OIDC__ISSUER", "http://id.example.com")], &["oidc.issuer", "https://"]),
-        ("no openid", &good(""), &[("SLIPWAY_OIDC__SCOPES", "email")], &["oidc.scopes", "openid"]),
-        ("misspelt", &good("lissen = \"127.0.0.1:1\""), &[], &["lissen", "listen"]),
-        ("misspelt inside", &good(""), &[("SLIPWAY_OIDC__ISUER", "x")], &["oidc.isuer", "issuer"]),
-        ("listen", &good("listen = \"8400\""), &[], &["listen", "127.0.0.1:8400"]),
-        ("listen type", &good("listen = 8400"), &[], &["listen", "string"]),
-        ("public without address", &good("listen = \"0.0.0.0:8400\""), &[], &["base_url", "https://slipway.example.com"]),
-        ("plain http", &good("base_url = \"http://slipway.example.com\""), &[], &["base_url", "https://"]),
-        ("under a path", &good("base_url = \"https://example.com/slipway\""), &[], &["base_url", "path"]),
-        ("time", &good("time_scale = 0"), &[], &["time_scale", "1 or more"]),
-        ("time in words", &good(""), &[("SLIPWAY_TIME_SCALE", "fast")], &["time_scale", "whole number"]),
-        ("database", &good("database_url = \"mysql://x\""), &[], &["database_url", "sqlite://", "postgres://"]),
-        ("role", &good("roles = [{ group = \"g\", role = \"admin\" }]"), &[], &["roles[0].role", "admin", "operator"]),
-        ("member without team", &good("roles = [{ group = \"g\", role = \"member\" }]"), &[], &["roles[0].team", "payments"]),
-        ("team", &good("roles = [{ group = \"g\", role = \"member\", team = \"A B\" }]"), &[], &["roles[0].team", "A B"]),
-        ("datadog site", &good("datadog = { api_key = \"a\", app_key = \"b\" }"), &[], &["datadog.site", "datadoghq.eu"]),
-        ("datadog keys", &good("datadog = { site = \"datadoghq.eu\", api_key = \"a\" }"), &[], &["datadog.app_key", "missing"]),
-        ("forks", &good("ansible = { forks = 0 }"), &[], &["ansible.forks", "between 1 and 500"]),
-        ("key file", &good("ansible = { ssh_private_key = \"/nowhere/key\" }"), &[], &["ansible.ssh_private_key", "/nowhere/key"]),
+        (
+            "no key",
+            "",
+            &[],
+            &[
+                "secret_key",
+                "openssl rand -base64 32",
+                "SLIPWAY_SECRET_KEY",
+            ],
+        ),
+        (
+            "short key",
+            "secret_key = \"c2hvcnQ=\"",
+            &[],
+            &["secret_key", "32 bytes"],
+        ),
+        (
+            "no base64",
+            "secret_key = \"%%%\"",
+            &[],
+            &["secret_key", "base64"],
+        ),
+        (
+            "zero key",
+            "secret_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"",
+            &[],
+            &["secret_key", "not random"],
+        ),
+        (
+            "no provider",
+            &format!("secret_key = \"{KEY}\""),
+            &[],
+            &["oidc", "[oidc]"],
+        ),
+        (
+            "half a provider",
+            "[oidc]\nissuer = \"https://id.example.com\"",
+            &[],
+            &["oidc.client_id", "missing", "SLIPWAY_OIDC__CLIENT_ID"],
+        ),
+        (
+            "provider over http",
+            &good(""),
+            &[("SLIPWAY_OIDC__ISSUER", "http://id.example.com")],
+            &["oidc.issuer", "https://"],
+        ),
+        (
+            "no openid",
+            &good(""),
+            &[("SLIPWAY_OIDC__SCOPES", "email")],
+            &["oidc.scopes", "openid"],
+        ),
+        (
+            "misspelt",
+            &good("lissen = \"127.0.0.1:1\""),
+            &[],
+            &["lissen", "listen"],
+        ),
+        (
+            "misspelt inside",
+            &good(""),
+            &[("SLIPWAY_OIDC__ISUER", "x")],
+            &["oidc.isuer", "issuer"],
+        ),
+        (
+            "listen",
+            &good("listen = \"8400\""),
+            &[],
+            &["listen", "127.0.0.1:8400"],
+        ),
+        (
+            "listen type",
+            &good("listen = 8400"),
+            &[],
+            &["listen", "string"],
+        ),
+        (
+            "public without address",
+            &good("listen = \"0.0.0.0:8400\""),
+            &[],
+            &["base_url", "https://slipway.example.com"],
+        ),
+        (
+            "plain http",
+            &good("base_url = \"http://slipway.example.com\""),
+            &[],
+            &["base_url", "https://"],
+        ),
+        (
+            "under a path",
+            &good("base_url = \"https://example.com/slipway\""),
+            &[],
+            &["base_url", "path"],
+        ),
+        (
+            "time",
+            &good("time_scale = 0"),
+            &[],
+            &["time_scale", "1 or more"],
+        ),
+        (
+            "time in words",
+            &good(""),
+            &[("SLIPWAY_TIME_SCALE", "fast")],
+            &["time_scale", "whole number"],
+        ),
+        (
+            "database",
+            &good("database_url = \"mysql://x\""),
+            &[],
+            &["database_url", "sqlite://", "postgres://"],
+        ),
+        (
+            "role",
+            &good("roles = [{ group = \"g\", role = \"admin\" }]"),
+            &[],
+            &["roles[0].role", "admin", "operator"],
+        ),
+        (
+            "member without team",
+            &good("roles = [{ group = \"g\", role = \"member\" }]"),
+            &[],
+            &["roles[0].team", "payments"],
+        ),
+        (
+            "team",
+            &good("roles = [{ group = \"g\", role = \"member\", team = \"A B\" }]"),
+            &[],
+            &["roles[0].team", "A B"],
+        ),
+        (
+            "datadog site",
+            &good("datadog = { api_key = \"a\", app_key = \"b\" }"),
+            &[],
+            &["datadog.site", "datadoghq.eu"],
+        ),
+        (
+            "datadog keys",
+            &good("datadog = { site = \"datadoghq.eu\", api_key = \"a\" }"),
+            &[],
+            &["datadog.app_key", "missing"],
+        ),
+        (
+            "forks",
+            &good("ansible = { forks = 0 }"),
+            &[],
+            &["ansible.forks", "between 1 and 500"],
+        ),
+        (
+            "key file",
+            &good("ansible = { ssh_private_key = \"/nowhere/key\" }"),
+            &[],
+            &["ansible.ssh_private_key", "/nowhere/key"],
+        ),
         ("no toml", "listen = ", &[], &["cannot be read"]),
     ];
     for (case, toml, variables, words) in table {
@@ -98,6 +257,11 @@ fn refusals_name_the_setting_and_the_next_step() {
 
 #[test]
 fn a_named_file_must_exist() {
-    let refusal = load(Some(Path::new("/nowhere/slipway.toml"))).unwrap_err().to_string();
-    assert!(refusal.contains("/nowhere/slipway.toml") && refusal.contains("--config"), "{refusal}");
+    let refusal = load(Some(Path::new("/nowhere/slipway.toml")))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refusal.contains("/nowhere/slipway.toml") && refusal.contains("--config"),
+        "{refusal}"
+    );
 }

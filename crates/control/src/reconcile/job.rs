@@ -55,16 +55,25 @@ pub(super) struct Runner {
 
 impl Runner {
     pub fn new(console: Console) -> Self {
-        Self { console, watched: HashMap::new() }
+        Self {
+            console,
+            watched: HashMap::new(),
+        }
     }
 
     /// Looks after every open attempt, then claims what there is room for.
     pub async fn round(&mut self) {
-        let open = match self.console.store().open_attempts(&self.console.settings().worker).await {
+        let open = match self
+            .console
+            .store()
+            .open_attempts(&self.console.settings().worker)
+            .await
+        {
             Ok(open) => open,
             Err(error) => return tracing::warn!(%error, "open attempts could not be read"),
         };
-        self.watched.retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
+        self.watched
+            .retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
         let mut busy = open.len();
         for open in open {
             let id = open.attempt.id;
@@ -82,7 +91,8 @@ impl Runner {
     }
 
     fn permit(&self, job: JobId, kind: JobKind) -> Permit {
-        self.console.system(SystemAction::RUN_JOB, Resource::new("job", job, kind))
+        self.console
+            .system(SystemAction::RUN_JOB, Resource::new("job", job, kind))
     }
 
     async fn claim(&mut self) -> Result<bool, Error> {
@@ -90,24 +100,65 @@ impl Runner {
         let (id, now) = (AttemptId(console.mint()), console.now());
         let permit = console.system(SystemAction::RUN_JOB, Resource::new("job", "", ""));
         let lease = now.checked_add(LEASE).unwrap_or(now);
-        let Some(claimed) = console.store().claim(&permit, &console.settings().worker, id, now, lease).await? else { return Ok(false) };
-        let Claimed { job, kind, batch, rollout, attempt } = claimed;
+        let Some(claimed) = console
+            .store()
+            .claim(&permit, &console.settings().worker, id, now, lease)
+            .await?
+        else {
+            return Ok(false);
+        };
+        let Claimed {
+            job,
+            kind,
+            batch,
+            rollout,
+            attempt,
+        } = claimed;
         tracing::info!(%job, %kind, attempt = %attempt.id, "a job was claimed");
         self.start(&attempt, job, kind, batch, rollout).await?;
         Ok(true)
     }
 
-    async fn watch(&mut self, attempt: AttemptId, job: JobId, rollout: RolloutId) -> Result<&mut Watch, Error> {
+    async fn watch(
+        &mut self,
+        attempt: AttemptId,
+        job: JobId,
+        rollout: RolloutId,
+    ) -> Result<&mut Watch, Error> {
         if !self.watched.contains_key(&attempt) {
-            let plan = self.console.store().rollout(&system_scope(), rollout).await?.rollout.plan;
+            let plan = self
+                .console
+                .store()
+                .rollout(&system_scope(), rollout)
+                .await?
+                .rollout
+                .plan;
             let hosts = self.console.store().job_hosts(&system_scope(), job).await?;
-            self.watched.insert(attempt, Watch { tally: Tally::default(), offset: 0, plan, hosts, cancel_passed_on: false });
+            self.watched.insert(
+                attempt,
+                Watch {
+                    tally: Tally::default(),
+                    offset: 0,
+                    plan,
+                    hosts,
+                    cancel_passed_on: false,
+                },
+            );
         }
-        self.watched.get_mut(&attempt).ok_or_else(|| Error::Internal("a watched attempt vanished".to_owned()))
+        self.watched
+            .get_mut(&attempt)
+            .ok_or_else(|| Error::Internal("a watched attempt vanished".to_owned()))
     }
 
     /// Writes the attempt's folder and launches its supervisor; a job that cannot be started ends at once.
-    async fn start(&mut self, attempt: &Attempt, job: JobId, kind: JobKind, batch: u32, rollout: RolloutId) -> Result<(), Error> {
+    async fn start(
+        &mut self,
+        attempt: &Attempt,
+        job: JobId,
+        kind: JobKind,
+        batch: u32,
+        rollout: RolloutId,
+    ) -> Result<(), Error> {
         let folder = self.console.attempt_folder(attempt.id);
         let settings = self.console.settings().clone();
         let id = attempt.id;
@@ -115,7 +166,10 @@ impl Runner {
         let (plan, hosts) = (watch.plan.clone(), watch.hosts.clone());
         if hosts.is_empty() {
             // Every host is where the job would bring it, so there is nothing to run.
-            let conclusion = Conclusion { end: JobEnd::Completed, hosts: Default::default() };
+            let conclusion = Conclusion {
+                end: JobEnd::Completed,
+                hosts: Default::default(),
+            };
             return self.finish(attempt, job, kind, rollout, conclusion).await;
         }
         let launched = spawn_blocking(move || -> Result<(), String> {
@@ -144,62 +198,116 @@ impl Runner {
         match launched {
             Ok(()) => Ok(self.console.signal(Signal::Job(job))),
             Err(message) => {
-                let conclusion = Conclusion { end: JobEnd::CouldNotStart { message }, hosts: Default::default() };
+                let conclusion = Conclusion {
+                    end: JobEnd::CouldNotStart { message },
+                    hosts: Default::default(),
+                };
                 self.finish(attempt, job, kind, rollout, conclusion).await
             }
         }
     }
 
     async fn look_after(&mut self, open: &OpenAttempt) -> Result<(), Error> {
-        let OpenAttempt { attempt, job, kind, rollout, cancel_asked, .. } = open;
+        let OpenAttempt {
+            attempt,
+            job,
+            kind,
+            rollout,
+            cancel_asked,
+            ..
+        } = open;
         let folder = self.console.attempt_folder(attempt.id);
         if attempt.state == AttemptState::Starting && !folder.exists() {
             // Claimed by a process that ended before it made the folder: nothing was launched.
             return self.start(attempt, *job, *kind, open.batch, *rollout).await;
         }
         let at = folder.clone();
-        let found = spawn_blocking(move || supervisor::inspect(&at)).await.map_err(|error| Error::Internal(error.to_string()))?;
+        let found = spawn_blocking(move || supervisor::inspect(&at))
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?;
         let found = found.map_err(|error| Error::Unavailable(error.to_string()))?;
         match found {
-            Found::NeverBegan if !folder.join(names::SPEC).exists() => self.start(attempt, *job, *kind, open.batch, *rollout).await,
+            Found::NeverBegan if !folder.join(names::SPEC).exists() => {
+                self.start(attempt, *job, *kind, open.batch, *rollout).await
+            }
             Found::NeverBegan => {
                 self.watched.remove(&attempt.id);
-                Ok(self.console.store().attempt_requeue(&self.permit(*job, *kind), attempt.id, attempt.fencing, self.console.now()).await?)
+                Ok(self
+                    .console
+                    .store()
+                    .attempt_requeue(
+                        &self.permit(*job, *kind),
+                        attempt.id,
+                        attempt.fencing,
+                        self.console.now(),
+                    )
+                    .await?)
             }
             Found::Running { child, .. } => {
                 if attempt.state == AttemptState::Starting && child.is_some() {
-                    self.move_on(attempt, *job, *kind, AttemptEvent::Begun).await?;
+                    self.move_on(attempt, *job, *kind, AttemptEvent::Begun)
+                        .await?;
                 }
                 self.take_in(open, &folder).await?;
                 let watch = self.watch(attempt.id, *job, *rollout).await?;
                 if *cancel_asked == CancelWish::Asked && !watch.cancel_passed_on {
                     watch.cancel_passed_on = true;
-                    supervisor::cancel(&folder).map_err(|error| Error::Unavailable(error.to_string()))?;
+                    supervisor::cancel(&folder)
+                        .map_err(|error| Error::Unavailable(error.to_string()))?;
                     if attempt.state != AttemptState::Cancelling {
-                        self.move_on(attempt, *job, *kind, AttemptEvent::CancelAsked).await?;
+                        self.move_on(attempt, *job, *kind, AttemptEvent::CancelAsked)
+                            .await?;
                     }
                 }
-                let lease = self.console.now().checked_add(LEASE).unwrap_or(domain::Timestamp::MAX);
-                Ok(self.console.store().lease_renew(attempt.id, attempt.fencing, lease).await?)
+                let lease = self
+                    .console
+                    .now()
+                    .checked_add(LEASE)
+                    .unwrap_or(domain::Timestamp::MAX);
+                Ok(self
+                    .console
+                    .store()
+                    .lease_renew(attempt.id, attempt.fencing, lease)
+                    .await?)
             }
             Found::Finished(exit) => {
                 self.take_in(open, &folder).await?;
                 let watch = self.watch(attempt.id, *job, *rollout).await?;
                 let conclusion = watch.tally.conclude(*kind, &exit, &names_of(&watch.hosts));
-                self.finish(attempt, *job, *kind, *rollout, conclusion).await
+                self.finish(attempt, *job, *kind, *rollout, conclusion)
+                    .await
             }
             Found::Lost => {
                 self.take_in(open, &folder).await?;
                 let watch = self.watch(attempt.id, *job, *rollout).await?;
                 let conclusion = watch.tally.conclude_lost(*kind, &names_of(&watch.hosts));
-                self.finish(attempt, *job, *kind, *rollout, conclusion).await
+                self.finish(attempt, *job, *kind, *rollout, conclusion)
+                    .await
             }
         }
     }
 
-    async fn move_on(&self, attempt: &Attempt, job: JobId, kind: JobKind, event: AttemptEvent) -> Result<(), Error> {
-        let state = attempt.state.apply(event).map_err(|error| Error::Internal(error.to_string()))?;
-        self.console.store().attempt_state(&self.permit(job, kind), attempt.id, attempt.fencing, state, self.console.now()).await?;
+    async fn move_on(
+        &self,
+        attempt: &Attempt,
+        job: JobId,
+        kind: JobKind,
+        event: AttemptEvent,
+    ) -> Result<(), Error> {
+        let state = attempt
+            .state
+            .apply(event)
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        self.console
+            .store()
+            .attempt_state(
+                &self.permit(job, kind),
+                attempt.id,
+                attempt.fencing,
+                state,
+                self.console.now(),
+            )
+            .await?;
         self.console.signal(Signal::Job(job));
         Ok(())
     }
@@ -211,18 +319,42 @@ impl Runner {
         let watch = self.watch(open.attempt.id, open.job, open.rollout).await?;
         loop {
             let (path, offset) = (folder.join(names::EVENTS), watch.offset);
-            let read = spawn_blocking(move || tail::read_lines(&path, offset, BYTES)).await.map_err(|error| Error::Internal(error.to_string()))?;
-            let (lines, next) = read.map_err(|error: io::Error| Error::Unavailable(format!("The events of attempt {} cannot be read: {error}.", open.attempt.id)))?;
+            let read = spawn_blocking(move || tail::read_lines(&path, offset, BYTES))
+                .await
+                .map_err(|error| Error::Internal(error.to_string()))?;
+            let (lines, next) = read.map_err(|error: io::Error| {
+                Error::Unavailable(format!(
+                    "The events of attempt {} cannot be read: {error}.",
+                    open.attempt.id
+                ))
+            })?;
             if lines.is_empty() {
                 return Ok(());
             }
-            let events: Vec<Event> = lines.iter().filter_map(|line| watch.tally.take(&line.text)).collect();
+            let events: Vec<Event> = lines
+                .iter()
+                .filter_map(|line| watch.tally.take(&line.text))
+                .collect();
             watch.offset = next;
-            let marks: Vec<_> = events.into_iter().filter_map(|event| report::mark(event, open.kind, &watch.plan.release.version, &watch.hosts)).collect();
+            let marks: Vec<_> = events
+                .into_iter()
+                .filter_map(|event| {
+                    report::mark(event, open.kind, &watch.plan.release.version, &watch.hosts)
+                })
+                .collect();
             let offset = i64::try_from(next).unwrap_or(i64::MAX);
             // After a restart the tally reads from the start, while hosts are only told what is new.
             if offset > open.offset {
-                console.store().attempt_progress(&permit, open.attempt.id, open.attempt.fencing, offset, &marks).await?;
+                console
+                    .store()
+                    .attempt_progress(
+                        &permit,
+                        open.attempt.id,
+                        open.attempt.fencing,
+                        offset,
+                        &marks,
+                    )
+                    .await?;
                 if !marks.is_empty() {
                     console.signal(Signal::Rollout(open.rollout));
                 }
@@ -230,14 +362,35 @@ impl Runner {
         }
     }
 
-    async fn finish(&mut self, attempt: &Attempt, job: JobId, kind: JobKind, rollout: RolloutId, conclusion: Conclusion) -> Result<(), Error> {
+    async fn finish(
+        &mut self,
+        attempt: &Attempt,
+        job: JobId,
+        kind: JobKind,
+        rollout: RolloutId,
+        conclusion: Conclusion,
+    ) -> Result<(), Error> {
         let watch = self.watch(attempt.id, job, rollout).await?;
         let report: JobReport = report::of(conclusion, &watch.hosts);
         let message = message(&report);
         let failed = !message.is_empty();
-        let state = attempt.state.apply(report::attempt_event(&report.end, failed)).map_err(|error| Error::Internal(error.to_string()))?;
+        let state = attempt
+            .state
+            .apply(report::attempt_event(&report.end, failed))
+            .map_err(|error| Error::Internal(error.to_string()))?;
         let now = self.console.now();
-        self.console.store().attempt_finish(&self.permit(job, kind), attempt.id, attempt.fencing, state, &message, &report, now).await?;
+        self.console
+            .store()
+            .attempt_finish(
+                &self.permit(job, kind),
+                attempt.id,
+                attempt.fencing,
+                state,
+                &message,
+                &report,
+                now,
+            )
+            .await?;
         tracing::info!(%job, %kind, state = %state, "a job ended");
         metrics::counter!("slipway_jobs_ended_total", "kind" => kind.word(), "state" => state.word()).increment(1);
         self.watched.remove(&attempt.id);
@@ -259,10 +412,20 @@ fn message(report: &JobReport) -> String {
         JobEnd::Cancelled => "It was cancelled.".to_owned(),
         JobEnd::TimedOut => "It ran into its deadline.".to_owned(),
         JobEnd::Completed => {
-            let bad: Vec<&HostOutcome> = report.hosts.values().map(|host| &host.outcome).filter(|outcome| outcome.version().is_none()).collect();
+            let bad: Vec<&HostOutcome> = report
+                .hosts
+                .values()
+                .map(|host| &host.outcome)
+                .filter(|outcome| outcome.version().is_none())
+                .collect();
             match bad.first() {
                 None => String::new(),
-                Some(first) => format!("{} of {} hosts: {}", bad.len(), report.hosts.len(), first.message()),
+                Some(first) => format!(
+                    "{} of {} hosts: {}",
+                    bad.len(),
+                    report.hosts.len(),
+                    first.message()
+                ),
             }
         }
     }

@@ -13,11 +13,19 @@ use crate::Console;
 
 /// Runs every reconciler until `stop` turns true.
 pub(crate) async fn run(console: &Console, stop: watch::Receiver<bool>) {
-    tokio::join!(jobs(console, stop.clone()), rollouts(console, stop.clone()), outbox(console, stop));
+    tokio::join!(
+        jobs(console, stop.clone()),
+        rollouts(console, stop.clone()),
+        outbox(console, stop)
+    );
 }
 
 async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
-    let mut pace = Pace { period: Duration::from_millis(250), due: &console.inner.jobs_due, stop };
+    let mut pace = Pace {
+        period: Duration::from_millis(250),
+        due: &console.inner.jobs_due,
+        stop,
+    };
     let mut runner = job::Runner::new(console.clone());
     while pace.goes_on() {
         runner.round().await;
@@ -26,7 +34,11 @@ async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
 }
 
 async fn rollouts(console: &Console, stop: watch::Receiver<bool>) {
-    let mut pace = Pace { period: Duration::from_millis(500), due: &console.inner.rollouts_due, stop };
+    let mut pace = Pace {
+        period: Duration::from_millis(500),
+        due: &console.inner.rollouts_due,
+        stop,
+    };
     while pace.goes_on() {
         rollout::round(console).await;
         pace.wait().await;
@@ -34,7 +46,11 @@ async fn rollouts(console: &Console, stop: watch::Receiver<bool>) {
 }
 
 async fn outbox(console: &Console, stop: watch::Receiver<bool>) {
-    let mut pace = Pace { period: Duration::from_secs(2), due: &console.inner.outbox_due, stop };
+    let mut pace = Pace {
+        period: Duration::from_secs(2),
+        due: &console.inner.outbox_due,
+        stop,
+    };
     while pace.goes_on() {
         outbox::round(console).await;
         pace.wait().await;

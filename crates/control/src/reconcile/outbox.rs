@@ -23,18 +23,36 @@ pub(super) async fn round(console: &Console) {
 }
 
 async fn deliver(console: &Console, message: &OutboxMessage) -> Result<(), Error> {
-    let permit = console.system(SystemAction::DELIVER, Resource::new("outbox", message.id, &message.notice.title));
+    let permit = console.system(
+        SystemAction::DELIVER,
+        Resource::new("outbox", message.id, &message.notice.title),
+    );
     let now = console.now();
     let Some(client) = &console.inner.datadog else {
-        return Ok(console.store().outbox_done(&permit, message.id, now).await?);
+        return Ok(console
+            .store()
+            .outbox_done(&permit, message.id, now)
+            .await?);
     };
     match client.post_event(&event(message), now).await {
-        Ok(()) => console.store().outbox_done(&permit, message.id, now).await?,
+        Ok(()) => {
+            console
+                .store()
+                .outbox_done(&permit, message.id, now)
+                .await?
+        }
         Err(error) => {
             // Twice as long each time, at most an hour.
-            let wait = SignedDuration::from_secs(2_i64.saturating_pow(u32::try_from(message.tries.clamp(1, 12)).unwrap_or(12)).min(3600));
+            let wait = SignedDuration::from_secs(
+                2_i64
+                    .saturating_pow(u32::try_from(message.tries.clamp(1, 12)).unwrap_or(12))
+                    .min(3600),
+            );
             let next = now.checked_add(wait).unwrap_or(now);
-            console.store().outbox_retry(&permit, message.id, next, &error.to_string()).await?;
+            console
+                .store()
+                .outbox_retry(&permit, message.id, next, &error.to_string())
+                .await?;
         }
     }
     Ok(())

@@ -13,16 +13,28 @@ use store::JobHost;
 
 /// The report of a job: what its run concluded about each host, with the version known from before the rollout.
 pub(super) fn of(conclusion: Conclusion, hosts: &[JobHost]) -> JobReport {
-    let Conclusion { end, hosts: mut concluded } = conclusion;
+    let Conclusion {
+        end,
+        hosts: mut concluded,
+    } = conclusion;
     let reports: BTreeMap<_, _> = hosts
         .iter()
         .filter_map(|JobHost { host, before }| {
             let report = concluded.remove(&host.name)?;
             // The first deploy saw the host untouched; what a later one saw is half-way.
-            Some((host.id, HostReport { before: before.clone().or(report.before), ..report }))
+            Some((
+                host.id,
+                HostReport {
+                    before: before.clone().or(report.before),
+                    ..report
+                },
+            ))
         })
         .collect();
-    JobReport { end, hosts: reports }
+    JobReport {
+        end,
+        hosts: reports,
+    }
 }
 
 /// How the attempt ended.
@@ -38,13 +50,31 @@ pub(super) fn attempt_event(end: &JobEnd, failed: bool) -> AttemptEvent {
 }
 
 /// What an event says about a host while the run goes on; the report at its end has the last word.
-pub(super) fn mark(event: Event, kind: JobKind, wanted: &Version, hosts: &[JobHost]) -> Option<HostMark> {
+pub(super) fn mark(
+    event: Event,
+    kind: JobKind,
+    wanted: &Version,
+    hosts: &[JobHost],
+) -> Option<HostMark> {
     let of = |name: &str| hosts.iter().find(|known| known.host.name.as_str() == name);
-    let mark = |known: &JobHost, phase: HostPhase| HostMark { host: known.host.id, phase, before: None, observed: None, message: String::new() };
+    let mark = |known: &JobHost, phase: HostPhase| HostMark {
+        host: known.host.id,
+        phase,
+        before: None,
+        observed: None,
+        message: String::new(),
+    };
     match event.kind {
         EventKind::Before { host, version } if kind == JobKind::Deploy => {
             let known = of(&host)?;
-            Some(HostMark { before: if known.before.is_none() { version.parse().ok() } else { None }, ..mark(known, HostPhase::Updating) })
+            Some(HostMark {
+                before: if known.before.is_none() {
+                    version.parse().ok()
+                } else {
+                    None
+                },
+                ..mark(known, HostPhase::Updating)
+            })
         }
         EventKind::Observed { host, version } => {
             let (known, observed) = (of(&host)?, version.parse::<Version>().ok()?);
@@ -52,13 +82,23 @@ pub(super) fn mark(event: Event, kind: JobKind, wanted: &Version, hosts: &[JobHo
             let phase = match kind {
                 JobKind::Deploy if observed == *wanted => HostPhase::Updated,
                 JobKind::Deploy => HostPhase::Updating,
-                JobKind::RollBack if known.before.as_ref() == Some(&observed) => HostPhase::RolledBack,
+                JobKind::RollBack if known.before.as_ref() == Some(&observed) => {
+                    HostPhase::RolledBack
+                }
                 JobKind::RollBack => HostPhase::RollingBack,
                 JobKind::Probe => return None,
             };
-            Some(HostMark { observed: Some(observed), ..mark(known, phase) })
+            Some(HostMark {
+                observed: Some(observed),
+                ..mark(known, phase)
+            })
         }
-        EventKind::Host { host, status, message, .. } if kind != JobKind::Probe => {
+        EventKind::Host {
+            host,
+            status,
+            message,
+            ..
+        } if kind != JobKind::Probe => {
             use integrations::ansible::events::TaskStatus;
             let phase = match (status, kind) {
                 (TaskStatus::Failed, JobKind::RollBack) => HostPhase::RollbackFailed,
@@ -67,7 +107,10 @@ pub(super) fn mark(event: Event, kind: JobKind, wanted: &Version, hosts: &[JobHo
                 (TaskStatus::Unreachable, _) => HostPhase::Unreachable,
                 _ => return None,
             };
-            Some(HostMark { message, ..mark(of(&host)?, phase) })
+            Some(HostMark {
+                message,
+                ..mark(of(&host)?, phase)
+            })
         }
         _ => None,
     }

@@ -15,41 +15,70 @@ impl Ctx {
     pub(crate) fn allowance(&self, action: Action, resource: Resource) -> Allowance {
         match policy::permit(&self.subject, action, resource) {
             Ok(_) => Allowance::Allowed,
-            Err(denied) => Allowance::Refused { why: denied.to_string() },
+            Err(denied) => Allowance::Refused {
+                why: denied.to_string(),
+            },
         }
     }
 
     fn offered(&self, offered: bool, action: Action, loaded: &Loaded) -> Allowance {
-        if offered { self.allowance(action, resource(loaded)) } else { Allowance::NotOffered }
+        if offered {
+            self.allowance(action, resource(loaded))
+        } else {
+            Allowance::NotOffered
+        }
     }
 
     pub(super) fn rollout_actions(&self, loaded: &Loaded) -> RolloutActions {
         let state = &loaded.rollout.state;
         let live = matches!(state, S::Running | S::Paused { .. });
         let awaiting = matches!(state, S::AwaitingApproval);
-        let reversible = live || matches!(state, S::Succeeded { .. } | S::RollbackFailed { .. }) || (matches!(state, S::Aborted { .. }) && loaded.rollout.touched_hosts());
+        let reversible = live
+            || matches!(state, S::Succeeded { .. } | S::RollbackFailed { .. })
+            || (matches!(state, S::Aborted { .. }) && loaded.rollout.touched_hosts());
         RolloutActions {
             approve: self.offered(awaiting, Action::Approve, loaded),
             reject: self.offered(awaiting, Action::Reject, loaded),
-            withdraw: self.offered(matches!(state, S::Draft | S::AwaitingApproval | S::Scheduled), Action::WithdrawRollout, loaded),
+            withdraw: self.offered(
+                matches!(state, S::Draft | S::AwaitingApproval | S::Scheduled),
+                Action::WithdrawRollout,
+                loaded,
+            ),
             release: self.offered(matches!(state, S::Scheduled), Action::Release, loaded),
             pause: self.offered(matches!(state, S::Running), Action::Pause, loaded),
             resume: self.offered(matches!(state, S::Paused { .. }), Action::Resume, loaded),
             abort: self.offered(live, Action::Abort, loaded),
             roll_back: self.offered(reversible, Action::RollBack, loaded),
-            recover: self.offered(matches!(state, S::RollbackFailed { .. }), Action::Recover, loaded),
+            recover: self.offered(
+                matches!(state, S::RollbackFailed { .. }),
+                Action::Recover,
+                loaded,
+            ),
         }
     }
 
     /// What may be decided on one batch: `(decide, retry, extend)`.
-    pub(super) fn batch_actions(&self, loaded: &Loaded, batch: &Batch) -> (Allowance, Allowance, Allowance) {
+    pub(super) fn batch_actions(
+        &self,
+        loaded: &Loaded,
+        batch: &Batch,
+    ) -> (Allowance, Allowance, Allowance) {
         let live = matches!(loaded.rollout.state, S::Running | S::Paused { .. });
         let gate = matches!(batch.state, BatchState::Gate { .. });
-        let held = |wanted: HeldAt| matches!(batch.state, BatchState::Held { at, .. } if at == wanted);
+        let held =
+            |wanted: HeldAt| matches!(batch.state, BatchState::Held { at, .. } if at == wanted);
         (
             self.offered(live && gate, Action::Decide, loaded),
-            self.offered(matches!(loaded.rollout.state, S::Running) && held(HeldAt::Hosts), Action::Retry, loaded),
-            self.offered(live && (gate || held(HeldAt::Gate)), Action::ExtendBake, loaded),
+            self.offered(
+                matches!(loaded.rollout.state, S::Running) && held(HeldAt::Hosts),
+                Action::Retry,
+                loaded,
+            ),
+            self.offered(
+                live && (gate || held(HeldAt::Gate)),
+                Action::ExtendBake,
+                loaded,
+            ),
         )
     }
 }

@@ -43,25 +43,49 @@ fn strategy(input: &RolloutInput) -> Result<Strategy, FieldError> {
     let gate = input.gate.parse()?;
     let mut tolerance = Tolerance::default();
     if !blank(&input.latency_tolerance) {
-        tolerance.latency_percent = input.latency_tolerance.trim().parse().map_err(|_| FieldError::new("latency_tolerance", "Give the allowed growth of latency as a whole number of per cent, such as “5”."))?;
+        tolerance.latency_percent = input.latency_tolerance.trim().parse().map_err(|_| {
+            FieldError::new(
+                "latency_tolerance",
+                "Give the allowed growth of latency as a whole number of per cent, such as “5”.",
+            )
+        })?;
     }
     if !blank(&input.error_tolerance) {
-        let refuse = || FieldError::new("error_tolerance", "Give the allowed growth of the error rate in percentage points between 0 and 100, such as “0.5”.");
+        let refuse = || {
+            FieldError::new(
+                "error_tolerance",
+                "Give the allowed growth of the error rate in percentage points between 0 and 100, such as “0.5”.",
+            )
+        };
         let points: f64 = input.error_tolerance.trim().parse().map_err(|_| refuse())?;
         if !(0.0..=100.0).contains(&points) {
             return Err(refuse());
         }
         tolerance.error_basis_points = (points * 100.0).round() as u32;
     }
-    let gate_seconds = if blank(&input.gate_wait) { 86_400 } else { parse_seconds("gate_wait", &input.gate_wait)? };
-    Ok(Strategy { split, bake_seconds, gate, tolerance, gate_seconds })
+    let gate_seconds = if blank(&input.gate_wait) {
+        86_400
+    } else {
+        parse_seconds("gate_wait", &input.gate_wait)?
+    };
+    Ok(Strategy {
+        split,
+        bake_seconds,
+        gate,
+        tolerance,
+        gate_seconds,
+    })
 }
 
 impl Ctx {
     /// The artefact with its checksum: a file is read and must match what was typed, an address needs a checksum.
     async fn release(&self, input: &RolloutInput) -> Result<Release, Error> {
         let artifact: ArtifactSource = input.artifact.parse()?;
-        let typed: Option<Sha256> = if blank(&input.sha256) { None } else { Some(input.sha256.parse()?) };
+        let typed: Option<Sha256> = if blank(&input.sha256) {
+            None
+        } else {
+            Some(input.sha256.parse()?)
+        };
         let sha256 = match (&artifact, typed) {
             (ArtifactSource::Url(_), Some(typed)) => typed,
             (ArtifactSource::Url(_), None) => return Err(FieldError::new("sha256", "An artefact that hosts download needs its SHA-256, so that they can refuse another one.").into()),
@@ -81,9 +105,18 @@ impl Ctx {
         };
         let commit = input.commit.trim();
         if commit.len() > 64 || !commit.chars().all(|c| c.is_ascii_alphanumeric()) {
-            return Err(FieldError::new("commit", "Give the commit as its hexadecimal id, or leave it out.").into());
+            return Err(FieldError::new(
+                "commit",
+                "Give the commit as its hexadecimal id, or leave it out.",
+            )
+            .into());
         }
-        Ok(Release { version: input.version.parse()?, artifact, sha256, commit: (!commit.is_empty()).then(|| commit.to_owned()) })
+        Ok(Release {
+            version: input.version.parse()?,
+            artifact,
+            sha256,
+            commit: (!commit.is_empty()).then(|| commit.to_owned()),
+        })
     }
 
     async fn understand(&self, input: &RolloutInput) -> Result<Drafted, Error> {
@@ -95,16 +128,31 @@ impl Ctx {
             return Err(FieldError::new("environment", "Choose an environment.").into());
         }
         let service = self.store().service(&scope, input.service.trim()).await?;
-        let environment = self.store().environment(&scope, input.environment.trim()).await?;
-        let strategy = strategy(input)?.check(self.console.interval_seconds(), self.console.settings().time_scale)?;
+        let environment = self
+            .store()
+            .environment(&scope, input.environment.trim())
+            .await?;
+        let strategy = strategy(input)?.check(
+            self.console.interval_seconds(),
+            self.console.settings().time_scale,
+        )?;
         let release = self.release(input).await?;
-        let hosts = self.store().hosts_in_group(&scope, environment.id, service.installation.host_group.as_str()).await?;
+        let hosts = self
+            .store()
+            .hosts_in_group(
+                &scope,
+                environment.id,
+                service.installation.host_group.as_str(),
+            )
+            .await?;
         if hosts.is_empty() {
             let group = &service.installation.host_group;
             return Err(FieldError::new("environment", format!("No host of {} is in the group “{group}” that {} runs on. Import hosts of that group first.", environment.name, service.name)).into());
         }
         let project = self.console.settings().ansible.project_dir.clone();
-        let automation = tokio::task::spawn_blocking(move || automation::digest(&project)).await.map_err(|error| Error::Internal(error.to_string()))??;
+        let automation = tokio::task::spawn_blocking(move || automation::digest(&project))
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))??;
         let intent = Intent {
             service: service.id,
             service_slug: service.slug.clone(),
@@ -117,7 +165,13 @@ impl Ctx {
         };
         let plan = Plan::resolve(intent, &hosts)?;
         let digest = plan.digest()?;
-        Ok(Drafted { service, environment, hosts, plan, digest })
+        Ok(Drafted {
+            service,
+            environment,
+            hosts,
+            plan,
+            digest,
+        })
     }
 
     /// What the form for a new rollout offers this person.
@@ -125,7 +179,10 @@ impl Ctx {
         self.answer(async {
             let scope = self.scope()?;
             let mut services = Vec::new();
-            let mut refused = self.allowance(Action::RequestRollout, policy::Resource::new("rollout", "", ""));
+            let mut refused = self.allowance(
+                Action::RequestRollout,
+                policy::Resource::new("rollout", "", ""),
+            );
             for service in self.store().services_all(&scope).await? {
                 let allowance = self.allowance(Action::RequestRollout, service::resource(&service));
                 if allowance.allowed() {
@@ -134,24 +191,52 @@ impl Ctx {
                     refused = allowance;
                 }
             }
-            let environments = self.store().environments(&scope).await?.into_iter().map(|row| (row.slug, row.name)).collect();
-            let may_request = if services.is_empty() { refused } else { Allowance::Allowed };
-            Ok(RolloutForm { services, environments, artifacts: self.artifacts(), idempotency_key: self.console.mint().to_string(), may_request })
+            let environments = self
+                .store()
+                .environments(&scope)
+                .await?
+                .into_iter()
+                .map(|row| (row.slug, row.name))
+                .collect();
+            let may_request = if services.is_empty() {
+                refused
+            } else {
+                Allowance::Allowed
+            };
+            Ok(RolloutForm {
+                services,
+                environments,
+                artifacts: self.artifacts(),
+                idempotency_key: self.console.mint().to_string(),
+                may_request,
+            })
         })
         .await
     }
 
     /// Names of the newest files in the artefact folder; empty when it cannot be read.
     fn artifacts(&self) -> Vec<String> {
-        let Ok(folder) = std::fs::read_dir(&self.console.settings().artifacts_dir) else { return Vec::new() };
+        let Ok(folder) = std::fs::read_dir(&self.console.settings().artifacts_dir) else {
+            return Vec::new();
+        };
         let mut files: Vec<_> = folder
             .filter_map(Result::ok)
             .filter(|entry| entry.path().is_file())
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.file_name().into_string().ok()?)))
+            .filter_map(|entry| {
+                Some((
+                    entry.metadata().ok()?.modified().ok()?,
+                    entry.file_name().into_string().ok()?,
+                ))
+            })
             .filter(|(_, name)| name.parse::<ArtifactSource>().is_ok())
             .collect();
         files.sort();
-        files.into_iter().rev().take(50).map(|(_, name)| name).collect()
+        files
+            .into_iter()
+            .rev()
+            .take(50)
+            .map(|(_, name)| name)
+            .collect()
     }
 
     /// What a new rollout would do. Nothing is written.
@@ -171,7 +256,11 @@ impl Ctx {
                         .hosts
                         .iter()
                         .filter_map(|planned| host(planned.id))
-                        .map(|host| PreviewHost { name: host.name.to_string(), criticality: host.criticality, failure_domain: host.failure_domain.clone() })
+                        .map(|host| PreviewHost {
+                            name: host.name.to_string(),
+                            criticality: host.criticality,
+                            failure_domain: host.failure_domain.clone(),
+                        })
                         .collect(),
                 })
                 .collect();

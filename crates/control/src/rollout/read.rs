@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    batch::{Batch, BakeClock, BatchState},
+    batch::{BakeClock, Batch, BatchState},
     change_request::ChangeRequestState,
     host::HostPhase,
     id::RolloutId,
@@ -29,12 +29,24 @@ impl Ctx {
     pub async fn rollouts(&self, query: RolloutQuery) -> Result<RolloutList, ApiError> {
         self.answer(async {
             let scope = self.scope()?;
-            let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+            let given = |text: &Option<String>| {
+                text.as_deref()
+                    .map(str::trim)
+                    .filter(|text| !text.is_empty())
+                    .map(str::to_owned)
+            };
             let state = given(&query.state);
             if let Some(state) = &state
                 && !RolloutState::WORDS.contains(&state.as_str())
             {
-                return Err(domain::text::FieldError::new("state", format!("There is no rollout state of that name. Choose one of: {}.", RolloutState::WORDS.join(", "))).into());
+                return Err(domain::text::FieldError::new(
+                    "state",
+                    format!(
+                        "There is no rollout state of that name. Choose one of: {}.",
+                        RolloutState::WORDS.join(", ")
+                    ),
+                )
+                .into());
             }
             let service = match given(&query.service) {
                 Some(slug) => Some(self.store().service(&scope, &slug).await?.id),
@@ -44,8 +56,15 @@ impl Ctx {
                 Some(slug) => Some(self.store().environment(&scope, &slug).await?.id),
                 None => None,
             };
-            let filter = RolloutFilter { service, environment, state };
-            let page = self.store().rollouts(&scope, &filter, query.cursor.as_deref(), PAGE).await?;
+            let filter = RolloutFilter {
+                service,
+                environment,
+                state,
+            };
+            let page = self
+                .store()
+                .rollouts(&scope, &filter, query.cursor.as_deref(), PAGE)
+                .await?;
             let may_request = self.may_request().await?;
             Ok(RolloutList { page, may_request })
         })
@@ -61,7 +80,12 @@ impl Ctx {
         let teams = self.store().teams(&self.scope()?).await?;
         Ok(teams
             .into_iter()
-            .map(|team| self.allowance(Action::RequestRollout, Resource::new("rollout", "", "").of_team(team.id)))
+            .map(|team| {
+                self.allowance(
+                    Action::RequestRollout,
+                    Resource::new("rollout", "", "").of_team(team.id),
+                )
+            })
             .find(view::access::Allowance::allowed)
             .unwrap_or(everywhere))
     }
@@ -76,10 +100,18 @@ impl Ctx {
             for (batch, phase, count) in counts {
                 by_batch.entry(batch).or_default().push((phase, count));
             }
-            let service = self.store().service_by_id(&scope, loaded.rollout.plan.service).await?;
-            let environment = self.store().environment_by_id(&scope, loaded.rollout.plan.environment).await?;
+            let service = self
+                .store()
+                .service_by_id(&scope, loaded.rollout.plan.service)
+                .await?;
+            let environment = self
+                .store()
+                .environment_by_id(&scope, loaded.rollout.plan.environment)
+                .await?;
             let jobs = self.store().jobs(&scope, id).await?;
-            let filter = AuditFilter { object: Some(("rollout".to_owned(), id.to_string())) };
+            let filter = AuditFilter {
+                object: Some(("rollout".to_owned(), id.to_string())),
+            };
             let events = self.store().audit(&scope, &filter, None, 100).await?.items;
             let rollout = &loaded.rollout;
             let plan = &rollout.plan;
@@ -88,7 +120,12 @@ impl Ctx {
                 .iter()
                 .map(|batch| {
                     let (decide, retry, extend) = self.batch_actions(&loaded, batch);
-                    BatchView { decide, retry, extend, ..batch_view(batch, by_batch.remove(&batch.number).unwrap_or_default()) }
+                    BatchView {
+                        decide,
+                        retry,
+                        extend,
+                        ..batch_view(batch, by_batch.remove(&batch.number).unwrap_or_default())
+                    }
                 })
                 .collect();
             let request = loaded.change_request.as_ref();
@@ -101,7 +138,9 @@ impl Ctx {
                 sha256: plan.release.sha256.to_string(),
                 commit: plan.release.commit.clone(),
                 digest: rollout.digest.to_string(),
-                reason: request.map(|request| request.reason.to_string()).unwrap_or_default(),
+                reason: request
+                    .map(|request| request.reason.to_string())
+                    .unwrap_or_default(),
                 change_request: request.map(|request| request.state.word().to_owned()),
                 decided: request.and_then(|request| decided(&request.state)),
                 decision_version: rollout.decision_version,
@@ -121,8 +160,19 @@ impl Ctx {
     }
 
     /// Hosts of a rollout, or of one of its batches.
-    pub async fn host_cells(&self, id: RolloutId, batch: Option<u32>, cursor: Option<String>) -> Result<Page<HostCell>, ApiError> {
-        self.answer(async { Ok(self.store().host_cells(&self.scope()?, id, batch, cursor.as_deref(), CELLS).await?) }).await
+    pub async fn host_cells(
+        &self,
+        id: RolloutId,
+        batch: Option<u32>,
+        cursor: Option<String>,
+    ) -> Result<Page<HostCell>, ApiError> {
+        self.answer(async {
+            Ok(self
+                .store()
+                .host_cells(&self.scope()?, id, batch, cursor.as_deref(), CELLS)
+                .await?)
+        })
+        .await
     }
 }
 
@@ -136,15 +186,27 @@ fn row(loaded: &Loaded) -> RolloutRow {
         state: rollout.state.word().to_owned(),
         requested_by: loaded.requested_by_name.clone(),
         created_at: loaded.created_at,
-        batches: rollout.batches.iter().map(|batch| BatchDot { number: batch.number, state: batch.state.word().to_owned(), hosts: batch.host_count }).collect(),
+        batches: rollout
+            .batches
+            .iter()
+            .map(|batch| BatchDot {
+                number: batch.number,
+                state: batch.state.word().to_owned(),
+                hosts: batch.host_count,
+            })
+            .collect(),
     }
 }
 
 fn decided(state: &ChangeRequestState) -> Option<String> {
     match state {
         ChangeRequestState::Approved { by, .. } => Some(format!("Approved by {by}")),
-        ChangeRequestState::Rejected { by, reason, .. } => Some(format!("Rejected by {by}: {reason}")),
-        ChangeRequestState::Withdrawn { by, reason, .. } => Some(format!("Withdrawn by {by}: {reason}")),
+        ChangeRequestState::Rejected { by, reason, .. } => {
+            Some(format!("Rejected by {by}: {reason}"))
+        }
+        ChangeRequestState::Withdrawn { by, reason, .. } => {
+            Some(format!("Withdrawn by {by}: {reason}"))
+        }
         _ => None,
     }
 }
@@ -152,13 +214,23 @@ fn decided(state: &ChangeRequestState) -> Option<String> {
 fn batch_view(batch: &Batch, counts: Vec<(HostPhase, u32)>) -> BatchView {
     let bake = match &batch.state {
         BatchState::Baking { since, clock, .. } => Some(match clock {
-            BakeClock::Running { until } => BakeView { since: *since, until: Some(*until), left_ms: None },
-            BakeClock::Stopped { left_ms } => BakeView { since: *since, until: None, left_ms: Some(*left_ms) },
+            BakeClock::Running { until } => BakeView {
+                since: *since,
+                until: Some(*until),
+                left_ms: None,
+            },
+            BakeClock::Stopped { left_ms } => BakeView {
+                since: *since,
+                until: None,
+                left_ms: Some(*left_ms),
+            },
         }),
         _ => None,
     };
     let (message, ended_at) = match &batch.state {
-        BatchState::Held { message, .. } | BatchState::RollbackFailed { message } => (message.clone(), None),
+        BatchState::Held { message, .. } | BatchState::RollbackFailed { message } => {
+            (message.clone(), None)
+        }
         BatchState::Promoted { at, by } => (format!("Promoted by {by}"), Some(*at)),
         BatchState::RolledBack { at } => (String::new(), Some(*at)),
         _ => (String::new(), None),
@@ -189,33 +261,57 @@ fn batch_view(batch: &Batch, counts: Vec<(HostPhase, u32)>) -> BatchView {
 fn sentence(rollout: &Rollout) -> String {
     match &rollout.state {
         RolloutState::Draft => "Not submitted yet.".to_owned(),
-        RolloutState::AwaitingApproval => "Waits for somebody other than the requester to approve the plan.".to_owned(),
+        RolloutState::AwaitingApproval => {
+            "Waits for somebody other than the requester to approve the plan.".to_owned()
+        }
         RolloutState::Scheduled => "Ready: an operator can release the first batch.".to_owned(),
         RolloutState::Running => running(rollout),
         RolloutState::Paused { by, reason, .. } => format!("Paused by {by}: {reason}"),
         RolloutState::Succeeded { .. } => "Every batch was promoted.".to_owned(),
-        RolloutState::RollingBack { reason, .. } => format!("Hosts are being brought back to what they ran before. {reason}"),
-        RolloutState::RolledBack { reason, .. } => format!("Every touched host runs its old version again. {reason}"),
-        RolloutState::RollbackFailed { reason, .. } => format!("Some hosts could not be brought back. {reason}"),
+        RolloutState::RollingBack { reason, .. } => {
+            format!("Hosts are being brought back to what they ran before. {reason}")
+        }
+        RolloutState::RolledBack { reason, .. } => {
+            format!("Every touched host runs its old version again. {reason}")
+        }
+        RolloutState::RollbackFailed { reason, .. } => {
+            format!("Some hosts could not be brought back. {reason}")
+        }
         RolloutState::Recovered { by, evidence, .. } => format!("Recovered by {by}: {evidence}"),
         RolloutState::Aborting { reason, .. } => format!("Being stopped: {reason}"),
-        RolloutState::Aborted { reason, .. } => format!("Stopped; hosts stay as they are. {reason}"),
+        RolloutState::Aborted { reason, .. } => {
+            format!("Stopped; hosts stay as they are. {reason}")
+        }
         RolloutState::Rejected { reason, .. } => format!("Rejected: {reason}"),
         RolloutState::Withdrawn { reason, .. } => format!("Withdrawn: {reason}"),
     }
 }
 
 fn running(rollout: &Rollout) -> String {
-    let current = rollout.batches.iter().find(|batch| !matches!(batch.state, BatchState::Promoted { .. }));
-    let Some(batch) = current else { return "Running.".to_owned() };
+    let current = rollout
+        .batches
+        .iter()
+        .find(|batch| !matches!(batch.state, BatchState::Promoted { .. }));
+    let Some(batch) = current else {
+        return "Running.".to_owned();
+    };
     let (number, of) = (batch.number, rollout.batches.len());
     match &batch.state {
         BatchState::Deploying { .. } => format!("Batch {number} of {of} is being deployed."),
-        BatchState::Validating { .. } => format!("Batch {number} of {of}: hosts are asked which version they run."),
+        BatchState::Validating { .. } => {
+            format!("Batch {number} of {of}: hosts are asked which version they run.")
+        }
         BatchState::Baking { .. } => format!("Batch {number} of {of} is baking and being judged."),
-        BatchState::Gate { .. } => format!("Batch {number} of {of} waits at its gate for a decision."),
+        BatchState::Gate { .. } => {
+            format!("Batch {number} of {of} waits at its gate for a decision.")
+        }
         BatchState::Held { message, .. } => format!("Batch {number} of {of} is held. {message}"),
-        BatchState::Probing { .. } => format!("Batch {number} of {of}: hosts whose state is unknown are asked what they run."),
-        _ => format!("Batch {number} of {of} is {}.", batch.state.word().replace('_', " ")),
+        BatchState::Probing { .. } => {
+            format!("Batch {number} of {of}: hosts whose state is unknown are asked what they run.")
+        }
+        _ => format!(
+            "Batch {number} of {of} is {}.",
+            batch.state.word().replace('_', " ")
+        ),
     }
 }

@@ -43,26 +43,52 @@ struct Landed {
 impl Browser {
     /// Signs `person` in: follows the console to the identity provider, picks the person there, and comes back.
     pub async fn sign_in(console: &Url, person: &Person) -> Result<Self> {
-        let client =
-            Client::builder().cookie_store(true).redirect(redirect::Policy::none()).timeout(PATIENCE).build()?;
-        let browser = Self { client, console: console.clone(), who: person.login.clone() };
-        browser.pick(person).await.with_context(|| format!("{} could not be signed in", person.login))?;
+        let client = Client::builder()
+            .cookie_store(true)
+            .redirect(redirect::Policy::none())
+            .timeout(PATIENCE)
+            .build()?;
+        let browser = Self {
+            client,
+            console: console.clone(),
+            who: person.login.clone(),
+        };
+        browser
+            .pick(person)
+            .await
+            .with_context(|| format!("{} could not be signed in", person.login))?;
         Ok(browser)
     }
 
     async fn pick(&self, person: &Person) -> Result<()> {
-        let provider = self.go(self.console.join("/auth/login?return_to=/rollouts")?).await?;
+        let provider = self
+            .go(self.console.join("/auth/login?return_to=/rollouts")?)
+            .await?;
         let offered = Page::read(&provider.html);
         let form = offered
             .forms
             .iter()
             .find(|form| form.value("login") == Some(person.login.as_str()))
-            .ok_or_else(|| anyhow!("the sign-in page {} does not offer {}", provider.at, person.login))?;
+            .ok_or_else(|| {
+                anyhow!(
+                    "the sign-in page {} does not offer {}",
+                    provider.at,
+                    person.login
+                )
+            })?;
         let address = provider.at.join(&form.action)?;
-        let answer = self.client.post(address.clone()).header(ACCEPT, HTML).form(&form.pairs()).send().await?;
+        let answer = self
+            .client
+            .post(address.clone())
+            .header(ACCEPT, HTML)
+            .form(&form.pairs())
+            .send()
+            .await?;
         let landed = self.land(answer, address).await?;
         if landed.at.origin() != self.console.origin() || !landed.html.contains(&person.name) {
-            let said = Page::read(&landed.html).complaint().unwrap_or_else(|| title(&landed.html));
+            let said = Page::read(&landed.html)
+                .complaint()
+                .unwrap_or_else(|| title(&landed.html));
             bail!("{} answered {}: {said}", landed.at, landed.status);
         }
         Ok(())
@@ -74,7 +100,11 @@ impl Browser {
         let page = Page::read(&landed.html);
         if landed.status != StatusCode::OK {
             let said = page.complaint().unwrap_or_else(|| title(&landed.html));
-            bail!("the page {path} answered {} to {}: {said}", landed.status, self.who);
+            bail!(
+                "the page {path} answered {} to {}: {said}",
+                landed.status,
+                self.who
+            );
         }
         Ok(page)
     }
@@ -94,11 +124,17 @@ impl Browser {
             form.set(&format!("input[{name}]"), value)?;
         }
         if let Some(why) = form.refused() {
-            bail!("{} may not use the form {action} of the page {path}: {why}", self.who);
+            bail!(
+                "{} may not use the form {action} of the page {path}: {why}",
+                self.who
+            );
         }
         match self.send(path, &form).await? {
             Sent::Accepted(page) => Ok(page),
-            Sent::Refused(why) => bail!("the form {action} of the page {path} came back to {}: {why}", self.who),
+            Sent::Refused(why) => bail!(
+                "the form {action} of the page {path} came back to {}: {why}",
+                self.who
+            ),
         }
     }
 
@@ -109,20 +145,30 @@ impl Browser {
             .own(self.client.post(from.join(&form.action)?), &from)
             .header(ACCEPT, HTML)
             .form(&form.pairs());
-        let answer = request.send().await.with_context(|| format!("the form {} could not be sent", form.action))?;
+        let answer = request
+            .send()
+            .await
+            .with_context(|| format!("the form {} could not be sent", form.action))?;
         let Some(next) = location(&answer, &from)? else {
             let status = answer.status();
             let html = answer.text().await?;
-            let said = Page::read(&html).complaint().unwrap_or_else(|| title(&html));
+            let said = Page::read(&html)
+                .complaint()
+                .unwrap_or_else(|| title(&html));
             return Ok(Sent::Refused(format!("{status}: {said}")));
         };
         // A form that was refused leads back to itself on its page; one that was taken leads on.
-        if next.fragment().is_none() && next.query().is_none() && next.origin() == self.console.origin() {
+        if next.fragment().is_none()
+            && next.query().is_none()
+            && next.origin() == self.console.origin()
+        {
             return Ok(Sent::Accepted(next.path().to_owned()));
         }
         let back = self.go(next).await?;
         let said = Page::read(&back.html).complaint();
-        Ok(Sent::Refused(said.unwrap_or_else(|| format!("the page {} does not say why", back.at.path()))))
+        Ok(Sent::Refused(said.unwrap_or_else(|| {
+            format!("the page {} does not say why", back.at.path())
+        })))
     }
 
     /// Asks for the address of a form that is sent by GET, such as a preview.
@@ -134,26 +180,52 @@ impl Browser {
     }
 
     /// Reads what a page of the console reads for itself once it runs in a browser.
-    pub async fn read<T: DeserializeOwned>(&self, what: &str, arguments: &[(&str, &str)]) -> Result<T> {
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        arguments: &[(&str, &str)],
+    ) -> Result<T> {
         let address = self.console.join(&format!("/api/{what}"))?;
-        let request = self.own(self.client.post(address), &self.console).header(ACCEPT, "application/json").form(arguments);
-        let answer = request.send().await.with_context(|| format!("{what} could not be asked for"))?;
+        let request = self
+            .own(self.client.post(address), &self.console)
+            .header(ACCEPT, "application/json")
+            .form(arguments);
+        let answer = request
+            .send()
+            .await
+            .with_context(|| format!("{what} could not be asked for"))?;
         let status = answer.status();
-        let text = answer.text().await.with_context(|| format!("the answer to {what} broke off"))?;
+        let text = answer
+            .text()
+            .await
+            .with_context(|| format!("the answer to {what} broke off"))?;
         if !status.is_success() {
-            let why = serde_json::from_str::<ApiError>(&text).map_or_else(|_| excerpt(&text), |error| error.message());
+            let why = serde_json::from_str::<ApiError>(&text)
+                .map_or_else(|_| excerpt(&text), |error| error.message());
             bail!("{what} was refused to {} ({status}): {why}", self.who);
         }
-        serde_json::from_str(&text).with_context(|| format!("the answer to {what} was not understood: {}", excerpt(&text)))
+        serde_json::from_str(&text).with_context(|| {
+            format!(
+                "the answer to {what} was not understood: {}",
+                excerpt(&text)
+            )
+        })
     }
 
     /// Marks a request as started from the console's own page `from`.
     fn own(&self, request: RequestBuilder, from: &Url) -> RequestBuilder {
-        request.header(ORIGIN, self.console.origin().ascii_serialization()).header(REFERER, from.as_str())
+        request
+            .header(ORIGIN, self.console.origin().ascii_serialization())
+            .header(REFERER, from.as_str())
     }
 
     async fn go(&self, address: Url) -> Result<Landed> {
-        let answer = self.client.get(address.clone()).header(ACCEPT, HTML).send().await;
+        let answer = self
+            .client
+            .get(address.clone())
+            .header(ACCEPT, HTML)
+            .send()
+            .await;
         let answer = answer.with_context(|| format!("{address} does not answer"))?;
         self.land(answer, address).await
     }
@@ -172,7 +244,13 @@ impl Browser {
                         .await
                         .with_context(|| format!("{at} does not answer"))?;
                 }
-                None => return Ok(Landed { at, status: answer.status(), html: answer.text().await? }),
+                None => {
+                    return Ok(Landed {
+                        at,
+                        status: answer.status(),
+                        html: answer.text().await?,
+                    });
+                }
             }
         }
         bail!("{at} leads on and on")
@@ -184,19 +262,28 @@ fn location(answer: &Response, at: &Url) -> Result<Option<Url>> {
     if !answer.status().is_redirection() {
         return Ok(None);
     }
-    let next = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    let next = answer
+        .headers()
+        .get(LOCATION)
+        .and_then(|location| location.to_str().ok());
     let next = next.with_context(|| format!("{at} leads on, but does not say where to"))?;
     Ok(Some(at.join(next)?))
 }
 
 /// For pages that are no console's, such as an error of the identity provider: the little they say.
 fn title(html: &str) -> String {
-    let inner = html.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+    let inner = html
+        .split_once("<title>")
+        .and_then(|(_, rest)| rest.split_once("</title>"));
     inner.map_or_else(|| excerpt(html), |(title, _)| title.trim().to_owned())
 }
 
 fn excerpt(text: &str) -> String {
     const LONGEST: usize = 200;
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() > LONGEST { line.chars().take(LONGEST).chain(['…']).collect() } else { line }
+    if line.chars().count() > LONGEST {
+        line.chars().take(LONGEST).chain(['…']).collect()
+    } else {
+        line
+    }
 }

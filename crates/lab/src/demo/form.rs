@@ -71,8 +71,12 @@ impl Page {
     /// What the page says went wrong; `None` when it says nothing of the kind.
     pub fn complaint(&self) -> Option<String> {
         let said = |urgent: bool| {
-            let texts: Vec<_> =
-                self.notices.iter().filter(|notice| notice.urgent || !urgent).map(|notice| notice.text.as_str()).collect();
+            let texts: Vec<_> = self
+                .notices
+                .iter()
+                .filter(|notice| notice.urgent || !urgent)
+                .map(|notice| notice.text.as_str())
+                .collect();
             (!texts.is_empty()).then(|| texts.join(" "))
         };
         said(true).or_else(|| said(false))
@@ -83,10 +87,18 @@ impl Form {
     /// Types `value` into the field `name`, or chooses it where there is a choice.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let Some(field) = self.fields.iter_mut().find(|field| field.name == name) else {
-            bail!("the form {} has no field {name}; it has {}", self.action, self.names());
+            bail!(
+                "the form {} has no field {name}; it has {}",
+                self.action,
+                self.names()
+            );
         };
         if !field.choices.is_empty() && !field.choices.iter().any(|choice| choice == value) {
-            bail!("the form {} offers for {name} only {}, not {value}", self.action, field.choices.join(", "));
+            bail!(
+                "the form {} offers for {name} only {}, not {value}",
+                self.action,
+                field.choices.join(", ")
+            );
         }
         field.value = Some(value.to_owned());
         Ok(())
@@ -94,7 +106,11 @@ impl Form {
 
     /// What a field holds.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|field| field.name == name)?.value.as_deref()
+        self.fields
+            .iter()
+            .find(|field| field.name == name)?
+            .value
+            .as_deref()
     }
 
     /// Why the form cannot be sent; `None` when it can.
@@ -107,19 +123,33 @@ impl Form {
 
     /// Names and values as they are sent.
     pub fn pairs(&self) -> Vec<(&str, &str)> {
-        self.fields.iter().filter_map(|field| Some((field.name.as_str(), field.value.as_deref()?))).collect()
+        self.fields
+            .iter()
+            .filter_map(|field| Some((field.name.as_str(), field.value.as_deref()?)))
+            .collect()
     }
 
     fn names(&self) -> String {
-        self.fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>().join(", ")
+        self.fields
+            .iter()
+            .map(|field| field.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The field `name`, which several radio buttons share.
     fn field(&mut self, name: String) -> &mut Field {
-        let at = self.fields.iter().position(|field| field.name == name).unwrap_or_else(|| {
-            self.fields.push(Field { name, ..Field::default() });
-            self.fields.len() - 1
-        });
+        let at = self
+            .fields
+            .iter()
+            .position(|field| field.name == name)
+            .unwrap_or_else(|| {
+                self.fields.push(Field {
+                    name,
+                    ..Field::default()
+                });
+                self.fields.len() - 1
+            });
         &mut self.fields[at]
     }
 }
@@ -160,12 +190,24 @@ impl Reader {
                 open.text.push(' ');
             }
         }
-        let has = |word: &str| attribute(tag, "class").is_some_and(|class| class.split_whitespace().any(|one| one == word));
+        let has = |word: &str| {
+            attribute(tag, "class")
+                .is_some_and(|class| class.split_whitespace().any(|one| one == word))
+        };
         let alert = attribute(tag, "role").is_some_and(|role| role == "alert");
         if alert || has("field-error") || has("notice") {
             // One inside another is told by the outer one.
-            if !self.open.iter().any(|open| matches!(open.meaning, Meaning::Notice { .. })) {
-                self.collect(tag, Meaning::Notice { urgent: alert || has("field-error") });
+            if !self
+                .open
+                .iter()
+                .any(|open| matches!(open.meaning, Meaning::Notice { .. }))
+            {
+                self.collect(
+                    tag,
+                    Meaning::Notice {
+                        urgent: alert || has("field-error"),
+                    },
+                );
             }
         }
         if has("refused-why") {
@@ -179,7 +221,10 @@ impl Reader {
         let value = attribute(tag, "value");
         match (tag.name.as_slice(), &mut self.form) {
             (b"form", form) => {
-                *form = Some(Form { action: attribute(tag, "action").unwrap_or_default(), ..Form::default() });
+                *form = Some(Form {
+                    action: attribute(tag, "action").unwrap_or_default(),
+                    ..Form::default()
+                });
             }
             (b"input", Some(form)) => {
                 let Some(name) = name else { return };
@@ -207,7 +252,9 @@ impl Reader {
                 self.select = name;
             }
             (b"option", Some(form)) => {
-                let (Some(name), Some(value)) = (self.select.clone(), value) else { return };
+                let (Some(name), Some(value)) = (self.select.clone(), value) else {
+                    return;
+                };
                 let field = form.field(name);
                 // The first is chosen unless another one says that it is.
                 if attribute(tag, "selected").is_some() || field.choices.is_empty() {
@@ -216,8 +263,13 @@ impl Reader {
                 field.choices.push(value);
             }
             // A button with an action of its own sends the form elsewhere.
-            (b"button", Some(form)) if attribute(tag, "disabled").is_some() && attribute(tag, "formaction").is_none() => {
-                form.button = Button::Disabled("the button is disabled, and the page does not say why".to_owned());
+            (b"button", Some(form))
+                if attribute(tag, "disabled").is_some()
+                    && attribute(tag, "formaction").is_none() =>
+            {
+                form.button = Button::Disabled(
+                    "the button is disabled, and the page does not say why".to_owned(),
+                );
             }
             _ => {}
         }
@@ -233,7 +285,10 @@ impl Reader {
         for open in mem::take(&mut self.open) {
             match (open.tag == *tag, open.depth) {
                 (true, 0) => self.collected(open),
-                (true, depth) => self.open.push(Open { depth: depth - 1, ..open }),
+                (true, depth) => self.open.push(Open {
+                    depth: depth - 1,
+                    ..open
+                }),
                 (false, _) => self.open.push(open),
             }
         }
@@ -245,14 +300,24 @@ impl Reader {
     }
 
     fn collect(&mut self, tag: &StartTag<()>, meaning: Meaning) {
-        self.open.push(Open { tag: tag.name.clone(), depth: 0, text: String::new(), meaning });
+        self.open.push(Open {
+            tag: tag.name.clone(),
+            depth: 0,
+            text: String::new(),
+            meaning,
+        });
     }
 
     fn collected(&mut self, open: Open) {
         let plain = || open.text.split_whitespace().collect::<Vec<_>>().join(" ");
         match (open.meaning, &mut self.form) {
-            (Meaning::Notice { urgent }, _) => self.page.notices.push(Notice { urgent, text: plain() }),
-            (Meaning::WhyDisabled, Some(form)) if form.button != Button::Pressable => form.button = Button::Disabled(plain()),
+            (Meaning::Notice { urgent }, _) => self.page.notices.push(Notice {
+                urgent,
+                text: plain(),
+            }),
+            (Meaning::WhyDisabled, Some(form)) if form.button != Button::Pressable => {
+                form.button = Button::Disabled(plain())
+            }
             (Meaning::Typed { field }, Some(form)) => form.field(field).value = Some(open.text),
             (Meaning::WhyDisabled | Meaning::Typed { .. }, _) => {}
         }
@@ -260,7 +325,9 @@ impl Reader {
 }
 
 fn attribute(tag: &StartTag<()>, name: &str) -> Option<String> {
-    tag.attributes.get(name.as_bytes()).map(|value| String::from_utf8_lossy(value).into_owned())
+    tag.attributes
+        .get(name.as_bytes())
+        .map(|value| String::from_utf8_lossy(value).into_owned())
 }
 
 #[cfg(test)]
@@ -312,7 +379,10 @@ second</textarea>
         let page = Page::read(PAGE);
         let mut form = page.form("/api/rollout/request").unwrap().clone();
         let unknown = form.set("input[split]", "100%").unwrap_err().to_string();
-        assert!(unknown.contains("no field input[split]") && unknown.contains("input[version]"), "{unknown}");
+        assert!(
+            unknown.contains("no field input[split]") && unknown.contains("input[version]"),
+            "{unknown}"
+        );
         let choice = form.set("input[gate]", "both").unwrap_err().to_string();
         assert!(choice.contains("only automatic, manual"), "{choice}");
         assert!(page.form("/api/rollout/release").is_none());
@@ -321,7 +391,10 @@ second</textarea>
     #[test]
     fn a_disabled_button_says_why() {
         let page = Page::read(PAGE);
-        assert_eq!(page.form("/api/rollout/approve").unwrap().refused(), Some("You requested this rollout."));
+        assert_eq!(
+            page.form("/api/rollout/approve").unwrap().refused(),
+            Some("You requested this rollout.")
+        );
     }
 
     #[test]
@@ -335,12 +408,17 @@ second</textarea>
             r#"<div class="notice" role="status"><div>Calm</div></div>
             <div class="notice" role="alert"><div>This was <p class="field-error">refused</p></div></div> <p class="field-error">Give a port.</p>"#,
         );
-        assert_eq!(page.complaint().as_deref(), Some("This was refused Give a port."));
+        assert_eq!(
+            page.complaint().as_deref(),
+            Some("This was refused Give a port.")
+        );
     }
 
     #[test]
     fn scripts_are_no_forms() {
-        let page = Page::read(r#"<script>let text = "<form action='/x'><input name='a'></form>";</script><p role="alert">Unclosed"#);
+        let page = Page::read(
+            r#"<script>let text = "<form action='/x'><input name='a'></form>";</script><p role="alert">Unclosed"#,
+        );
         assert!(page.forms.is_empty());
         assert_eq!(page.complaint(), None);
     }

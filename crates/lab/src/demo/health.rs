@@ -29,11 +29,29 @@ struct Health {
 pub async fn ask(record: &Record) -> Result<Vec<Running>> {
     let client = reqwest::Client::builder().timeout(ANSWER_WITHIN).build()?;
     try_join_all(record.hosts.iter().map(async |host| {
-        let url = format!("http://{}:{}/health", host.address, record.service.health_port);
-        let answer = async { client.get(&url).send().await?.error_for_status()?.json::<Health>().await };
-        let Health { version } = answer.await.with_context(|| format!("{} does not say at {url} what it runs", host.name))?;
+        let url = format!(
+            "http://{}:{}/health",
+            host.address, record.service.health_port
+        );
+        let answer = async {
+            client
+                .get(&url)
+                .send()
+                .await?
+                .error_for_status()?
+                .json::<Health>()
+                .await
+        };
+        let Health { version } = answer
+            .await
+            .with_context(|| format!("{} does not say at {url} what it runs", host.name))?;
         let (name, environment) = (host.name.clone(), host.environment.clone());
-        Ok(Running { name, environment, address: host.address, version })
+        Ok(Running {
+            name,
+            environment,
+            address: host.address,
+            version,
+        })
     }))
     .await
 }

@@ -8,7 +8,11 @@ use crate::record::{HostRecord, Record};
 /// The hosts of `environment` in INI, in the group of the service; `None` when there is none.
 pub fn of(record: &Record, environment: &str) -> Option<String> {
     let mut text = format!("[{}]\n", record.service.slug);
-    let mut hosts = record.hosts.iter().filter(|host| host.environment == environment).peekable();
+    let mut hosts = record
+        .hosts
+        .iter()
+        .filter(|host| host.environment == environment)
+        .peekable();
     hosts.peek()?;
     for host in hosts {
         text.push_str(&line(host));
@@ -59,13 +63,37 @@ pub(super) mod tests {
             sha256: "0".repeat(64),
         };
         Record {
-            datadog: DatadogKeys { url: "http://127.0.0.1:1".into(), api_key: "a".into(), app_key: "b".into() },
-            oidc: Oidc { issuer: "http://localhost:2".into(), client_id: "slipway".into(), client_secret: "c".into(), people: Vec::new() },
-            hosts: vec![host(1, "dev", Criticality::Low), host(2, "production", Criticality::High), host(3, "production", Criticality::Normal)],
-            ssh: Ssh { private_key: "/lab/ssh/key".into(), known_hosts: "/lab/ssh/known_hosts".into() },
+            datadog: DatadogKeys {
+                url: "http://127.0.0.1:1".into(),
+                api_key: "a".into(),
+                app_key: "b".into(),
+            },
+            oidc: Oidc {
+                issuer: "http://localhost:2".into(),
+                client_id: "slipway".into(),
+                client_secret: "c".into(),
+                people: Vec::new(),
+            },
+            hosts: vec![
+                host(1, "dev", Criticality::Low),
+                host(2, "production", Criticality::High),
+                host(3, "production", Criticality::Normal),
+            ],
+            ssh: Ssh {
+                private_key: "/lab/ssh/key".into(),
+                known_hosts: "/lab/ssh/known_hosts".into(),
+            },
             artifacts_dir: "/lab/artifacts".into(),
-            artifacts: Artifacts { baseline: artifact("1.4.1"), good: artifact("1.4.2"), bad: artifact("1.5.0") },
-            service: Service { slug: "checkout".into(), install_root: None, health_port: 8480 },
+            artifacts: Artifacts {
+                baseline: artifact("1.4.1"),
+                good: artifact("1.4.2"),
+                bad: artifact("1.5.0"),
+            },
+            service: Service {
+                slug: "checkout".into(),
+                install_root: None,
+                health_port: 8480,
+            },
         }
     }
 

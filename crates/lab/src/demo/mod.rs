@@ -74,7 +74,9 @@ struct Narrator {
 
 impl Narrator {
     fn begin() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+        }
     }
 
     fn say(self, who: &str, what: &str) {
@@ -88,15 +90,21 @@ impl Narrator {
 
 /// Runs the demo until it is over, or until Ctrl-C or SIGTERM. Everything it started has ended when it returns.
 pub async fn run(arguments: Arguments) -> Result<()> {
-    let (mut interrupt, mut terminate) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let (mut interrupt, mut terminate) = (
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+    );
     let mut stage = Stage::new(arguments)?;
     let played = tokio::select! {
         played = stage.play() => played,
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
     };
-    let log = if played.is_err() { stage.log() } else { Vec::new() };
+    let log = if played.is_err() {
+        stage.log()
+    } else {
+        Vec::new()
+    };
     let ended = stage.end();
     if !log.is_empty() {
         eprintln!("\nThe end of {}:", stage.dir.join("slipway.log").display());
@@ -120,7 +128,13 @@ struct Stage {
 impl Stage {
     fn new(arguments: Arguments) -> Result<Self> {
         let dir = std::path::absolute(&arguments.dir)?;
-        Ok(Self { arguments, narrator: Narrator::begin(), dir, lab: None, slipway: None })
+        Ok(Self {
+            arguments,
+            narrator: Narrator::begin(),
+            dir,
+            lab: None,
+            slipway: None,
+        })
     }
 
     async fn play(&mut self) -> Result<()> {
@@ -135,9 +149,14 @@ impl Stage {
         let config = self.configure(&record, &address)?;
         let log = self.dir.join("slipway.log");
         self.slipway = Some(Slipway::start(&program, &config, &lab_dir, &log)?);
-        let (Some(lab), Some(slipway)) = (&mut self.lab, &mut self.slipway) else { return Ok(()) };
+        let (Some(lab), Some(slipway)) = (&mut self.lab, &mut self.slipway) else {
+            return Ok(());
+        };
         slipway.until_ready(&address).await?;
-        self.narrator.say("Slipway", &format!("is at {}", address.origin().ascii_serialization()));
+        self.narrator.say(
+            "Slipway",
+            &format!("is at {}", address.origin().ascii_serialization()),
+        );
 
         let acts = act(&self.arguments, &record, &address, &lab_dir, self.narrator);
         tokio::select! {
@@ -154,7 +173,10 @@ impl Stage {
             None => std::env::current_exe()?.with_file_name("slipway"),
         };
         if !program.is_file() {
-            bail!("there is no console at {}: build it with `make build`, or name it with --slipway", program.display());
+            bail!(
+                "there is no console at {}: build it with `make build`, or name it with --slipway",
+                program.display()
+            );
         }
         let ansible = &self.arguments.ansible_playbook;
         if ansible.components().count() > 1 && !ansible.is_file() {
@@ -172,16 +194,27 @@ impl Stage {
             0 => ports::free(Ipv4Addr::LOCALHOST, 0, "--console-port")?,
             port => port,
         };
-        Ok(Url::parse(&format!("http://{}:{port}", Ipv4Addr::LOCALHOST))?)
+        Ok(Url::parse(&format!(
+            "http://{}:{port}",
+            Ipv4Addr::LOCALHOST
+        ))?)
     }
 
     fn options(&self, console: &Url) -> Options {
-        let Arguments { hosts, keep_data, .. } = self.arguments;
+        let Arguments {
+            hosts, keep_data, ..
+        } = self.arguments;
         let dir = self.dir.join("lab");
         // What the database remembers has to stay where it is: the service's port and who signed in where.
-        let kept = if keep_data { Record::read(&dir).ok() } else { None };
+        let kept = if keep_data {
+            Record::read(&dir).ok()
+        } else {
+            None
+        };
         let health_port = kept.as_ref().map_or(0, |record| record.service.health_port);
-        let oidc_port = kept.and_then(|record| Url::parse(&record.oidc.issuer).ok()?.port()).unwrap_or(0);
+        let oidc_port = kept
+            .and_then(|record| Url::parse(&record.oidc.issuer).ok()?.port())
+            .unwrap_or(0);
         Options {
             production: hosts,
             consoles: vec![console.clone()],
@@ -202,7 +235,8 @@ impl Stage {
         if !self.arguments.keep_data {
             match fs::remove_dir_all(&data_dir) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("{} could not be removed", data_dir.display()));
+                    return Err(error)
+                        .with_context(|| format!("{} could not be removed", data_dir.display()));
                 }
                 _ => {}
             }
@@ -217,7 +251,10 @@ impl Stage {
     }
 
     fn log(&self) -> Vec<String> {
-        self.slipway.as_ref().map(|slipway| last_lines(slipway.log(), LOG_LINES)).unwrap_or_default()
+        self.slipway
+            .as_ref()
+            .map(|slipway| last_lines(slipway.log(), LOG_LINES))
+            .unwrap_or_default()
     }
 
     /// Ends the console with the playbooks under it, and the lab.
@@ -229,7 +266,13 @@ impl Stage {
 }
 
 /// What is shown once the console answers. Without `--exit` it goes on until it is ended.
-async fn act(arguments: &Arguments, record: &Record, address: &Url, lab: &Path, narrator: Narrator) -> Result<()> {
+async fn act(
+    arguments: &Arguments,
+    record: &Record,
+    address: &Url,
+    lab: &Path,
+    narrator: Narrator,
+) -> Result<()> {
     let journey = Journey::begin(record, address, narrator).await?;
     journey.import().await?;
     if arguments.serve_only {
@@ -246,7 +289,11 @@ async fn act(arguments: &Arguments, record: &Record, address: &Url, lab: &Path, 
         if arguments.json {
             println!("{}", serde_json::to_string_pretty(&report)?);
         } else {
-            print!("{}{}", report.text(), invitation(&report.console, &report.people));
+            print!(
+                "{}{}",
+                report.text(),
+                invitation(&report.console, &report.people)
+            );
         }
         report.check(record)?;
         if arguments.exit {

@@ -16,10 +16,26 @@ pub const TIME_SCALE: u64 = 8640;
 
 /// Who of the identity provider's groups holds which role; members belong to a team.
 const ROLES: [Role; 4] = [
-    Role { group: "slipway-users", role: "viewer", team: None },
-    Role { group: "slipway-operators", role: "operator", team: None },
-    Role { group: "slipway-approvers", role: "approver", team: None },
-    Role { group: "team-payments", role: "member", team: Some(TEAM) },
+    Role {
+        group: "slipway-users",
+        role: "viewer",
+        team: None,
+    },
+    Role {
+        group: "slipway-operators",
+        role: "operator",
+        team: None,
+    },
+    Role {
+        group: "slipway-approvers",
+        role: "approver",
+        team: None,
+    },
+    Role {
+        group: "team-payments",
+        role: "member",
+        team: Some(TEAM),
+    },
 ];
 
 /// The team that owns the demo service.
@@ -84,17 +100,35 @@ struct Role {
 
 /// Writes `slipway.toml` into `dir`, readable by this user only, and returns its path.
 pub fn write(dir: &Path, record: &Record, console: &Console) -> Result<PathBuf> {
-    let Record { datadog, oidc, ssh, artifacts_dir, .. } = record;
+    let Record {
+        datadog,
+        oidc,
+        ssh,
+        artifacts_dir,
+        ..
+    } = record;
     let address = &console.address;
     let settings = Settings {
-        listen: format!("{}:{}", address.host_str().unwrap_or_default(), address.port_or_known_default().unwrap_or_default()),
+        listen: format!(
+            "{}:{}",
+            address.host_str().unwrap_or_default(),
+            address.port_or_known_default().unwrap_or_default()
+        ),
         base_url: address.origin().ascii_serialization(),
         data_dir: std::path::absolute(&console.data_dir)?,
         artifacts_dir,
-        site_root: console.site.as_deref().map(std::path::absolute).transpose()?,
+        site_root: console
+            .site
+            .as_deref()
+            .map(std::path::absolute)
+            .transpose()?,
         secret_key: secret_key(&dir.join("secret-key"))?,
         time_scale: TIME_SCALE,
-        oidc: Oidc { issuer: &oidc.issuer, client_id: &oidc.client_id, client_secret: &oidc.client_secret },
+        oidc: Oidc {
+            issuer: &oidc.issuer,
+            client_id: &oidc.client_id,
+            client_secret: &oidc.client_secret,
+        },
         datadog: Datadog {
             url: &datadog.url,
             api_key: &datadog.api_key,
@@ -110,26 +144,42 @@ pub fn write(dir: &Path, record: &Record, console: &Console) -> Result<PathBuf> 
         roles: &ROLES,
     };
     let path = dir.join("slipway.toml");
-    let text = toml::to_string_pretty(&settings).context("slipway.toml could not be written down")?;
+    let text =
+        toml::to_string_pretty(&settings).context("slipway.toml could not be written down")?;
     disk::write(&path, text.as_bytes(), 0o600)?;
     Ok(path)
 }
 
 /// What somebody of these groups is, for a person: “member of payments”.
 pub fn roles(groups: &[String]) -> String {
-    let words = ROLES.iter().filter(|role| groups.iter().any(|group| group == role.group)).map(|role| match role.team {
-        Some(team) => format!("{} of {team}", role.role),
-        None => role.role.to_owned(),
-    });
+    let words = ROLES
+        .iter()
+        .filter(|role| groups.iter().any(|group| group == role.group))
+        .map(|role| match role.team {
+            Some(team) => format!("{} of {team}", role.role),
+            None => role.role.to_owned(),
+        });
     let words: Vec<String> = words.collect();
     // Everybody may look; it is worth saying only of those who may do nothing else.
-    let more: Vec<&str> = words.iter().map(String::as_str).filter(|word| *word != "viewer").collect();
-    if more.is_empty() { words.join(", ") } else { more.join(", ") }
+    let more: Vec<&str> = words
+        .iter()
+        .map(String::as_str)
+        .filter(|word| *word != "viewer")
+        .collect();
+    if more.is_empty() {
+        words.join(", ")
+    } else {
+        more.join(", ")
+    }
 }
 
 /// A bare name is looked up in `PATH`; anything else is a path.
 fn program(path: &Path) -> Result<PathBuf> {
-    Ok(if path.components().count() > 1 { std::path::absolute(path)? } else { path.to_owned() })
+    Ok(if path.components().count() > 1 {
+        std::path::absolute(path)?
+    } else {
+        path.to_owned()
+    })
 }
 
 /// 32 random bytes in base64, drawn once, so that what a kept database holds can be read again.
@@ -147,8 +197,18 @@ mod tests {
 
     #[test]
     fn roles_are_said_in_words() {
-        let of = |groups: &[&str]| roles(&groups.iter().map(|group| (*group).to_owned()).collect::<Vec<_>>());
-        assert_eq!(of(&["slipway-users", "team-payments"]), "member of payments");
+        let of = |groups: &[&str]| {
+            roles(
+                &groups
+                    .iter()
+                    .map(|group| (*group).to_owned())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(
+            of(&["slipway-users", "team-payments"]),
+            "member of payments"
+        );
         assert_eq!(of(&["slipway-users", "slipway-operators"]), "operator");
         assert_eq!(of(&["slipway-users"]), "viewer");
     }

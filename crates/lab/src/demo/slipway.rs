@@ -24,7 +24,8 @@ pub struct Slipway {
 impl Slipway {
     /// Starts `program` with `config` as a part of the lab in `lab`; what it says goes to `log`.
     pub fn start(program: &Path, config: &Path, lab: &Path, log: &Path) -> Result<Self> {
-        let output = File::create(log).with_context(|| format!("{} could not be made", log.display()))?;
+        let output =
+            File::create(log).with_context(|| format!("{} could not be made", log.display()))?;
         let mut command = Command::new(program);
         command
             .arg("--config")
@@ -37,19 +38,27 @@ impl Slipway {
         // Settings of the shell this was started from would win over the file.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if text == "DATABASE_URL" || text.starts_with("SLIPWAY_") || text.starts_with("LEPTOS_") {
+            if text == "DATABASE_URL" || text.starts_with("SLIPWAY_") || text.starts_with("LEPTOS_")
+            {
                 command.env_remove(&name);
             }
         }
         command.env(processes::MARK, lab);
-        let child = command.spawn().with_context(|| format!("{} could not be started", program.display()))?;
-        Ok(Self { child, log: log.to_owned() })
+        let child = command
+            .spawn()
+            .with_context(|| format!("{} could not be started", program.display()))?;
+        Ok(Self {
+            child,
+            log: log.to_owned(),
+        })
     }
 
     /// Returns once the console answers at `address`.
     pub async fn until_ready(&mut self, address: &Url) -> Result<()> {
         let ready = address.join("/readyz")?;
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(5))
+            .build()?;
         let answers = async {
             loop {
                 match client.get(ready.clone()).send().await {
@@ -111,8 +120,16 @@ mod tests {
     async fn a_console_that_ends_at_once_is_told_with_its_status() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
-        let mut slipway = Slipway::start(Path::new("/bin/false"), Path::new("none"), dir.path(), &log).unwrap();
-        let why = slipway.until_ready(&"http://127.0.0.1:9".parse().unwrap()).await.unwrap_err().to_string();
-        assert!(why.contains("ended by itself") && why.contains('1'), "{why}");
+        let mut slipway =
+            Slipway::start(Path::new("/bin/false"), Path::new("none"), dir.path(), &log).unwrap();
+        let why = slipway
+            .until_ready(&"http://127.0.0.1:9".parse().unwrap())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            why.contains("ended by itself") && why.contains('1'),
+            "{why}"
+        );
     }
 }

@@ -10,7 +10,8 @@ use crate::error::{Result, StoreError};
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(crate) const SNAPSHOT: &str = "BEGIN";
 /// The transaction is the only writer, so nobody else can pick the same job.
-pub(crate) const OLDEST_QUEUED: &str = "SELECT id FROM jobs WHERE stage = 'queued' ORDER BY queued_at, id LIMIT 1";
+pub(crate) const OLDEST_QUEUED: &str =
+    "SELECT id FROM jobs WHERE stage = 'queued' ORDER BY queued_at, id LIMIT 1";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 
@@ -40,19 +41,30 @@ pub(crate) async fn migration_lock(url: &str) -> Result<File> {
     let options = SqliteConnectOptions::from_str(url).map_err(StoreError::unavailable)?;
     let mut path = PathBuf::from(options.get_filename()).into_os_string();
     if path.is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
-        return Err(StoreError::Unavailable { message: "Slipway keeps its data in a file. Write “sqlite:///path/to/slipway.db”.".to_owned() });
+        return Err(StoreError::Unavailable {
+            message: "Slipway keeps its data in a file. Write “sqlite:///path/to/slipway.db”."
+                .to_owned(),
+        });
     }
     path.push(".lock");
     let path = PathBuf::from(path);
     let shown = path.display().to_string();
     let locked = tokio::task::spawn_blocking(move || {
-        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
         file.lock()?;
         Ok::<File, std::io::Error>(file)
     });
     match locked.await {
         Ok(Ok(file)) => Ok(file),
-        Ok(Err(error)) => Err(StoreError::Unavailable { message: format!("{shown} cannot be opened: {error}. Create the folder and let Slipway write to it.") }),
+        Ok(Err(error)) => Err(StoreError::Unavailable {
+            message: format!(
+                "{shown} cannot be opened: {error}. Create the folder and let Slipway write to it."
+            ),
+        }),
         Err(error) => Err(StoreError::defect(error)),
     }
 }

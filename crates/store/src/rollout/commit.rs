@@ -47,7 +47,13 @@ impl Store {
     /// Refuses with `Conflict` when the rollout moved on since it was read, or when the permit was given for another
     /// decision version; with `Reserved` when another rollout holds one of its hosts.
     pub async fn commit(&self, permit: &Permit, commit: Commit<'_>) -> Result<()> {
-        let Commit { revision, change, change_request, observed, at } = commit;
+        let Commit {
+            revision,
+            change,
+            change_request,
+            observed,
+            at,
+        } = commit;
         let rollout = &change.rollout;
         let mut tx = self.begin().await?;
         let before = before(&mut tx, rollout.id).await?;
@@ -56,7 +62,10 @@ impl Store {
         if let Some(request) = change_request {
             change_request::update(&mut tx, permit, request).await?;
         }
-        match (before.state.reserves_hosts(), rollout.state.reserves_hosts()) {
+        match (
+            before.state.reserves_hosts(),
+            rollout.state.reserves_hosts(),
+        ) {
             (false, true) => reservation::take(&mut tx, rollout.id, rollout.plan.service).await?,
             (true, false) => reservation::release(&mut tx, rollout.id).await?,
             _ => {}
@@ -68,27 +77,49 @@ impl Store {
             apply(&mut tx, rollout, before.team, effect, at).await?;
         }
         outbox::insert(&mut tx, rollout.id, &change.effects, at).await?;
-        let object = Object { kind: "rollout", id: rollout.id.to_string(), name: super::name(rollout), team: Some(before.team) };
+        let object = Object {
+            kind: "rollout",
+            id: rollout.id.to_string(),
+            name: super::name(rollout),
+            team: Some(before.team),
+        };
         audit::write(&mut tx, permit, &object, &change.notes, at).await?;
         Ok(tx.commit().await?)
     }
 }
 
 async fn before(tx: &mut Tx, id: RolloutId) -> Result<Before> {
-    let sql = Sql::new("SELECT id, state_json, revision, decision_version, team_id FROM rollouts WHERE id = $1").with(id);
+    let sql = Sql::new(
+        "SELECT id, state_json, revision, decision_version, team_id FROM rollouts WHERE id = $1",
+    )
+    .with(id);
     let before = sql.optional(&mut **tx, ROLLOUTS, |cells| {
-        Ok(Before { state: cells.document("state_json")?, revision: cells.int("revision")?, decision_version: cells.int("decision_version")?, team: cells.parse("team_id")? })
+        Ok(Before {
+            state: cells.document("state_json")?,
+            revision: cells.int("revision")?,
+            decision_version: cells.int("decision_version")?,
+            team: cells.parse("team_id")?,
+        })
     });
-    before.await?.ok_or_else(|| StoreError::not_found(format!("The rollout {id}")))
+    before
+        .await?
+        .ok_or_else(|| StoreError::not_found(format!("The rollout {id}")))
 }
 
 /// The change is of what is stored, and the permit is for it.
 fn check(permit: &Permit, rollout: &Rollout, before: &Before, revision: i64) -> Result<()> {
     let resource = permit.resource();
     if resource.kind != "rollout" || resource.id != rollout.id.to_string() {
-        return Err(StoreError::defect(format!("the permit is for {} {}, the change is of rollout {}", resource.kind, resource.id, rollout.id)));
+        return Err(StoreError::defect(format!(
+            "the permit is for {} {}, the change is of rollout {}",
+            resource.kind, resource.id, rollout.id
+        )));
     }
-    if before.revision != revision || resource.version.is_some_and(|version| version != before.decision_version) {
+    if before.revision != revision
+        || resource
+            .version
+            .is_some_and(|version| version != before.decision_version)
+    {
         return Err(moved_on(rollout));
     }
     Ok(())
@@ -103,14 +134,28 @@ async fn save(tx: &mut Tx, rollout: &Rollout, revision: i64, at: Timestamp) -> R
         "UPDATE rollouts SET state = $1, state_json = $2, decision_version = $3, revision = revision + 1, released_at = $4, failed_at = $5, changed_at = $6
          WHERE id = $7 AND revision = $8",
     );
-    let sql = sql.with(rollout.state.word()).with(document(&rollout.state)?).with(rollout.decision_version);
-    let sql = sql.with(rollout.released_at).with(rollout.failed_at).with(at).with(rollout.id).with(revision);
+    let sql = sql
+        .with(rollout.state.word())
+        .with(document(&rollout.state)?)
+        .with(rollout.decision_version);
+    let sql = sql
+        .with(rollout.released_at)
+        .with(rollout.failed_at)
+        .with(at)
+        .with(rollout.id)
+        .with(revision);
     // Between reading and writing another transaction may have come first on PostgreSQL.
     if sql.run(&mut **tx).await? == 0 {
         return Err(moved_on(rollout));
     }
     let mut sql = Sql::new(BATCHES_INSERT);
-    sql.tuples(rollout.batches.iter().map(|batch| batch_row(rollout.id, batch)).collect::<Result<Vec<_>>>()?);
+    sql.tuples(
+        rollout
+            .batches
+            .iter()
+            .map(|batch| batch_row(rollout.id, batch))
+            .collect::<Result<Vec<_>>>()?,
+    );
     sql.push(
         " ON CONFLICT (rollout_id, number) DO UPDATE SET bake_seconds = excluded.bake_seconds, state = excluded.state, state_json = excluded.state_json,
               verdict_json = excluded.verdict_json, started_at = excluded.started_at, verified_at = excluded.verified_at",
@@ -124,10 +169,18 @@ async fn save(tx: &mut Tx, rollout: &Rollout, revision: i64, at: Timestamp) -> R
     Ok(())
 }
 
-async fn apply(tx: &mut Tx, rollout: &Rollout, team: TeamId, effect: &Effect, at: Timestamp) -> Result<()> {
+async fn apply(
+    tx: &mut Tx,
+    rollout: &Rollout,
+    team: TeamId,
+    effect: &Effect,
+    at: Timestamp,
+) -> Result<()> {
     match effect {
         Effect::QueueJob(new) => job::queue(tx, rollout.id, team, new, at).await,
-        Effect::CancelJob(job) => job::cancel(tx, *job, "The rollout no longer needs it.", at).await.map(|_| ()),
+        Effect::CancelJob(job) => job::cancel(tx, *job, "The rollout no longer needs it.", at)
+            .await
+            .map(|_| ()),
         Effect::MarkHosts { marks, .. } => hosts::mark(tx, rollout.id, marks).await,
         Effect::RecordDeployment(deployment) => delivery::record(tx, team, deployment).await,
         // Written together afterwards, because their numbers are a lock shared by all writers.

@@ -25,13 +25,29 @@ pub(crate) async fn insert(tx: &mut Tx, rollout: RolloutId, plan: &Plan) -> Resu
     let rows: Vec<Vec<Arg>> = plan
         .batches
         .iter()
-        .flat_map(|batch| batch.hosts.iter().zip(0_u32..).map(move |(host, position)| (batch.number, position, host)))
+        .flat_map(|batch| {
+            batch
+                .hosts
+                .iter()
+                .zip(0_u32..)
+                .map(move |(host, position)| (batch.number, position, host))
+        })
         .map(|(batch, position, host)| {
-            vec![rollout.into(), host.id.into(), batch.into(), position.into(), host.name.as_str().into(), HostPhase::Pending.word().into(), "".into()]
+            vec![
+                rollout.into(),
+                host.id.into(),
+                batch.into(),
+                position.into(),
+                host.name.as_str().into(),
+                HostPhase::Pending.word().into(),
+                "".into(),
+            ]
         })
         .collect();
     for rows in rows.chunks(CHUNK) {
-        let mut sql = Sql::new("INSERT INTO rollout_hosts (rollout_id, host_id, batch, position, name, phase, message) VALUES ");
+        let mut sql = Sql::new(
+            "INSERT INTO rollout_hosts (rollout_id, host_id, batch, position, name, phase, message) VALUES ",
+        );
         sql.tuples(rows.iter().cloned());
         sql.run(&mut **tx).await?;
     }
@@ -41,13 +57,18 @@ pub(crate) async fn insert(tx: &mut Tx, rollout: RolloutId, plan: &Plan) -> Resu
 /// Writes what was learnt about hosts; versions that were not seen stay as they are.
 pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) -> Result<()> {
     for marks in marks.chunks(CHUNK) {
-        let mut sql = Sql::new("WITH marks (host_id, phase, version_before, version_observed, message) AS (VALUES ");
+        let mut sql = Sql::new(
+            "WITH marks (host_id, phase, version_before, version_observed, message) AS (VALUES ",
+        );
         sql.tuples(marks.iter().map(|mark| {
             vec![
                 mark.host.into(),
                 mark.phase.word().into(),
                 mark.before.as_ref().map(|version| version.as_str()).into(),
-                mark.observed.as_ref().map(|version| version.as_str()).into(),
+                mark.observed
+                    .as_ref()
+                    .map(|version| version.as_str())
+                    .into(),
                 mark.message.as_str().into(),
             ]
         }));
@@ -66,26 +87,48 @@ pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) ->
 /// Gives a new job the hosts of its batch that its kind takes, and shows them under way.
 pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, job: &NewJob) -> Result<()> {
     let mut sql = Sql::new("INSERT INTO job_hosts (job_id, host_id, phase_before) SELECT ");
-    sql.bind(job.id).push(", host_id, phase FROM rollout_hosts WHERE rollout_id = ").bind(rollout).push(" AND batch = ").bind(job.batch);
-    sql.push(" AND phase IN ").list(HostPhase::ALL.iter().filter(|phase| job.kind.takes(**phase)).map(|phase| phase.word()));
+    sql.bind(job.id)
+        .push(", host_id, phase FROM rollout_hosts WHERE rollout_id = ")
+        .bind(rollout)
+        .push(" AND batch = ")
+        .bind(job.batch);
+    sql.push(" AND phase IN ").list(
+        HostPhase::ALL
+            .iter()
+            .filter(|phase| job.kind.takes(**phase))
+            .map(|phase| phase.word()),
+    );
     sql.run(&mut **tx).await?;
     if let Some(phase) = job.kind.under_way() {
         let sql = Sql::new(
             "UPDATE rollout_hosts SET phase = $1, message = '' WHERE rollout_id = $2 AND host_id IN (SELECT host_id FROM job_hosts WHERE job_id = $3)",
         );
-        sql.with(phase.word()).with(rollout).with(job.id).run(&mut **tx).await?;
+        sql.with(phase.word())
+            .with(rollout)
+            .with(job.id)
+            .run(&mut **tx)
+            .await?;
     }
     Ok(())
 }
 
 /// Shows the hosts of a job that never touched them as they were before it was queued.
-pub(crate) async fn put_back(tx: &mut Tx, rollout: RolloutId, job: JobId, kind: JobKind) -> Result<()> {
+pub(crate) async fn put_back(
+    tx: &mut Tx,
+    rollout: RolloutId,
+    job: JobId,
+    kind: JobKind,
+) -> Result<()> {
     if let Some(phase) = kind.under_way() {
         let sql = Sql::new(
             "UPDATE rollout_hosts SET phase = before.phase_before FROM job_hosts before
              WHERE before.job_id = $1 AND before.host_id = rollout_hosts.host_id AND rollout_hosts.rollout_id = $2 AND rollout_hosts.phase = $3",
         );
-        sql.with(job).with(rollout).with(phase.word()).run(&mut **tx).await?;
+        sql.with(job)
+            .with(rollout)
+            .with(phase.word())
+            .run(&mut **tx)
+            .await?;
     }
     Ok(())
 }
@@ -106,7 +149,14 @@ fn read(cells: &Cells<'_>) -> Result<(Key, HostCell)> {
 
 impl Store {
     /// A page of a rollout's hosts in the order of their change, of one batch or of all.
-    pub async fn host_cells(&self, scope: &Scope, rollout: RolloutId, batch: Option<u32>, cursor: Option<&str>, limit: u32) -> Result<Page<HostCell>> {
+    pub async fn host_cells(
+        &self,
+        scope: &Scope,
+        rollout: RolloutId,
+        batch: Option<u32>,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<HostCell>> {
         let mut sql = Sql::new(
             "SELECT h.host_id, h.name, h.batch, h.position, h.phase, h.version_before, h.version_observed, h.message
              FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
@@ -116,18 +166,36 @@ impl Store {
             sql.push(" AND h.batch = ").bind(batch);
         }
         if let Some((batch, position)) = cursor::read::<Key>(cursor)? {
-            sql.push(" AND (h.batch, h.position) > (").bind(batch).push(", ").bind(position).push(")");
+            sql.push(" AND (h.batch, h.position) > (")
+                .bind(batch)
+                .push(", ")
+                .bind(position)
+                .push(")");
         }
-        sql.push(" ORDER BY h.batch, h.position LIMIT ").bind(cursor::fetch(limit));
+        sql.push(" ORDER BY h.batch, h.position LIMIT ")
+            .bind(cursor::fetch(limit));
         cursor::page(sql.all(self.readers(), ROLLOUT_HOSTS, read).await?, limit)
     }
 
     /// How many hosts of each batch are in which phase; only what occurs.
-    pub async fn host_counts(&self, scope: &Scope, rollout: RolloutId) -> Result<Vec<(u32, HostPhase, u32)>> {
+    pub async fn host_counts(
+        &self,
+        scope: &Scope,
+        rollout: RolloutId,
+    ) -> Result<Vec<(u32, HostPhase, u32)>> {
         let mut sql = Sql::new(
             "SELECT h.batch, h.phase, COUNT(*) AS hosts FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
         );
-        sql.bind(rollout).scope("r.team_id", scope).push(" GROUP BY h.batch, h.phase ORDER BY h.batch, h.phase");
-        sql.all(self.readers(), ROLLOUT_HOSTS, |cells| Ok((cells.count("batch")?, cells.parse("phase")?, cells.count("hosts")?))).await
+        sql.bind(rollout)
+            .scope("r.team_id", scope)
+            .push(" GROUP BY h.batch, h.phase ORDER BY h.batch, h.phase");
+        sql.all(self.readers(), ROLLOUT_HOSTS, |cells| {
+            Ok((
+                cells.count("batch")?,
+                cells.parse("phase")?,
+                cells.count("hosts")?,
+            ))
+        })
+        .await
     }
 }

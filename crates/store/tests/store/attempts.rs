@@ -23,18 +23,41 @@ on_each_database!(
 );
 
 async fn claim(world: &World, worker: &str) -> Option<Claimed> {
-    world.store().claim(&world.worker_permit(), worker, AttemptId(mint()), world.clock.now(), world.clock.now()).await.unwrap()
+    world
+        .store()
+        .claim(
+            &world.worker_permit(),
+            worker,
+            AttemptId(mint()),
+            world.clock.now(),
+            world.clock.now(),
+        )
+        .await
+        .unwrap()
 }
 
 async fn running(world: &World) -> (RolloutId, Claimed) {
     let id = world.released("1.1.0").await;
     let claimed = claim(world, "w1").await.unwrap();
-    world.store().attempt_state(&world.worker_permit(), claimed.attempt.id, claimed.attempt.fencing, AttemptState::Running, world.clock.now()).await.unwrap();
+    world
+        .store()
+        .attempt_state(
+            &world.worker_permit(),
+            claimed.attempt.id,
+            claimed.attempt.fencing,
+            AttemptState::Running,
+            world.clock.now(),
+        )
+        .await
+        .unwrap();
     (id, claimed)
 }
 
 fn report(end: JobEnd) -> JobReport {
-    JobReport { end, hosts: BTreeMap::new() }
+    JobReport {
+        end,
+        hosts: BTreeMap::new(),
+    }
 }
 
 fn is_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>) -> bool {
@@ -45,8 +68,16 @@ async fn two_workers_claim_one_job_once(db: Database) {
     let world = World::new(db, 3).await;
     world.released("1.1.0").await;
     let tasks = (0..8).map(|number| {
-        let (store, permit, now) = (world.store().clone(), world.worker_permit(), world.clock.now());
-        tokio::spawn(async move { store.claim(&permit, &format!("w{number}"), AttemptId(mint()), now, now).await })
+        let (store, permit, now) = (
+            world.store().clone(),
+            world.worker_permit(),
+            world.clock.now(),
+        );
+        tokio::spawn(async move {
+            store
+                .claim(&permit, &format!("w{number}"), AttemptId(mint()), now, now)
+                .await
+        })
     });
     let mut claimed = 0;
     for task in tasks.collect::<Vec<_>>() {
@@ -60,24 +91,110 @@ async fn late_writes_are_refused(db: Database) {
     world.released("1.1.0").await;
     let (store, permit, now) = (world.store(), world.worker_permit(), world.clock.now());
     let first = claim(&world, "w1").await.unwrap().attempt;
-    store.attempt_requeue(&permit, first.id, first.fencing, now).await.unwrap();
+    store
+        .attempt_requeue(&permit, first.id, first.fencing, now)
+        .await
+        .unwrap();
     let second = claim(&world, "w2").await.unwrap().attempt;
     assert_eq!((second.number, second.fencing), (2, first.fencing + 1));
 
     let done = report(JobEnd::Completed);
-    for (attempt, fencing) in [(first.id, first.fencing), (second.id, first.fencing), (first.id, second.fencing), (AttemptId(mint()), second.fencing)] {
-        assert!(is_conflict(&store.attempt_state(&permit, attempt, fencing, AttemptState::Running, now).await));
-        assert!(is_conflict(&store.attempt_progress(&permit, attempt, fencing, 10, &[]).await));
-        assert!(is_conflict(&store.attempt_finish(&permit, attempt, fencing, AttemptState::Succeeded, "", &done, now).await));
-        assert!(is_conflict(&store.attempt_requeue(&permit, attempt, fencing, now).await));
+    for (attempt, fencing) in [
+        (first.id, first.fencing),
+        (second.id, first.fencing),
+        (first.id, second.fencing),
+        (AttemptId(mint()), second.fencing),
+    ] {
+        assert!(is_conflict(
+            &store
+                .attempt_state(&permit, attempt, fencing, AttemptState::Running, now)
+                .await
+        ));
+        assert!(is_conflict(
+            &store
+                .attempt_progress(&permit, attempt, fencing, 10, &[])
+                .await
+        ));
+        assert!(is_conflict(
+            &store
+                .attempt_finish(
+                    &permit,
+                    attempt,
+                    fencing,
+                    AttemptState::Succeeded,
+                    "",
+                    &done,
+                    now
+                )
+                .await
+        ));
+        assert!(is_conflict(
+            &store.attempt_requeue(&permit, attempt, fencing, now).await
+        ));
         assert!(is_conflict(&store.lease_renew(attempt, fencing, now).await));
     }
-    store.lease_renew(second.id, second.fencing, now).await.unwrap();
-    store.attempt_state(&permit, second.id, second.fencing, AttemptState::Running, now).await.unwrap();
-    store.attempt_finish(&permit, second.id, second.fencing, AttemptState::Succeeded, "", &done, now).await.unwrap();
-    assert!(is_conflict(&store.attempt_finish(&permit, second.id, second.fencing, AttemptState::Failed, "", &done, now).await), "it ends once");
-    assert!(is_conflict(&store.attempt_state(&permit, second.id, second.fencing, AttemptState::Running, now).await));
-    assert_eq!(store.newest_attempt(&world.everything(), second.job).await.unwrap().unwrap().state, AttemptState::Succeeded);
+    store
+        .lease_renew(second.id, second.fencing, now)
+        .await
+        .unwrap();
+    store
+        .attempt_state(
+            &permit,
+            second.id,
+            second.fencing,
+            AttemptState::Running,
+            now,
+        )
+        .await
+        .unwrap();
+    store
+        .attempt_finish(
+            &permit,
+            second.id,
+            second.fencing,
+            AttemptState::Succeeded,
+            "",
+            &done,
+            now,
+        )
+        .await
+        .unwrap();
+    assert!(
+        is_conflict(
+            &store
+                .attempt_finish(
+                    &permit,
+                    second.id,
+                    second.fencing,
+                    AttemptState::Failed,
+                    "",
+                    &done,
+                    now
+                )
+                .await
+        ),
+        "it ends once"
+    );
+    assert!(is_conflict(
+        &store
+            .attempt_state(
+                &permit,
+                second.id,
+                second.fencing,
+                AttemptState::Running,
+                now
+            )
+            .await
+    ));
+    assert_eq!(
+        store
+            .newest_attempt(&world.everything(), second.job)
+            .await
+            .unwrap()
+            .unwrap()
+            .state,
+        AttemptState::Succeeded
+    );
 }
 
 async fn progress_is_taken_in_once(db: Database) {
@@ -85,19 +202,57 @@ async fn progress_is_taken_in_once(db: Database) {
     let (id, claimed) = running(&world).await;
     let version = world.load(id).await;
     let host = version.rollout.plan.batches[0].hosts[0].id;
-    let mark = |phase, message: &str| HostMark { host, phase, before: Some("1.0.0".parse().unwrap()), observed: None, message: message.to_owned() };
+    let mark = |phase, message: &str| HostMark {
+        host,
+        phase,
+        before: Some("1.0.0".parse().unwrap()),
+        observed: None,
+        message: message.to_owned(),
+    };
     let progress = |offset, mark| {
         let (world, attempt) = (&world, &claimed.attempt);
-        async move { world.store().attempt_progress(&world.worker_permit(), attempt.id, attempt.fencing, offset, &[mark]).await.unwrap() }
+        async move {
+            world
+                .store()
+                .attempt_progress(
+                    &world.worker_permit(),
+                    attempt.id,
+                    attempt.fencing,
+                    offset,
+                    &[mark],
+                )
+                .await
+                .unwrap()
+        }
     };
     progress(100, mark(HostPhase::Failed, "out of space")).await;
     progress(100, mark(HostPhase::Updating, "")).await;
     progress(50, mark(HostPhase::Updating, "")).await;
-    let cell = world.store().host_cells(&world.everything(), id, None, None, 1).await.unwrap().items.remove(0);
-    assert_eq!((cell.phase, cell.message.as_str(), cell.version_before.as_deref()), (HostPhase::Failed, "out of space", Some("1.0.0")));
-    assert_eq!(world.store().open_attempts("w1").await.unwrap()[0].offset, 100);
+    let cell = world
+        .store()
+        .host_cells(&world.everything(), id, None, None, 1)
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    assert_eq!(
+        (
+            cell.phase,
+            cell.message.as_str(),
+            cell.version_before.as_deref()
+        ),
+        (HostPhase::Failed, "out of space", Some("1.0.0"))
+    );
+    assert_eq!(
+        world.store().open_attempts("w1").await.unwrap()[0].offset,
+        100
+    );
     let after = world.load(id).await;
-    assert_eq!((after.revision, after.rollout.decision_version), (version.revision, version.rollout.decision_version), "hosts never move the version people decide on");
+    assert_eq!(
+        (after.revision, after.rollout.decision_version),
+        (version.revision, version.rollout.decision_version),
+        "hosts never move the version people decide on"
+    );
 }
 
 async fn a_restarted_worker_finds_its_attempts(db: Database) {
@@ -105,42 +260,158 @@ async fn a_restarted_worker_finds_its_attempts(db: Database) {
     let (id, claimed) = running(&world).await;
     let open = world.store().open_attempts("w1").await.unwrap();
     assert_eq!(open.len(), 1);
-    assert_eq!((open[0].attempt.id, open[0].attempt.state, open[0].rollout, open[0].cancel_asked), (claimed.attempt.id, AttemptState::Running, id, CancelWish::None));
+    assert_eq!(
+        (
+            open[0].attempt.id,
+            open[0].attempt.state,
+            open[0].rollout,
+            open[0].cancel_asked
+        ),
+        (
+            claimed.attempt.id,
+            AttemptState::Running,
+            id,
+            CancelWish::None
+        )
+    );
     assert!(world.store().open_attempts("w2").await.unwrap().is_empty());
-    let permit = permit(&world.omar, Action::CancelJob, Resource::new("job", claimed.job, "the deploy"));
-    world.store().job_cancel(&permit, claimed.job, "wrong version", world.clock.now()).await.unwrap();
-    assert_eq!(world.store().open_attempts("w1").await.unwrap()[0].cancel_asked, CancelWish::Asked);
+    let permit = permit(
+        &world.omar,
+        Action::CancelJob,
+        Resource::new("job", claimed.job, "the deploy"),
+    );
+    world
+        .store()
+        .job_cancel(&permit, claimed.job, "wrong version", world.clock.now())
+        .await
+        .unwrap();
+    assert_eq!(
+        world.store().open_attempts("w1").await.unwrap()[0].cancel_asked,
+        CancelWish::Asked
+    );
 }
 
 async fn a_cancelled_job_is_not_queued_again(db: Database) {
     let world = World::new(db, 3).await;
     let id = world.released("1.1.0").await;
     let claimed = claim(&world, "w1").await.unwrap();
-    let permit = permit(&world.omar, Action::CancelJob, Resource::new("job", claimed.job, "the deploy"));
-    world.store().job_cancel(&permit, claimed.job, "wrong version", world.clock.now()).await.unwrap();
-    world.store().attempt_requeue(&world.worker_permit(), claimed.attempt.id, claimed.attempt.fencing, world.clock.now()).await.unwrap();
+    let permit = permit(
+        &world.omar,
+        Action::CancelJob,
+        Resource::new("job", claimed.job, "the deploy"),
+    );
+    world
+        .store()
+        .job_cancel(&permit, claimed.job, "wrong version", world.clock.now())
+        .await
+        .unwrap();
+    world
+        .store()
+        .attempt_requeue(
+            &world.worker_permit(),
+            claimed.attempt.id,
+            claimed.attempt.fencing,
+            world.clock.now(),
+        )
+        .await
+        .unwrap();
     assert_eq!(claim(&world, "w1").await, None);
-    assert_eq!(world.store().finished_jobs(10).await.unwrap()[0].report, report(JobEnd::Cancelled));
-    assert_eq!(world.store().host_counts(&world.everything(), id).await.unwrap()[0], (1, HostPhase::Pending, 1));
+    assert_eq!(
+        world.store().finished_jobs(10).await.unwrap()[0].report,
+        report(JobEnd::Cancelled)
+    );
+    assert_eq!(
+        world
+            .store()
+            .host_counts(&world.everything(), id)
+            .await
+            .unwrap()[0],
+        (1, HostPhase::Pending, 1)
+    );
 }
 
 async fn a_job_that_could_not_start_leaves_hosts_as_they_were(db: Database) {
     let world = World::new(db, 3).await;
     let (id, claimed) = running(&world).await;
-    let end = JobEnd::CouldNotStart { message: "ansible-playbook is not installed".to_owned() };
+    let end = JobEnd::CouldNotStart {
+        message: "ansible-playbook is not installed".to_owned(),
+    };
     let attempt = claimed.attempt;
-    world.store().attempt_finish(&world.worker_permit(), attempt.id, attempt.fencing, AttemptState::Failed, "not installed", &report(end), world.clock.now()).await.unwrap();
-    assert_eq!(world.store().host_counts(&world.everything(), id).await.unwrap()[0], (1, HostPhase::Pending, 1));
+    world
+        .store()
+        .attempt_finish(
+            &world.worker_permit(),
+            attempt.id,
+            attempt.fencing,
+            AttemptState::Failed,
+            "not installed",
+            &report(end),
+            world.clock.now(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        world
+            .store()
+            .host_counts(&world.everything(), id)
+            .await
+            .unwrap()[0],
+        (1, HostPhase::Pending, 1)
+    );
     assert!(world.store().open_attempts("w1").await.unwrap().is_empty());
 }
 
 async fn an_unknown_attempt_can_be_resolved(db: Database) {
     let world = World::new(db, 3).await;
     let (_, claimed) = running(&world).await;
-    let (store, permit, attempt, now) = (world.store(), world.worker_permit(), claimed.attempt, world.clock.now());
-    let end = JobEnd::Lost { message: "its supervisor vanished".to_owned() };
-    store.attempt_finish(&permit, attempt.id, attempt.fencing, AttemptState::Unknown, "lost", &report(end), now).await.unwrap();
-    assert!(is_conflict(&store.attempt_state(&permit, attempt.id, attempt.fencing, AttemptState::Running, now).await));
-    store.attempt_state(&permit, attempt.id, attempt.fencing, AttemptState::Resolved, now).await.unwrap();
-    assert_eq!(store.job(&world.everything(), claimed.job).await.unwrap().state, AttemptState::Resolved);
+    let (store, permit, attempt, now) = (
+        world.store(),
+        world.worker_permit(),
+        claimed.attempt,
+        world.clock.now(),
+    );
+    let end = JobEnd::Lost {
+        message: "its supervisor vanished".to_owned(),
+    };
+    store
+        .attempt_finish(
+            &permit,
+            attempt.id,
+            attempt.fencing,
+            AttemptState::Unknown,
+            "lost",
+            &report(end),
+            now,
+        )
+        .await
+        .unwrap();
+    assert!(is_conflict(
+        &store
+            .attempt_state(
+                &permit,
+                attempt.id,
+                attempt.fencing,
+                AttemptState::Running,
+                now
+            )
+            .await
+    ));
+    store
+        .attempt_state(
+            &permit,
+            attempt.id,
+            attempt.fencing,
+            AttemptState::Resolved,
+            now,
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        store
+            .job(&world.everything(), claimed.job)
+            .await
+            .unwrap()
+            .state,
+        AttemptState::Resolved
+    );
 }

@@ -5,22 +5,48 @@ use policy::{Resource, SystemAction};
 use store::{AuditFilter, StoreError};
 use testkit::{Database, World, on_each_database, system};
 
-on_each_database!(events_are_append_only, events_have_no_gap_and_are_paged, events_are_of_the_team, messages_are_tried_again);
+on_each_database!(
+    events_are_append_only,
+    events_have_no_gap_and_are_paged,
+    events_are_of_the_team,
+    messages_are_tried_again
+);
 
 async fn events_are_append_only(db: Database) {
     let world = World::new(db, 3).await;
-    for sql in ["UPDATE audit_events SET reason = 'rewritten'", "DELETE FROM audit_events", "UPDATE audit_events SET actor_name = 'x' WHERE seq = 1"] {
+    for sql in [
+        "UPDATE audit_events SET reason = 'rewritten'",
+        "DELETE FROM audit_events",
+        "UPDATE audit_events SET actor_name = 'x' WHERE seq = 1",
+    ] {
         let refused = world.db.try_run(sql).await.unwrap_err();
-        assert!(refused.to_string().contains("append-only"), "{sql}: {refused}");
+        assert!(
+            refused.to_string().contains("append-only"),
+            "{sql}: {refused}"
+        );
     }
-    assert!(world.store().audit(&world.everything(), &AuditFilter::default(), None, 100).await.unwrap().items.iter().all(|event| event.reason != "rewritten"));
+    assert!(
+        world
+            .store()
+            .audit(&world.everything(), &AuditFilter::default(), None, 100)
+            .await
+            .unwrap()
+            .items
+            .iter()
+            .all(|event| event.reason != "rewritten")
+    );
 }
 
 async fn events_have_no_gap_and_are_paged(db: Database) {
     let world = World::new(db, 3).await;
     let permit = world.inventory_permit();
     let writes = (0..20).map(|number| {
-        let (store, permit, note, now) = (world.store().clone(), permit.clone(), world.note(&format!("test.{number}")), world.clock.now());
+        let (store, permit, note, now) = (
+            world.store().clone(),
+            permit.clone(),
+            world.note(&format!("test.{number}")),
+            world.clock.now(),
+        );
         tokio::spawn(async move { store.audit_write(&permit, &note, now).await })
     });
     for write in writes.collect::<Vec<_>>() {
@@ -29,10 +55,23 @@ async fn events_have_no_gap_and_are_paged(db: Database) {
     let mut cursor = None;
     let mut ids = Vec::new();
     loop {
-        let page = world.store().audit(&world.everything(), &AuditFilter::default(), cursor.as_deref(), 7).await.unwrap();
+        let page = world
+            .store()
+            .audit(
+                &world.everything(),
+                &AuditFilter::default(),
+                cursor.as_deref(),
+                7,
+            )
+            .await
+            .unwrap();
         if cursor.is_none() {
             // What is written while somebody reads does not shift their pages.
-            world.store().audit_write(&permit, &world.note("test.late"), world.clock.now()).await.unwrap();
+            world
+                .store()
+                .audit_write(&permit, &world.note("test.late"), world.clock.now())
+                .await
+                .unwrap();
         }
         ids.extend(page.items.into_iter().map(|event| event.id));
         cursor = page.next;
@@ -40,17 +79,37 @@ async fn events_have_no_gap_and_are_paged(db: Database) {
             break;
         }
     }
-    assert_eq!(i64::try_from(ids.len()).unwrap(), world.store().audit_total().await.unwrap() - 1);
-    assert!(ids.is_sorted_by(|newer, older| newer > older), "ids sort by time and number");
+    assert_eq!(
+        i64::try_from(ids.len()).unwrap(),
+        world.store().audit_total().await.unwrap() - 1
+    );
+    assert!(
+        ids.is_sorted_by(|newer, older| newer > older),
+        "ids sort by time and number"
+    );
 }
 
 async fn events_are_of_the_team(db: Database) {
     let world = World::new(db, 3).await;
     let id = world.released("1.1.0").await;
-    let filter = AuditFilter { object: Some(("rollout".to_owned(), id.to_string())) };
-    let all = world.store().audit(&world.everything(), &filter, None, 100).await.unwrap();
-    let own = world.store().audit(&world.scope_of(&world.maria), &filter, None, 100).await.unwrap();
-    let other = world.store().audit(&world.scope_of(&world.otto), &filter, None, 100).await.unwrap();
+    let filter = AuditFilter {
+        object: Some(("rollout".to_owned(), id.to_string())),
+    };
+    let all = world
+        .store()
+        .audit(&world.everything(), &filter, None, 100)
+        .await
+        .unwrap();
+    let own = world
+        .store()
+        .audit(&world.scope_of(&world.maria), &filter, None, 100)
+        .await
+        .unwrap();
+    let other = world
+        .store()
+        .audit(&world.scope_of(&world.otto), &filter, None, 100)
+        .await
+        .unwrap();
     assert_eq!((own, other.items.len()), (all, 0));
 }
 
@@ -60,16 +119,30 @@ async fn messages_are_tried_again(db: Database) {
     let (store, now) = (world.store(), world.clock.now());
     let permit = system(SystemAction::DELIVER, Resource::new("outbox", "", ""));
     let due = store.outbox_due(now, 10).await.unwrap();
-    assert_eq!(due.iter().map(|message| message.notice.kind).collect::<Vec<_>>(), [NoticeKind::Success, NoticeKind::Info]);
+    assert_eq!(
+        due.iter()
+            .map(|message| message.notice.kind)
+            .collect::<Vec<_>>(),
+        [NoticeKind::Success, NoticeKind::Info]
+    );
     assert_eq!(store.outbox_due(now, 1).await.unwrap(), due[..1]);
 
     let later = now.checked_add(SignedDuration::from_secs(30)).unwrap();
-    store.outbox_retry(&permit, due[0].id, later, "503 from the other side").await.unwrap();
+    store
+        .outbox_retry(&permit, due[0].id, later, "503 from the other side")
+        .await
+        .unwrap();
     store.outbox_done(&permit, due[1].id, now).await.unwrap();
     assert!(store.outbox_due(now, 10).await.unwrap().is_empty());
     let again = store.outbox_due(later, 10).await.unwrap();
-    assert_eq!((again.len(), again[0].id, again[0].tries), (1, due[0].id, 1));
+    assert_eq!(
+        (again.len(), again[0].id, again[0].tries),
+        (1, due[0].id, 1)
+    );
     store.outbox_done(&permit, due[0].id, later).await.unwrap();
     assert!(store.outbox_due(later, 10).await.unwrap().is_empty());
-    assert!(matches!(store.outbox_done(&permit, due[0].id, later).await, Err(StoreError::Conflict { .. })));
+    assert!(matches!(
+        store.outbox_done(&permit, due[0].id, later).await,
+        Err(StoreError::Conflict { .. })
+    ));
 }

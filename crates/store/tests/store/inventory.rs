@@ -5,75 +5,222 @@ use policy::{Action, Resource};
 use store::{Imported, StoreError};
 use testkit::{Database, World, mint, on_each_database, permit};
 
-on_each_database!(hosts_are_known_by_identity, hosts_cannot_share_a_name, groups_follow_the_inventory, a_slug_is_taken_once, a_host_page_is_stable);
+on_each_database!(
+    hosts_are_known_by_identity,
+    hosts_cannot_share_a_name,
+    groups_follow_the_inventory,
+    a_slug_is_taken_once,
+    a_host_page_is_stable
+);
 
-const NOTHING: Imported = Imported { added: 0, changed: 0, unchanged: 0 };
+const NOTHING: Imported = Imported {
+    added: 0,
+    changed: 0,
+    unchanged: 0,
+};
 
 async fn hosts_are_known_by_identity(db: Database) {
     let world = World::new(db, 6).await;
-    let (store, permit, environment) = (world.store(), world.inventory_permit(), world.environment.id);
+    let (store, permit, environment) = (
+        world.store(),
+        world.inventory_permit(),
+        world.environment.id,
+    );
     let import = |hosts| {
         let permit = permit.clone();
-        async move { store.hosts_import(&permit, environment, hosts, testkit::start()).await.unwrap() }
+        async move {
+            store
+                .hosts_import(&permit, environment, hosts, testkit::start())
+                .await
+                .unwrap()
+        }
     };
-    assert_eq!(import(&world.hosts).await, Imported { unchanged: 6, ..NOTHING });
+    assert_eq!(
+        import(&world.hosts).await,
+        Imported {
+            unchanged: 6,
+            ..NOTHING
+        }
+    );
 
     let mut hosts = world.hosts.clone();
     hosts[0].name = "db-1".parse().unwrap();
     hosts[0].id = HostId(mint());
     hosts.push(testkit::hosts(environment, 7).remove(6));
     hosts.remove(1);
-    assert_eq!(import(&hosts).await, Imported { added: 1, changed: 1, unchanged: 4 });
-    let now = store.hosts_in_group(&world.everything(), environment, "all").await.unwrap();
+    assert_eq!(
+        import(&hosts).await,
+        Imported {
+            added: 1,
+            changed: 1,
+            unchanged: 4
+        }
+    );
+    let now = store
+        .hosts_in_group(&world.everything(), environment, "all")
+        .await
+        .unwrap();
     assert_eq!(now.len(), 7, "an import never deletes");
-    let renamed = now.iter().find(|host| host.name.as_str() == "db-1").unwrap();
-    assert_eq!(renamed.id, world.hosts[0].id, "a renamed host stays the same host");
-    assert_eq!(store.environments(&world.everything()).await.unwrap()[0].hosts, 7);
-    let elsewhere = store.hosts_import(&permit, domain::id::EnvironmentId(mint()), &hosts, testkit::start()).await;
+    let renamed = now
+        .iter()
+        .find(|host| host.name.as_str() == "db-1")
+        .unwrap();
+    assert_eq!(
+        renamed.id, world.hosts[0].id,
+        "a renamed host stays the same host"
+    );
+    assert_eq!(
+        store.environments(&world.everything()).await.unwrap()[0].hosts,
+        7
+    );
+    let elsewhere = store
+        .hosts_import(
+            &permit,
+            domain::id::EnvironmentId(mint()),
+            &hosts,
+            testkit::start(),
+        )
+        .await;
     assert!(matches!(elsewhere, Err(StoreError::NotFound { .. })));
 }
 
 async fn hosts_cannot_share_a_name(db: Database) {
     let world = World::new(db, 3).await;
-    let (store, permit, environment) = (world.store(), world.inventory_permit(), world.environment.id);
+    let (store, permit, environment) = (
+        world.store(),
+        world.inventory_permit(),
+        world.environment.id,
+    );
     let mut twin = world.hosts[0].clone();
     twin.identity = "i-twin".to_owned();
     twin.id = HostId(mint());
-    for hosts in [vec![twin.clone()], vec![world.hosts[0].clone(), twin.clone()], vec![twin.clone(), twin]] {
-        let refused = store.hosts_import(&permit, environment, &hosts, testkit::start()).await.unwrap_err();
-        assert!(matches!(refused, StoreError::Duplicate { field: "inventory", .. }), "{refused}");
+    for hosts in [
+        vec![twin.clone()],
+        vec![world.hosts[0].clone(), twin.clone()],
+        vec![twin.clone(), twin],
+    ] {
+        let refused = store
+            .hosts_import(&permit, environment, &hosts, testkit::start())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                StoreError::Duplicate {
+                    field: "inventory",
+                    ..
+                }
+            ),
+            "{refused}"
+        );
     }
-    assert_eq!(store.hosts_in_group(&world.everything(), environment, "all").await.unwrap(), world.hosts);
+    assert_eq!(
+        store
+            .hosts_in_group(&world.everything(), environment, "all")
+            .await
+            .unwrap(),
+        world.hosts
+    );
 }
 
 async fn groups_follow_the_inventory(db: Database) {
     let world = World::new(db, 3).await;
     let (store, environment) = (world.store(), world.environment.id);
-    let in_group = async |group: &str| store.hosts_in_group(&world.everything(), environment, group).await.unwrap().len();
-    assert_eq!((in_group("web").await, in_group("db").await, in_group("all").await), (3, 0, 3));
+    let in_group = async |group: &str| {
+        store
+            .hosts_in_group(&world.everything(), environment, group)
+            .await
+            .unwrap()
+            .len()
+    };
+    assert_eq!(
+        (
+            in_group("web").await,
+            in_group("db").await,
+            in_group("all").await
+        ),
+        (3, 0, 3)
+    );
     let mut hosts = world.hosts.clone();
     hosts[2].groups = ["db".to_owned()].into();
-    store.hosts_import(&world.inventory_permit(), environment, &hosts, testkit::start()).await.unwrap();
-    assert_eq!((in_group("web").await, in_group("db").await, in_group("all").await), (2, 1, 3));
-    let row = store.hosts(&world.everything(), environment, None, 1).await.unwrap().items.remove(0);
-    assert_eq!((row.address.as_str(), row.groups.as_slice()), ("10.0.0.2:2222", ["web".to_owned()].as_slice()));
+    store
+        .hosts_import(
+            &world.inventory_permit(),
+            environment,
+            &hosts,
+            testkit::start(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            in_group("web").await,
+            in_group("db").await,
+            in_group("all").await
+        ),
+        (2, 1, 3)
+    );
+    let row = store
+        .hosts(&world.everything(), environment, None, 1)
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    assert_eq!(
+        (row.address.as_str(), row.groups.as_slice()),
+        ("10.0.0.2:2222", ["web".to_owned()].as_slice())
+    );
 }
 
 async fn a_slug_is_taken_once(db: Database) {
     let world = World::new(db, 3).await;
     let service = testkit::service("checkout", world.other_team.id);
-    let leave = permit(&world.omar, Action::OnboardService, Resource::new("service", service.id, &service.slug));
-    let refused = world.store().service_insert(&leave, &service, testkit::start()).await.unwrap_err();
-    assert_eq!(refused, StoreError::Duplicate { field: "slug", message: "There is already a service “checkout”. Choose another short name.".to_owned() });
+    let leave = permit(
+        &world.omar,
+        Action::OnboardService,
+        Resource::new("service", service.id, &service.slug),
+    );
+    let refused = world
+        .store()
+        .service_insert(&leave, &service, testkit::start())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused,
+        StoreError::Duplicate {
+            field: "slug",
+            message: "There is already a service “checkout”. Choose another short name.".to_owned()
+        }
+    );
     let environment = testkit::environment("production");
-    let refused = world.store().environment_insert(&world.inventory_permit(), &environment, testkit::start()).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Duplicate { field: "slug", .. }));
+    let refused = world
+        .store()
+        .environment_insert(&world.inventory_permit(), &environment, testkit::start())
+        .await
+        .unwrap_err();
+    assert!(matches!(
+        refused,
+        StoreError::Duplicate { field: "slug", .. }
+    ));
     let mut team = world.team.clone();
     team.id = domain::id::TeamId(mint());
     team.name = "Money".parse().unwrap();
-    let kept = world.store().ensure_team(&leave, &team, testkit::start()).await.unwrap();
+    let kept = world
+        .store()
+        .ensure_team(&leave, &team, testkit::start())
+        .await
+        .unwrap();
     assert_eq!(kept, world.team.id, "a team keeps its id");
-    assert_eq!(world.store().teams(&world.scope_of(&world.maria)).await.unwrap()[0].name.as_str(), "Money");
+    assert_eq!(
+        world
+            .store()
+            .teams(&world.scope_of(&world.maria))
+            .await
+            .unwrap()[0]
+            .name
+            .as_str(),
+        "Money"
+    );
 }
 
 async fn a_host_page_is_stable(db: Database) {
@@ -83,10 +230,36 @@ async fn a_host_page_is_stable(db: Database) {
     let mut early = testkit::hosts(environment, 1).remove(0);
     early.name = "aaa".parse().unwrap();
     early.identity = "i-early".to_owned();
-    store.hosts_import(&world.inventory_permit(), environment, &[early], testkit::start()).await.unwrap();
-    let second = store.hosts(&all, environment, first.next.as_deref(), 10).await.unwrap();
-    let third = store.hosts(&all, environment, second.next.as_deref(), 10).await.unwrap();
-    let names: Vec<String> = [first, second, third.clone()].into_iter().flat_map(|page| page.items).map(|host| host.name).collect();
-    assert_eq!(names, world.hosts.iter().map(|host| host.name.to_string()).collect::<Vec<_>>(), "none twice, none lost");
+    store
+        .hosts_import(
+            &world.inventory_permit(),
+            environment,
+            &[early],
+            testkit::start(),
+        )
+        .await
+        .unwrap();
+    let second = store
+        .hosts(&all, environment, first.next.as_deref(), 10)
+        .await
+        .unwrap();
+    let third = store
+        .hosts(&all, environment, second.next.as_deref(), 10)
+        .await
+        .unwrap();
+    let names: Vec<String> = [first, second, third.clone()]
+        .into_iter()
+        .flat_map(|page| page.items)
+        .map(|host| host.name)
+        .collect();
+    assert_eq!(
+        names,
+        world
+            .hosts
+            .iter()
+            .map(|host| host.name.to_string())
+            .collect::<Vec<_>>(),
+        "none twice, none lost"
+    );
     assert_eq!(third.next, None);
 }

@@ -11,28 +11,65 @@ use testkit::{Database, World, mint, on_each_database, start, system};
 on_each_database!(a_person_keeps_their_id, sessions_end, tokens_end);
 
 fn after(seconds: i64) -> Timestamp {
-    start().checked_add(SignedDuration::from_secs(seconds)).unwrap()
+    start()
+        .checked_add(SignedDuration::from_secs(seconds))
+        .unwrap()
 }
 
 async fn a_person_keeps_their_id(db: Database) {
     let store = &db.store;
-    let person = |name: &str, issuer: &str| Person { id: UserId(mint()), issuer: issuer.to_owned(), subject: "42".to_owned(), name: name.to_owned(), email: "m@example.org".to_owned() };
+    let person = |name: &str, issuer: &str| Person {
+        id: UserId(mint()),
+        issuer: issuer.to_owned(),
+        subject: "42".to_owned(),
+        name: name.to_owned(),
+        email: "m@example.org".to_owned(),
+    };
     let permit = system(SystemAction::SIGN_IN, Resource::new("person", "", ""));
-    let (maria, other) = (person("Maria", "https://one.example.org"), person("Mallory", "https://two.example.org"));
+    let (maria, other) = (
+        person("Maria", "https://one.example.org"),
+        person("Mallory", "https://two.example.org"),
+    );
     let id = store.sign_in(&permit, &maria, start()).await.unwrap();
     assert_eq!(id, maria.id);
-    assert_eq!(store.sign_in(&permit, &person("Maria Jones", "https://one.example.org"), after(60)).await.unwrap(), id);
+    assert_eq!(
+        store
+            .sign_in(
+                &permit,
+                &person("Maria Jones", "https://one.example.org"),
+                after(60)
+            )
+            .await
+            .unwrap(),
+        id
+    );
     assert_eq!(store.person(id).await.unwrap().unwrap().name, "Maria Jones");
-    assert_ne!(store.sign_in(&permit, &other, start()).await.unwrap(), id, "the same subject at another issuer is somebody else");
+    assert_ne!(
+        store.sign_in(&permit, &other, start()).await.unwrap(),
+        id,
+        "the same subject at another issuer is somebody else"
+    );
     assert_eq!(store.person(UserId(mint())).await.unwrap(), None);
 }
 
 async fn sessions_end(db: Database) {
     let store = &db.store;
-    store.session_save("a", "one", None, after(60), start()).await.unwrap();
-    store.session_save("a", "two", Some(UserId(mint())), after(90), start()).await.unwrap();
-    store.session_save("b", "three", None, after(30), start()).await.unwrap();
-    assert_eq!(store.session_load("a", after(89)).await.unwrap().as_deref(), Some("two"));
+    store
+        .session_save("a", "one", None, after(60), start())
+        .await
+        .unwrap();
+    store
+        .session_save("a", "two", Some(UserId(mint())), after(90), start())
+        .await
+        .unwrap();
+    store
+        .session_save("b", "three", None, after(30), start())
+        .await
+        .unwrap();
+    assert_eq!(
+        store.session_load("a", after(89)).await.unwrap().as_deref(),
+        Some("two")
+    );
     assert_eq!(store.session_load("a", after(90)).await.unwrap(), None);
     assert_eq!(store.sessions_expire(after(40)).await.unwrap(), 1);
     store.session_delete("a").await.unwrap();
@@ -50,11 +87,38 @@ async fn tokens_end(db: Database) {
         created_at: start(),
         expires_at: after(60),
     };
-    let permit = system(SystemAction::SIGN_IN, Resource::new("token", token.id, &token.name));
+    let permit = system(
+        SystemAction::SIGN_IN,
+        Resource::new("token", token.id, &token.name),
+    );
     world.store().token_insert(&permit, &token).await.unwrap();
-    assert_eq!(world.store().token_by_hash(&token.hash, after(59)).await.unwrap(), Some(token.clone()));
-    assert_eq!(world.store().token_by_hash(&token.hash, after(60)).await.unwrap(), None);
-    assert_eq!(world.store().token_by_hash("another", start()).await.unwrap(), None);
+    assert_eq!(
+        world
+            .store()
+            .token_by_hash(&token.hash, after(59))
+            .await
+            .unwrap(),
+        Some(token.clone())
+    );
+    assert_eq!(
+        world
+            .store()
+            .token_by_hash(&token.hash, after(60))
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        world
+            .store()
+            .token_by_hash("another", start())
+            .await
+            .unwrap(),
+        None
+    );
     world.store().token_used(token.id, start()).await.unwrap();
-    assert!(matches!(world.store().token_insert(&permit, &token).await, Err(StoreError::Conflict { .. })));
+    assert!(matches!(
+        world.store().token_insert(&permit, &token).await,
+        Err(StoreError::Conflict { .. })
+    ));
 }

@@ -1,7 +1,7 @@
 //! Line charts as SVG, drawn on the server. SVG attributes only: the content security policy forbids `style`.
 
-mod scale;
 mod path;
+mod scale;
 mod table;
 
 use domain::Timestamp;
@@ -31,7 +31,14 @@ pub fn MetricChart(
     id: String,
 ) -> impl IntoView {
     let title = format!("{} ({})", dimension_label(chart.dimension), chart.unit);
-    let values = || chart.lines.iter().flat_map(|line| &line.points).filter_map(|(_, value)| *value).filter(|value| value.is_finite());
+    let values = || {
+        chart
+            .lines
+            .iter()
+            .flat_map(|line| &line.points)
+            .filter_map(|(_, value)| *value)
+            .filter(|value| value.is_finite())
+    };
     let body = if chart.missing.is_empty() && values().next().is_some() {
         let axis = Axis::fit(values());
         let time = TimeAxis::fit(chart.from.as_millisecond(), chart.to.as_millisecond());
@@ -41,7 +48,11 @@ pub fn MetricChart(
         }
         .into_any()
     } else {
-        let why = if chart.missing.is_empty() { "Nothing was measured in this time.".to_owned() } else { chart.missing };
+        let why = if chart.missing.is_empty() {
+            "Nothing was measured in this time.".to_owned()
+        } else {
+            chart.missing
+        };
         view! { <p class="chart-missing">{Icon::Slash.draw()} {why}</p> }.into_any()
     };
     view! {
@@ -160,12 +171,32 @@ fn percent(place: f64) -> String {
 fn describe(chart: &ChartView) -> String {
     let span = |at: Timestamp| figure::second(at);
     let lines = chart.lines.iter().map(|line| {
-        let values: Vec<f64> = line.points.iter().filter_map(|(_, value)| *value).filter(|value| value.is_finite()).collect();
-        let bounds = values.iter().copied().reduce(f64::min).zip(values.iter().copied().reduce(f64::max));
+        let values: Vec<f64> = line
+            .points
+            .iter()
+            .filter_map(|(_, value)| *value)
+            .filter(|value| value.is_finite())
+            .collect();
+        let bounds = values
+            .iter()
+            .copied()
+            .reduce(f64::min)
+            .zip(values.iter().copied().reduce(f64::max));
         match bounds {
-            Some((low, high)) => format!("{}: {} to {} {}", line.name, figure::number(low), figure::number(high), chart.unit),
+            Some((low, high)) => format!(
+                "{}: {} to {} {}",
+                line.name,
+                figure::number(low),
+                figure::number(high),
+                chart.unit
+            ),
             None => format!("{}: nothing measured", line.name),
         }
     });
-    format!("From {} to {}. {}.", span(chart.from), span(chart.to), lines.collect::<Vec<_>>().join("; "))
+    format!(
+        "From {} to {}. {}.",
+        span(chart.from),
+        span(chart.to),
+        lines.collect::<Vec<_>>().join("; ")
+    )
 }

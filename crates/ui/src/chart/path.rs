@@ -3,18 +3,36 @@
 use std::fmt::Write as _;
 
 /// Path data of a line; a missing value ends a piece, and a piece of one point is drawn as a dot.
-pub fn line(points: &[(i64, Option<f64>)], x: impl Fn(i64) -> f64, y: impl Fn(f64) -> f64) -> String {
-    pieces(points.iter().map(|(at, value)| value.filter(|value| value.is_finite()).map(|value| (x(*at), y(value)))))
+pub fn line(
+    points: &[(i64, Option<f64>)],
+    x: impl Fn(i64) -> f64,
+    y: impl Fn(f64) -> f64,
+) -> String {
+    pieces(points.iter().map(|(at, value)| {
+        value
+            .filter(|value| value.is_finite())
+            .map(|value| (x(*at), y(value)))
+    }))
 }
 
 /// Path data of values at even distances, scaled to a box.
 pub fn spark(points: &[Option<f64>], width: f64, height: f64) -> String {
-    let values = || points.iter().flatten().copied().filter(|value| value.is_finite());
+    let values = || {
+        points
+            .iter()
+            .flatten()
+            .copied()
+            .filter(|value| value.is_finite())
+    };
     let low = values().fold(f64::INFINITY, f64::min);
     let range = (values().fold(f64::NEG_INFINITY, f64::max) - low).max(f64::MIN_POSITIVE);
     let step = width / (points.len().max(2) - 1) as f64;
     let place = |value: f64| height - 2.0 - (value - low) / range * (height - 4.0);
-    pieces(points.iter().enumerate().map(|(at, value)| value.filter(|value| value.is_finite()).map(|value| (at as f64 * step, place(value)))))
+    pieces(points.iter().enumerate().map(|(at, value)| {
+        value
+            .filter(|value| value.is_finite())
+            .map(|value| (at as f64 * step, place(value)))
+    }))
 }
 
 fn pieces(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
@@ -56,7 +74,10 @@ mod tests {
 
     #[test]
     fn gaps_stay_gaps() {
-        assert_eq!(draw(&[Some(1.0), Some(2.0), None, Some(3.0), Some(4.0)]), "M0.0 1.0L1.0 2.0M3.0 3.0L4.0 4.0");
+        assert_eq!(
+            draw(&[Some(1.0), Some(2.0), None, Some(3.0), Some(4.0)]),
+            "M0.0 1.0L1.0 2.0M3.0 3.0L4.0 4.0"
+        );
     }
 
     #[test]
@@ -67,13 +88,19 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_a_gap() {
-        assert_eq!(draw(&[Some(f64::NAN), Some(1.0), Some(f64::INFINITY)]), "M1.0 1.0h0");
+        assert_eq!(
+            draw(&[Some(f64::NAN), Some(1.0), Some(f64::INFINITY)]),
+            "M1.0 1.0h0"
+        );
         assert_eq!(draw(&[]), "");
     }
 
     #[test]
     fn sparks_fit_their_box() {
-        assert_eq!(spark(&[Some(0.0), Some(10.0)], 100.0, 24.0), "M0.0 22.0L100.0 2.0");
+        assert_eq!(
+            spark(&[Some(0.0), Some(10.0)], 100.0, 24.0),
+            "M0.0 22.0L100.0 2.0"
+        );
         assert!(!spark(&[Some(5.0), Some(5.0)], 100.0, 24.0).contains("NaN"));
         assert_eq!(spark(&[], 100.0, 24.0), "");
     }

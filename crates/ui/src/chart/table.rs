@@ -14,7 +14,11 @@ const ROWS: usize = 60;
 /// A folded table of a chart's values by time.
 #[component]
 pub(super) fn Numbers(chart: ChartView, title: String) -> impl IntoView {
-    let heads = chart.lines.iter().map(|line| view! { <th scope="col" class="is-number">{line.name.clone()}</th> }).collect_view();
+    let heads = chart
+        .lines
+        .iter()
+        .map(|line| view! { <th scope="col" class="is-number">{line.name.clone()}</th> })
+        .collect_view();
     let rows = rows(&chart);
     let whole = rows.len();
     let every = whole.div_ceil(ROWS).max(1);
@@ -22,7 +26,10 @@ pub(super) fn Numbers(chart: ChartView, title: String) -> impl IntoView {
         .into_iter()
         .step_by(every)
         .map(|(at, values)| {
-            let cells = values.into_iter().map(|value| view! { <td class="is-number">{figure::measure(value, "")}</td> }).collect_view();
+            let cells = values
+                .into_iter()
+                .map(|value| view! { <td class="is-number">{figure::measure(value, "")}</td> })
+                .collect_view();
             view! {
                 <tr>
                     <th scope="row">{at.strftime("%H:%M:%S").to_string()}</th>
@@ -57,9 +64,13 @@ fn rows(chart: &ChartView) -> Vec<(Timestamp, Vec<Option<f64>>)> {
     let mut rows: BTreeMap<i64, Vec<Option<f64>>> = BTreeMap::new();
     for (column, line) in chart.lines.iter().enumerate() {
         for (at, value) in &line.points {
-            let row = rows.entry(*at).or_insert_with(|| vec![None; chart.lines.len()]);
+            let row = rows
+                .entry(*at)
+                .or_insert_with(|| vec![None; chart.lines.len()]);
             row[column] = *value;
         }
     }
-    rows.into_iter().filter_map(|(at, values)| Some((Timestamp::from_millisecond(at).ok()?, values))).collect()
+    rows.into_iter()
+        .filter_map(|(at, values)| Some((Timestamp::from_millisecond(at).ok()?, values)))
+        .collect()
 }

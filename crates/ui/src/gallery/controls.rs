@@ -13,7 +13,10 @@ use crate::{
 /// What people press and fill in.
 #[component]
 pub fn Controls() -> impl IntoView {
-    let buttons = ButtonTone::ALL.iter().map(|tone| view! { <Button tone=*tone>{format!("{tone:?}")}</Button> }).collect_view();
+    let buttons = ButtonTone::ALL
+        .iter()
+        .map(|tone| view! { <Button tone=*tone>{format!("{tone:?}")}</Button> })
+        .collect_view();
     view! {
         <Section title="Buttons" id="control-buttons">
             <div class="gallery-row">{buttons}</div>

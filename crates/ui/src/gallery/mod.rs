@@ -16,11 +16,26 @@ use crate::{
 };
 
 const NAV: &[NavLink] = &[
-    NavLink { href: "/rollouts", label: "Rollouts" },
-    NavLink { href: "/services", label: "Services" },
-    NavLink { href: "/environments", label: "Environments" },
-    NavLink { href: "/delivery", label: "Delivery" },
-    NavLink { href: "/audit", label: "Audit" },
+    NavLink {
+        href: "/rollouts",
+        label: "Rollouts",
+    },
+    NavLink {
+        href: "/services",
+        label: "Services",
+    },
+    NavLink {
+        href: "/environments",
+        label: "Environments",
+    },
+    NavLink {
+        href: "/delivery",
+        label: "Delivery",
+    },
+    NavLink {
+        href: "/audit",
+        label: "Audit",
+    },
 ];
 
 /// The gallery inside a sample frame; for screenshots.
@@ -36,9 +51,19 @@ pub fn GalleryPage(#[prop(optional)] theme: Theme) -> impl IntoView {
 /// Every component in every state; goes inside the frame of the page.
 #[component]
 pub fn Gallery() -> impl IntoView {
-    let tabs = [("States", "states"), ("Pages", "pages"), ("Rollouts", "rollouts"), ("Numbers", "numbers"), ("Controls", "controls")]
-        .map(|(label, id)| Tab { label: label.to_owned(), href: format!("#{id}"), open: id == "states" })
-        .to_vec();
+    let tabs = [
+        ("States", "states"),
+        ("Pages", "pages"),
+        ("Rollouts", "rollouts"),
+        ("Numbers", "numbers"),
+        ("Controls", "controls"),
+    ]
+    .map(|(label, id)| Tab {
+        label: label.to_owned(),
+        href: format!("#{id}"),
+        open: id == "states",
+    })
+    .to_vec();
     view! {
         <PageHeader title="Components" sub=|| "Every component in every state, drawn from made-up data." />
         <Tabs label="Families of components" tabs />

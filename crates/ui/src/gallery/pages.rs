@@ -73,7 +73,13 @@ pub fn Pages() -> impl IntoView {
 
 #[component]
 fn List() -> impl IntoView {
-    let columns = vec![Column::text("Rollout"), Column::text("State"), Column::text("Batches"), Column::text("Requested by"), Column::number("Requested")];
+    let columns = vec![
+        Column::text("Rollout"),
+        Column::text("State"),
+        Column::text("Batches"),
+        Column::text("Requested by"),
+        Column::number("Requested"),
+    ];
     let rows = sample::rollouts()
         .into_iter()
         .map(|row| {
@@ -110,12 +116,33 @@ fn Messages() -> impl IntoView {
     let say = |message: &str| message.to_owned();
     let errors = [
         ApiError::Unauthenticated,
-        ApiError::Forbidden { message: say("Releasing a batch needs the role “operator” in production. Ask an administrator for the grant.") },
-        ApiError::NotFound { message: say("There is no rollout with this id. Follow a link from the list of rollouts.") },
-        ApiError::Conflict { message: say("Omar Haddad released batch 2 while you were reading. Look at the rollout again.") },
-        ApiError::Invalid { field: say("bake"), message: say("“soon” is not a length of time. Write a number and a unit, such as “48h”.") },
-        ApiError::Unavailable { message: say("The database is locked by another process. Try again in a moment.") },
-        ApiError::Internal { request_id: say("01J9-7F2C") },
+        ApiError::Forbidden {
+            message: say(
+                "Releasing a batch needs the role “operator” in production. Ask an administrator for the grant.",
+            ),
+        },
+        ApiError::NotFound {
+            message: say(
+                "There is no rollout with this id. Follow a link from the list of rollouts.",
+            ),
+        },
+        ApiError::Conflict {
+            message: say(
+                "Omar Haddad released batch 2 while you were reading. Look at the rollout again.",
+            ),
+        },
+        ApiError::Invalid {
+            field: say("bake"),
+            message: say(
+                "“soon” is not a length of time. Write a number and a unit, such as “48h”.",
+            ),
+        },
+        ApiError::Unavailable {
+            message: say("The database is locked by another process. Try again in a moment."),
+        },
+        ApiError::Internal {
+            request_id: say("01J9-7F2C"),
+        },
     ];
     view! {
         <Section title="Messages" id="page-messages">

@@ -15,7 +15,12 @@ use crate::{
 #[component]
 pub fn Rollouts() -> impl IntoView {
     let now = Signal::stored(sample::NOW);
-    let quiet = domain::verdict::Verdict { outcome: Outcome::NoData, at: sample::NOW, measurements: vec![], queries: vec![] };
+    let quiet = domain::verdict::Verdict {
+        outcome: Outcome::NoData,
+        at: sample::NOW,
+        measurements: vec![],
+        queries: vec![],
+    };
     view! {
         <Section title="Three batches, one at work" id="rollout-timeline">
             <BatchTimeline batches=sample::at_work() now />

@@ -39,8 +39,14 @@ pub fn States() -> impl IntoView {
             }
         })
         .collect_view();
-    let tags = Tone::ALL.iter().map(|tone| view! { <Tag text=format!("{tone:?}") tone=*tone /> }).collect_view();
-    let icons = Icon::ALL.iter().map(|icon| view! { <li>{icon.draw()} <span>{format!("{icon:?}")}</span></li> }).collect_view();
+    let tags = Tone::ALL
+        .iter()
+        .map(|tone| view! { <Tag text=format!("{tone:?}") tone=*tone /> })
+        .collect_view();
+    let icons = Icon::ALL
+        .iter()
+        .map(|icon| view! { <li>{icon.draw()} <span>{format!("{icon:?}")}</span></li> })
+        .collect_view();
     view! {
         <div class="gallery-columns">{nouns}</div>
         <Section title="Tones and tags" id="states-tones">

@@ -38,7 +38,11 @@ pub fn spans(line: &str) -> Vec<Span> {
             '\u{9b}' => control_sequence(&mut rest, &mut spans, &mut now),
             '\u{90}' | '\u{98}' | '\u{9d}'..='\u{9f}' => skip_string(&mut rest),
             '\t' => now.text.push('\t'),
-            '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => now.text.push('\u{fffd}'),
+            '\u{200e}'
+            | '\u{200f}'
+            | '\u{061c}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => now.text.push('\u{fffd}'),
             letter if letter.is_control() => {}
             letter => now.text.push(letter),
         }
@@ -49,7 +53,10 @@ pub fn spans(line: &str) -> Vec<Span> {
 
 fn flush(spans: &mut Vec<Span>, now: &mut Span) {
     if !now.text.is_empty() {
-        spans.push(Span { text: std::mem::take(&mut now.text), ..*now });
+        spans.push(Span {
+            text: std::mem::take(&mut now.text),
+            ..*now
+        });
     }
 }
 
@@ -96,7 +103,13 @@ fn control_sequence(rest: &mut Peekable<Chars<'_>>, spans: &mut Vec<Span>, now: 
 /// Applies the numbers of an SGR sequence to a colour and a weight.
 fn graphics(parameters: &str, (mut colour, mut bold): (Option<u8>, bool)) -> (Option<u8>, bool) {
     // A colon separates parts of one parameter (`38:5:1`); read like the semicolon it stands for.
-    let mut numbers = parameters.split([';', ':']).map(|part| if part.is_empty() { Some(0) } else { part.parse::<u16>().ok() });
+    let mut numbers = parameters.split([';', ':']).map(|part| {
+        if part.is_empty() {
+            Some(0)
+        } else {
+            part.parse::<u16>().ok()
+        }
+    });
     while let Some(number) = numbers.next() {
         match number {
             Some(0) => (colour, bold) = (None, false),
@@ -113,7 +126,9 @@ fn graphics(parameters: &str, (mut colour, mut bold): (Option<u8>, bool)) -> (Op
                     _ => None,
                 };
                 if n == 38 {
-                    colour = picked.filter(|picked| *picked < 16).map(|picked| picked as u8);
+                    colour = picked
+                        .filter(|picked| *picked < 16)
+                        .map(|picked| picked as u8);
                 }
             }
             _ => {}
@@ -150,14 +165,31 @@ mod tests {
     }
 
     fn span(text: &str, colour: Option<u8>, bold: bool) -> Span {
-        Span { text: text.to_owned(), colour, bold }
+        Span {
+            text: text.to_owned(),
+            colour,
+            bold,
+        }
     }
 
     #[test]
     fn colours_of_ansible() {
-        assert_eq!(spans("\x1b[0;32mok: [web-1]\x1b[0m"), [span("ok: [web-1]", Some(2), false)]);
-        assert_eq!(spans("a \x1b[1;31mfatal\x1b[0m b"), [span("a ", None, false), span("fatal", Some(1), true), span(" b", None, false)]);
-        assert_eq!(spans("\x1b[91mx\x1b[39my\x1b[m"), [span("x", Some(9), false), span("y", None, false)]);
+        assert_eq!(
+            spans("\x1b[0;32mok: [web-1]\x1b[0m"),
+            [span("ok: [web-1]", Some(2), false)]
+        );
+        assert_eq!(
+            spans("a \x1b[1;31mfatal\x1b[0m b"),
+            [
+                span("a ", None, false),
+                span("fatal", Some(1), true),
+                span(" b", None, false)
+            ]
+        );
+        assert_eq!(
+            spans("\x1b[91mx\x1b[39my\x1b[m"),
+            [span("x", Some(9), false), span("y", None, false)]
+        );
         assert_eq!(spans("plain"), [span("plain", None, false)]);
         assert_eq!(spans(""), []);
     }
@@ -178,7 +210,10 @@ mod tests {
         for (hostile, left) in [
             ("\x1b[2J\x1b[Hx", "x"),
             ("\x1b]0;title\x07x", "x"),
-            ("\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\", "click"),
+            (
+                "\x1b]8;;https://evil.example\x1b\\click\x1b]8;;\x1b\\",
+                "click",
+            ),
             ("\u{9d}52;c;AAAA\u{9c}x", "x"),
             ("\u{9b}31mx", "x"),
             ("\x1bPq#0\x1b\\x", "x"),
@@ -197,12 +232,17 @@ mod tests {
     fn nothing_can_hide() {
         assert_eq!(text("\x1b]0;rm -rf /"), "0;rm -rf /");
         assert_eq!(text("safe \u{202e}gpj.exe"), "safe \u{fffd}gpj.exe");
-        assert_eq!(text("<script>alert(1)</script>"), "<script>alert(1)</script>");
+        assert_eq!(
+            text("<script>alert(1)</script>"),
+            "<script>alert(1)</script>"
+        );
     }
 
     #[test]
     fn cut_off_sequences_end_quietly() {
-        for cut in ["\x1b", "\x1b[", "\x1b[3", "\x1b[31;", "\x1b(", "\u{9b}", "\x1b[ "] {
+        for cut in [
+            "\x1b", "\x1b[", "\x1b[3", "\x1b[31;", "\x1b(", "\u{9b}", "\x1b[ ",
+        ] {
             assert_eq!(text(&format!("x{cut}")), "x", "{cut:?}");
         }
         assert_eq!(text("\x1b[31\u{e4}m"), "äm");

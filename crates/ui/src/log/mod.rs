@@ -9,7 +9,10 @@ pub use ansi::{Span, spans};
 
 /// Lines of output. The page scrolls, not the log, so nothing traps the reader. `children` go below: newer [`LogRow`]s.
 #[component]
-pub fn LogView(#[prop(optional)] lines: Vec<LogLine>, #[prop(optional)] children: Option<Children>) -> impl IntoView {
+pub fn LogView(
+    #[prop(optional)] lines: Vec<LogLine>,
+    #[prop(optional)] children: Option<Children>,
+) -> impl IntoView {
     view! {
         <div class="log" role="group" aria-label="Output">
             {lines.into_iter().map(|line| view! { <LogRow line /> }).collect_view()}

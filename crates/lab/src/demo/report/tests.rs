@@ -10,7 +10,13 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_millisecond(1_767_225_600_000 + second * 1000 + 40).unwrap()
 }
 
-fn measurement(dimension: Dimension, outcome: Outcome, baseline: f64, measured: f64, limit: f64) -> Measurement {
+fn measurement(
+    dimension: Dimension,
+    outcome: Outcome,
+    baseline: f64,
+    measured: f64,
+    limit: f64,
+) -> Measurement {
     Measurement {
         dimension,
         outcome,
@@ -65,7 +71,9 @@ fn told(version: &str, before: &str, outcome: &str, batches: Vec<BatchView>) -> 
         version_observed: None,
         message: String::new(),
     };
-    let hosts: Vec<HostCell> = (1..=6).map(|number| cell(number, number.div_ceil(2))).collect();
+    let hosts: Vec<HostCell> = (1..=6)
+        .map(|number| cell(number, number.div_ceil(2)))
+        .collect();
     RolloutReport {
         id: "018f".into(),
         version: version.into(),
@@ -82,16 +90,30 @@ fn told(version: &str, before: &str, outcome: &str, batches: Vec<BatchView>) -> 
 }
 
 fn report() -> Report {
-    let good = (1..=3).map(|number| shown(number, "promoted", Some(Outcome::Pass), 24)).collect();
-    let bad = vec![shown(1, "rolled_back", Some(Outcome::Fail), 9), shown(2, "pending", None, 0), shown(3, "pending", None, 0)];
+    let good = (1..=3)
+        .map(|number| shown(number, "promoted", Some(Outcome::Pass), 24))
+        .collect();
+    let bad = vec![
+        shown(1, "rolled_back", Some(Outcome::Fail), 9),
+        shown(2, "pending", None, 0),
+        shown(3, "pending", None, 0),
+    ];
     let hosts = record().hosts.into_iter().map(|host| Running {
-        version: if host.environment == "production" { "1.4.2" } else { "1.4.1" }.into(),
+        version: if host.environment == "production" {
+            "1.4.2"
+        } else {
+            "1.4.1"
+        }
+        .into(),
         name: host.name,
         environment: host.environment,
         address: host.address,
     });
     Report {
-        rollouts: vec![told("1.4.2", "1.4.1", "succeeded", good), told("1.5.0", "1.4.2", "rolled_back", bad)],
+        rollouts: vec![
+            told("1.4.2", "1.4.1", "succeeded", good),
+            told("1.5.0", "1.4.2", "rolled_back", bad),
+        ],
         rollback_seconds: Some(4.0),
         deployments: 2,
         failed_deployments: 1,
@@ -99,7 +121,11 @@ fn report() -> Report {
         hosts: hosts.collect(),
         seconds: 131.0,
         console: "http://127.0.0.1:8400".into(),
-        people: vec![PersonReport { login: "omar".into(), name: "Omar Haddad".into(), role: "operator".into() }],
+        people: vec![PersonReport {
+            login: "omar".into(),
+            name: "Omar Haddad".into(),
+            role: "operator".into(),
+        }],
         service: "checkout".into(),
     }
 }
@@ -134,7 +160,10 @@ checkout 1.4.2 → 1.5.0 in production: rolled back by itself after 78.2 s
   console     http://127.0.0.1:8400
   sign in as  omar    Omar Haddad     operator
 ";
-    assert_eq!(invitation("http://127.0.0.1:8400", &report().people), expected);
+    assert_eq!(
+        invitation("http://127.0.0.1:8400", &report().people),
+        expected
+    );
 }
 
 #[test]
@@ -147,7 +176,14 @@ fn a_program_reads_the_same_as_json() {
     assert_eq!(json["rollouts"][0]["batches"][1]["seconds"], 24.0);
     assert_eq!(json["rollouts"][1]["outcome"], "rolled_back");
     assert!(json["rollouts"][1]["batches"][2]["verdict"].is_null());
-    assert_eq!((&json["rollback_seconds"], &json["deployments"], &json["audit_events"]), (&4.0.into(), &2.into(), &57.into()));
+    assert_eq!(
+        (
+            &json["rollback_seconds"],
+            &json["deployments"],
+            &json["audit_events"]
+        ),
+        (&4.0.into(), &2.into(), &57.into())
+    );
     assert_eq!(json["hosts"][1]["version"], "1.4.2");
 }
 
@@ -161,9 +197,18 @@ fn only_what_was_to_be_shown_counts() {
         report.check(&record).unwrap_err().to_string()
     };
     assert!(refused(|report| report.rollouts.truncate(1)).contains("not two"));
-    assert!(refused(|report| report.rollouts[0].batches[2].state = "gate".into()).contains("batch 3 of 1.4.2 is gate"));
-    assert!(refused(|report| report.rollouts[1].batches[0].verdict = None).contains("no batch of 1.5.0"));
-    assert!(refused(|report| report.hosts[2].version = "1.5.0".into()).contains("production-3 runs 1.5.0, not 1.4.2"));
+    assert!(
+        refused(|report| report.rollouts[0].batches[2].state = "gate".into())
+            .contains("batch 3 of 1.4.2 is gate")
+    );
+    assert!(
+        refused(|report| report.rollouts[1].batches[0].verdict = None)
+            .contains("no batch of 1.5.0")
+    );
+    assert!(
+        refused(|report| report.hosts[2].version = "1.5.0".into())
+            .contains("production-3 runs 1.5.0, not 1.4.2")
+    );
 }
 
 #[test]

@@ -91,6 +91,8 @@ pub mod ssr {
     /// The refused form the session holds, which forgets it: a reload shows the page fresh.
     pub async fn take_refusal() -> Option<Refusal> {
         let session = leptos_axum::extract::<Session>().await.ok()?;
+        // Removing counts as a change even when nothing is there, and would write the session with every page.
+        session.get_value(KEY).await.ok().flatten()?;
         session.remove::<Refusal>(KEY).await.ok().flatten()
     }
 

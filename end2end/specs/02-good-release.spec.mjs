@@ -20,6 +20,7 @@ test('a good release goes out in three batches, once somebody else approved it',
       environment: 'Production',
       artifact: good,
       split: '33/33/34%',
+      bake: '48h',
       reason,
     });
     await omar.getByRole('button', { name: 'Preview' }).click();

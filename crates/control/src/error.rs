@@ -51,7 +51,9 @@ impl Error {
                 ApiError::Conflict { message }
             }
             Self::Store(StoreError::NotFound { .. }) => ApiError::NotFound { message },
-            Self::Store(StoreError::Duplicate { field, message }) => ApiError::Invalid {
+            Self::Store(
+                StoreError::Duplicate { field, message } | StoreError::Invalid { field, message },
+            ) => ApiError::Invalid {
                 field: field.to_string(),
                 message,
             },

@@ -241,7 +241,7 @@ impl LineIndex {
                 if *byte == b'\n' {
                     self.lines += 1;
                     self.offset = at + index as u64 + 1;
-                    if self.lines % STRIDE == 0 {
+                    if self.lines.is_multiple_of(STRIDE) {
                         self.starts.push(self.offset);
                     }
                 }

@@ -367,7 +367,10 @@ fn a_run_whose_supervisor_was_killed_is_lost_and_ended() {
         (attempt.inspect() == Found::Lost).then_some(())
     });
     assert!(processes.iter().all(|process| !process.alive()));
-    assert_eq!(attempt.inspect(), Found::Lost);
+    // A process that another test is starting holds a copy of every lock of this one until it becomes its program.
+    until("the same answer again", || {
+        (attempt.inspect() == Found::Lost).then_some(())
+    });
     assert!(matches!(attempt.launch(), Err(LaunchError::BegunBefore(_))));
 }
 

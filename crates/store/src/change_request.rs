@@ -37,13 +37,11 @@ pub(crate) async fn of_rollout(tx: &mut Tx, rollout: RolloutId) -> Result<Option
 pub(crate) async fn insert(tx: &mut Tx, request: &ChangeRequest) -> Result<()> {
     let sql = Sql::new(
         "INSERT INTO change_requests (id, rollout_id, digest, reason, requested_by, requested_by_name, state, state_json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    );
-    let sql = sql
+    )
         .with(request.id)
         .with(request.rollout)
         .with(request.digest.as_str())
-        .with(request.reason.as_str());
-    let sql = sql
+        .with(request.reason.as_str())
         .with(request.requested_by)
         .with(request.requested_by_name.as_str())
         .with(request.state.word())
@@ -59,8 +57,7 @@ pub(crate) async fn update(tx: &mut Tx, permit: &Permit, request: &ChangeRequest
         "UPDATE change_requests SET state = $1, state_json = $2,
              approved_by = CASE WHEN state = 'submitted' AND $1 = 'approved' THEN $3 ELSE approved_by END
          WHERE id = $4 AND rollout_id = $5",
-    );
-    let sql = sql
+    )
         .with(request.state.word())
         .with(document(&request.state)?)
         .with(permit.actor().person())

@@ -19,14 +19,12 @@ pub(crate) async fn record(tx: &mut Tx, team: TeamId, deployment: &Deployment) -
         "INSERT INTO deployments (id, rollout_id, service_id, environment_id, team_id, version, outcome, started_at, finished_at, failed_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
          ON CONFLICT (rollout_id) DO UPDATE SET outcome = excluded.outcome, finished_at = excluded.finished_at, failed_at = excluded.failed_at",
-    );
-    let sql = sql
+    )
         .with(deployment.id)
         .with(deployment.rollout)
         .with(deployment.service)
         .with(deployment.environment)
-        .with(team);
-    let sql = sql
+        .with(team)
         .with(deployment.version.as_str())
         .with(deployment.outcome.word());
     sql.with(deployment.started_at)

@@ -52,12 +52,10 @@ impl Store {
         let mut tx = self.begin().await?;
         let sql = Sql::new(
             "INSERT INTO environments (id, slug, name, purpose, approval, host_count, created_at) VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (slug) DO NOTHING",
-        );
-        let sql = sql
+        )
             .with(environment.id)
             .with(environment.slug.as_str())
-            .with(environment.name.as_str());
-        let sql = sql
+            .with(environment.name.as_str())
             .with(environment.purpose.word())
             .with(environment.approval.word())
             .with(now);

@@ -235,6 +235,10 @@ async fn upsert(tx: &mut Tx, hosts: &[Host], now: Timestamp) -> Result<()> {
             ]
         }));
     }
+    // Names may have changed places among these hosts; an id is a name nobody has.
+    let mut sql = Sql::new("UPDATE hosts SET name = id WHERE id IN ");
+    sql.list(hosts.iter().map(|host| host.id));
+    sql.run(&mut **tx).await?;
     let mut sql = Sql::new(
         "INSERT INTO hosts (id, environment_id, identity, name, criticality, failure_domain, groups_json, variables_json, created_at, changed_at) VALUES ",
     );

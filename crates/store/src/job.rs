@@ -52,8 +52,7 @@ pub(crate) async fn queue(
     let sql = Sql::new(
         "INSERT INTO jobs (id, rollout_id, team_id, batch, kind, stage, state, fencing, queued_at, cancel_reason, message)
          VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, $7, '', '')",
-    );
-    let sql = sql
+    )
         .with(new.id)
         .with(rollout)
         .with(team)
@@ -112,8 +111,7 @@ pub(crate) async fn end_queued(tx: &mut Tx, job: JobId, at: Timestamp) -> Result
     };
     let sql = Sql::new(
         "UPDATE jobs SET stage = 'finished', state = $1, ended_at = $2, message = cancel_reason, report_json = $3 WHERE id = $4 RETURNING id, rollout_id, kind",
-    );
-    let sql = sql
+    )
         .with(AttemptState::Cancelled.word())
         .with(at)
         .with(document(&report)?)

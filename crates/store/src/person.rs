@@ -48,8 +48,7 @@ impl Store {
             "INSERT INTO people (id, issuer, subject, name, email, created_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6)
              ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, email = excluded.email, seen_at = excluded.seen_at
              RETURNING id",
-        );
-        let sql = sql
+        )
             .with(person.id)
             .with(person.issuer.as_str())
             .with(person.subject.as_str())

@@ -1,25 +1,20 @@
 //! Rollouts: made, read, listed. How they change is in `rollout::commit`.
 
+mod batches;
 mod commit;
 pub(crate) mod hosts;
 
 pub use commit::Commit;
 
-use std::collections::BTreeMap;
-
 use domain::{
     Timestamp,
     audit::AuditNote,
-    batch::Batch,
     change_request::ChangeRequest,
     id::{EnvironmentId, RolloutId, ServiceId, TeamId},
     rollout::Rollout,
 };
 use policy::{Permit, Scope};
-use view::{
-    page::Page,
-    rollout::{BatchDot, RolloutRow},
-};
+use view::{page::Page, rollout::RolloutRow};
 
 use crate::{
     Store,
@@ -27,12 +22,10 @@ use crate::{
     cells::{Cells, document},
     change_request, cursor,
     error::{Result, StoreError},
-    sql::{Arg, Source, Sql, source},
+    sql::{Source, Sql, source},
 };
 
 pub(crate) const ROLLOUTS: Source = source("rollouts", "id");
-const BATCHES: Source = source("batches", "rollout_id");
-const BATCHES_INSERT: &str = "INSERT INTO batches (rollout_id, number, host_count, bake_seconds, state, state_json, verdict_json, started_at, verified_at) VALUES ";
 
 /// A rollout to be made, in the state it starts in.
 #[derive(Debug, Clone, Copy)]
@@ -91,21 +84,6 @@ fn read(cells: &Cells<'_>) -> Result<Loaded> {
     })
 }
 
-fn read_batch(cells: &Cells<'_>) -> Result<Batch> {
-    let seconds = cells.int("bake_seconds")?;
-    Ok(Batch {
-        number: cells.count("number")?,
-        host_count: cells.count("host_count")?,
-        bake_seconds: seconds
-            .try_into()
-            .map_err(|error| cells.corrupt("bake_seconds", error))?,
-        state: cells.document("state_json")?,
-        verdict: cells.maybe_document("verdict_json")?,
-        started_at: cells.maybe_time("started_at")?,
-        verified_at: cells.maybe_time("verified_at")?,
-    })
-}
-
 type Key = (i64, RolloutId);
 
 fn read_row(cells: &Cells<'_>) -> Result<(Key, RolloutRow)> {
@@ -120,22 +98,6 @@ fn read_row(cells: &Cells<'_>) -> Result<(Key, RolloutRow)> {
         batches: Vec::new(),
     };
     Ok(((row.created_at.as_millisecond(), row.id), row))
-}
-
-/// A batch as [`BATCHES_INSERT`] takes it.
-fn batch_row(rollout: RolloutId, batch: &Batch) -> Result<Vec<Arg>> {
-    let verdict = batch.verdict.as_ref().map(document).transpose()?;
-    Ok(vec![
-        rollout.into(),
-        batch.number.into(),
-        batch.host_count.into(),
-        i64::try_from(batch.bake_seconds).unwrap_or(i64::MAX).into(),
-        batch.state.word().into(),
-        document(&batch.state)?.into(),
-        verdict.into(),
-        batch.started_at.into(),
-        batch.verified_at.into(),
-    ])
 }
 
 /// “checkout 1.4.2 to production”.
@@ -161,28 +123,24 @@ impl Store {
             idempotency_key,
         } = new;
         let mut tx = self.begin().await?;
+        let plan = &rollout.plan;
         let sql = Sql::new(
             "INSERT INTO rollouts (id, service_id, environment_id, team_id, version, digest, requested_by, requested_by_name, state, state_json,
                  decision_version, revision, released_at, failed_at, created_at, changed_at, idempotency_key, plan_json)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $14, $15, $16)
              ON CONFLICT (requested_by, idempotency_key) DO NOTHING",
-        );
-        let plan = &rollout.plan;
-        let sql = sql
+        )
             .with(rollout.id)
             .with(plan.service)
             .with(plan.environment)
             .with(team)
-            .with(plan.release.version.as_str());
-        let sql = sql
+            .with(plan.release.version.as_str())
             .with(rollout.digest.as_str())
             .with(rollout.requested_by)
-            .with(requested_by_name);
-        let sql = sql
+            .with(requested_by_name)
             .with(rollout.state.word())
             .with(document(&rollout.state)?)
-            .with(rollout.decision_version);
-        let sql = sql
+            .with(rollout.decision_version)
             .with(rollout.released_at)
             .with(rollout.failed_at)
             .with(created_at)
@@ -199,15 +157,7 @@ impl Store {
                 .await?;
             return first.ok_or_else(|| StoreError::conflict("The rollout"));
         }
-        let mut sql = Sql::new(BATCHES_INSERT);
-        sql.tuples(
-            rollout
-                .batches
-                .iter()
-                .map(|batch| batch_row(rollout.id, batch))
-                .collect::<Result<Vec<_>>>()?,
-        );
-        sql.run(&mut *tx).await?;
+        batches::save(&mut tx, rollout.id, &rollout.batches).await?;
         hosts::insert(&mut tx, rollout.id, plan).await?;
         if let Some(request) = change_request {
             change_request::insert(&mut tx, request).await?;
@@ -231,9 +181,7 @@ impl Store {
         let loaded = sql.optional(&mut *tx, ROLLOUTS, read).await?;
         let mut loaded =
             loaded.ok_or_else(|| StoreError::not_found(format!("The rollout {id}")))?;
-        let sql = Sql::new("SELECT b.* FROM batches b WHERE b.rollout_id = $1 ORDER BY b.number")
-            .with(id);
-        loaded.rollout.batches = sql.all(&mut *tx, BATCHES, read_batch).await?;
+        loaded.rollout.batches = batches::of_rollout(&mut tx, id).await?;
         loaded.change_request = change_request::of_rollout(&mut tx, id).await?;
         tx.commit().await?;
         Ok(loaded)
@@ -271,28 +219,7 @@ impl Store {
         sql.push(" ORDER BY r.created_at DESC, r.id DESC LIMIT ")
             .bind(cursor::fetch(limit));
         let mut page = cursor::page(sql.all(self.readers(), ROLLOUTS, read_row).await?, limit)?;
-        let mut sql = Sql::new(
-            "SELECT rollout_id, number, state, host_count FROM batches WHERE rollout_id IN ",
-        );
-        sql.list(page.items.iter().map(|row| row.id))
-            .push(" ORDER BY rollout_id, number");
-        let dots = sql.all(self.readers(), BATCHES, |cells| {
-            Ok((
-                cells.parse::<RolloutId>("rollout_id")?,
-                BatchDot {
-                    number: cells.count("number")?,
-                    state: cells.text("state")?,
-                    hosts: cells.count("host_count")?,
-                },
-            ))
-        });
-        let mut batches: BTreeMap<RolloutId, Vec<BatchDot>> = BTreeMap::new();
-        for (rollout, dot) in dots.await? {
-            batches.entry(rollout).or_default().push(dot);
-        }
-        for row in &mut page.items {
-            row.batches = batches.remove(&row.id).unwrap_or_default();
-        }
+        batches::add_dots(self.readers(), &mut page.items).await?;
         Ok(page)
     }
 

@@ -58,14 +58,12 @@ impl Store {
         let sql = Sql::new(
             "INSERT INTO services (id, team_id, slug, name, description, repository, installation, telemetry, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (slug) DO NOTHING",
-        );
-        let sql = sql
+        )
             .with(service.id)
             .with(service.team)
             .with(service.slug.as_str())
             .with(service.name.as_str())
-            .with(service.description.as_str());
-        let sql = sql
+            .with(service.description.as_str())
             .with(service.repository.as_str())
             .with(document(&service.installation)?)
             .with(document(&service.telemetry)?)

@@ -48,8 +48,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let sql = Sql::new(
             "INSERT INTO tokens (id, hash, user_id, name, grants_json, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        );
-        let sql = sql
+        )
             .with(token.id)
             .with(token.hash.as_str())
             .with(token.user)

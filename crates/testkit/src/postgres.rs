@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
 use store::Store;
@@ -30,8 +30,8 @@ const TEMPLATE: &str = "slipway_template";
 
 struct Cluster {
     folder: PathBuf,
-    /// Closes when this process ends, and the cluster with it.
-    _alive: ChildStdin,
+    /// Ends the cluster when its standard input closes, which happens when this process ends.
+    _keeper: Child,
 }
 
 impl Cluster {
@@ -51,12 +51,11 @@ impl Cluster {
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        let mut child = command
+        let mut keeper = command
             .spawn()
             .expect("sh (and as root runuser) can be started");
-        let alive = child.stdin.take().expect("a piped standard input");
         let mut folder = String::new();
-        BufReader::new(child.stdout.take().expect("a piped standard output"))
+        BufReader::new(keeper.stdout.take().expect("a piped standard output"))
             .read_line(&mut folder)
             .expect("a line of text");
         assert!(
@@ -65,7 +64,7 @@ impl Cluster {
         );
         Self {
             folder: PathBuf::from(folder.trim()),
-            _alive: alive,
+            _keeper: keeper,
         }
     }
 

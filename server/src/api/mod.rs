@@ -1,5 +1,6 @@
 //! The REST API, version 1: a contract of its own, so that pages may change without it.
 
+mod convert;
 mod problem;
 mod routes;
 pub mod shape;

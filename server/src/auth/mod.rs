@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+mod claims;
 mod notice;
 mod provider;
 mod return_to;
@@ -231,11 +232,13 @@ fn refused(why: &ProviderError) -> Response {
     )
 }
 
-async fn logout(session: Session) -> Response {
-    match session.flush().await {
-        Ok(()) => Redirect::to("/auth/signed-out").into_response(),
-        Err(why) => unavailable(&why),
+async fn logout(session: Session, cookies: CookieJar) -> Response {
+    if let Err(why) = session.flush().await {
+        return unavailable(&why);
     }
+    // The session layer clears the cookie without Secure, which browsers ignore for a __Host- cookie.
+    let cookies = cookies.remove(Cookie::build(session::COOKIE).path("/").secure(true));
+    (cookies, Redirect::to("/auth/signed-out")).into_response()
 }
 
 async fn signed_out() -> Response {

@@ -3,104 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use openidconnect::{
-    AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AuthType, AuthorizationCode,
-    ClaimsVerificationError, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce,
-    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl,
-    Scope, SignatureVerificationError, StandardErrorResponse, StandardTokenResponse,
-    TokenResponse as _, UserInfoClaims,
-    core::{
-        CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType,
-        CoreClientAuthMethod, CoreErrorResponseType, CoreGenderClaim, CoreGrantType,
-        CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
-        CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreRevocableToken,
-        CoreRevocationErrorResponse, CoreSubjectIdentifierType, CoreTokenIntrospectionResponse,
-        CoreTokenType,
-    },
+    AccessTokenHash, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
+    CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
+    RedirectUrl, Scope, SignatureVerificationError, TokenResponse as _, UserInfoClaims,
+    core::{CoreAuthenticationFlow, CoreClientAuthMethod, CoreGenderClaim},
 };
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::RwLock;
 use url::Url;
 
+use super::claims::{Claims, Extra, Metadata, ProviderClient, Tokens};
 use crate::config::Oidc;
-
-/// Claims Slipway reads beside the standard ones. Providers send one group as a text, several as a list.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Extra {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    groups: Option<Value>,
-}
-
-impl AdditionalClaims for Extra {}
-
-impl Extra {
-    fn groups(&self) -> Option<Vec<String>> {
-        match self.groups.as_ref()? {
-            Value::String(group) => Some(vec![group.clone()]),
-            Value::Array(groups) => Some(
-                groups
-                    .iter()
-                    .filter_map(|group| group.as_str().map(str::to_owned))
-                    .collect(),
-            ),
-            _ => None,
-        }
-    }
-}
-
-/// RFC 9207: the provider promises to name itself in the answer.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct NamesItself {
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-}
-
-impl AdditionalProviderMetadata for NamesItself {}
-
-type Metadata = ProviderMetadata<
-    NamesItself,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
-type Fields = IdTokenFields<
-    Extra,
-    EmptyExtraTokenFields,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm,
->;
-type Tokens = StandardTokenResponse<Fields, CoreTokenType>;
-type Claims = openidconnect::IdTokenClaims<Extra, CoreGenderClaim>;
-type ProviderClient = Client<
-    Extra,
-    CoreAuthDisplay,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJsonWebKey,
-    CoreAuthPrompt,
-    StandardErrorResponse<CoreErrorResponseType>,
-    Tokens,
-    CoreTokenIntrospectionResponse,
-    CoreRevocableToken,
-    CoreRevocationErrorResponse,
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
->;
 
 /// Why nobody could be signed in. The sentence is for the person; the cause is in the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -17,7 +17,7 @@ use view::error::ApiError;
 
 use crate::seal::Seal;
 
-const COOKIE: &str = "__Host-slipway";
+pub const COOKIE: &str = "__Host-slipway";
 
 const IDLE_HOURS: i64 = 8;
 const ABSOLUTE_HOURS: i64 = 24;

@@ -65,7 +65,7 @@ pub async fn run(command: Command, config: Config) -> Result<(), Failure> {
         .await
         .map_err(|why| Failure::new(Failure::FAILED, why.message()))?;
     eprintln!(
-        "Keep this token as you keep a password: it is not shown again, and ends by itself in {days} days."
+        "Keep this token as you keep a password: it is not shown again. Days until it ends: {days}."
     );
     println!("{token}");
     Ok(())

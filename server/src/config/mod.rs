@@ -1,6 +1,7 @@
 //! Configuration: `slipway.toml`, then `SLIPWAY_*` in the environment. Every refusal is one sentence that names the
 //! setting and the next step.
 
+mod address;
 mod check;
 mod environment;
 
@@ -18,7 +19,8 @@ use figment::{
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
-pub use check::{Checked, Oidc, SecretKey, safe_url};
+pub use address::safe_url;
+pub use check::{Checked, Oidc, SecretKey};
 use environment::Environment;
 
 /// The file read when no other is named; it may be absent.
@@ -207,10 +209,11 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
             file.display()
         )));
     }
-    let file = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let file = file.or_else(|| Some(Path::new(DEFAULT_FILE)).filter(|file| file.is_file()));
+    let written = file.map_or_else(Figment::new, |file| Figment::from(Toml::file_exact(file)));
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    read(Figment::new().merge(Toml::file_exact(file)), variables)
+    read(written, variables)
 }
 
 fn read(

@@ -196,7 +196,10 @@ impl Runner {
         .await
         .map_err(|error| Error::Internal(error.to_string()))?;
         match launched {
-            Ok(()) => Ok(self.console.signal(Signal::Job(job))),
+            Ok(()) => {
+                self.console.signal(Signal::Job(job));
+                Ok(())
+            }
             Err(message) => {
                 let conclusion = Conclusion {
                     end: JobEnd::CouldNotStart { message },

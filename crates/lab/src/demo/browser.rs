@@ -8,6 +8,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde::de::DeserializeOwned;
 use url::Url;
 use view::error::ApiError;
+use view::page::Page as ListPage;
 
 use super::form::{Form, Page};
 use crate::record::Person;
@@ -210,6 +211,26 @@ impl Browser {
                 excerpt(&text)
             )
         })
+    }
+
+    /// Every item of a list, page by page.
+    pub async fn read_all<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        arguments: &[(&str, &str)],
+    ) -> Result<Vec<T>> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut arguments = arguments.to_vec();
+            arguments.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let page: ListPage<T> = self.read(what, &arguments).await?;
+            items.extend(page.items);
+            cursor = match page.next {
+                Some(next) => Some(next),
+                None => return Ok(items),
+            };
+        }
     }
 
     /// Marks a request as started from the console's own page `from`.

@@ -332,7 +332,6 @@ fn attribute(tag: &StartTag<()>, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test may panic")]
     use super::*;
 
     const PAGE: &str = r##"<!DOCTYPE html><html><body><div class="refused"><span class="refused-why">Of a link</span></div>

@@ -1,11 +1,13 @@
 //! `slipway-lab demo`: a console on a lab, a good release that goes out, and a bad one that is rolled back by itself.
 
+mod baseline;
 mod browser;
 mod form;
 mod health;
 mod inventory;
 mod journey;
 mod report;
+mod rollout;
 mod settings;
 mod slipway;
 
@@ -284,6 +286,14 @@ async fn act(
             "lab": lab,
         });
         println!("ready {ready}");
+        eprint!(
+            "{}",
+            invitation(
+                &address.origin().ascii_serialization(),
+                &report::people(&record.oidc.people)
+            )
+        );
+        eprintln!("\nCtrl-C ends everything.");
     } else {
         let report = journey.run().await?;
         if arguments.json {

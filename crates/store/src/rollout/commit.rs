@@ -8,7 +8,7 @@ use domain::{
 };
 use policy::Permit;
 
-use super::{BATCHES_INSERT, ROLLOUTS, batch_row, hosts};
+use super::{ROLLOUTS, batches, hosts};
 use crate::{
     Store,
     audit::{self, Object},
@@ -133,12 +133,10 @@ async fn save(tx: &mut Tx, rollout: &Rollout, revision: i64, at: Timestamp) -> R
     let sql = Sql::new(
         "UPDATE rollouts SET state = $1, state_json = $2, decision_version = $3, revision = revision + 1, released_at = $4, failed_at = $5, changed_at = $6
          WHERE id = $7 AND revision = $8",
-    );
-    let sql = sql
+    )
         .with(rollout.state.word())
         .with(document(&rollout.state)?)
-        .with(rollout.decision_version);
-    let sql = sql
+        .with(rollout.decision_version)
         .with(rollout.released_at)
         .with(rollout.failed_at)
         .with(at)
@@ -148,19 +146,7 @@ async fn save(tx: &mut Tx, rollout: &Rollout, revision: i64, at: Timestamp) -> R
     if sql.run(&mut **tx).await? == 0 {
         return Err(moved_on(rollout));
     }
-    let mut sql = Sql::new(BATCHES_INSERT);
-    sql.tuples(
-        rollout
-            .batches
-            .iter()
-            .map(|batch| batch_row(rollout.id, batch))
-            .collect::<Result<Vec<_>>>()?,
-    );
-    sql.push(
-        " ON CONFLICT (rollout_id, number) DO UPDATE SET bake_seconds = excluded.bake_seconds, state = excluded.state, state_json = excluded.state_json,
-              verdict_json = excluded.verdict_json, started_at = excluded.started_at, verified_at = excluded.verified_at",
-    );
-    sql.run(&mut **tx).await?;
+    batches::save(tx, rollout.id, &rollout.batches).await?;
     let timer = match rollout.wake_at() {
         Some(due) => Sql::new("INSERT INTO timers (rollout_id, due_at) VALUES ($1, $2) ON CONFLICT (rollout_id) DO UPDATE SET due_at = excluded.due_at").with(rollout.id).with(due),
         None => Sql::new("DELETE FROM timers WHERE rollout_id = $1").with(rollout.id),

@@ -1,68 +1,21 @@
 //! Claims, leases, fencing numbers.
 
-use std::collections::BTreeMap;
-
 use domain::{
     attempt::AttemptState,
     host::{HostMark, HostPhase},
-    id::{AttemptId, RolloutId},
-    job::{JobEnd, JobReport},
+    id::AttemptId,
+    job::JobEnd,
 };
-use policy::{Action, Resource};
-use store::{CancelWish, Claimed, StoreError};
-use testkit::{Database, World, mint, on_each_database, permit};
+use testkit::{Database, World, mint, on_each_database};
+
+use crate::{claim, is_conflict, report, running};
 
 on_each_database!(
     two_workers_claim_one_job_once,
     late_writes_are_refused,
     progress_is_taken_in_once,
-    a_restarted_worker_finds_its_attempts,
-    a_cancelled_job_is_not_queued_again,
-    a_job_that_could_not_start_leaves_hosts_as_they_were,
     an_unknown_attempt_can_be_resolved,
 );
-
-async fn claim(world: &World, worker: &str) -> Option<Claimed> {
-    world
-        .store()
-        .claim(
-            &world.worker_permit(),
-            worker,
-            AttemptId(mint()),
-            world.clock.now(),
-            world.clock.now(),
-        )
-        .await
-        .unwrap()
-}
-
-async fn running(world: &World) -> (RolloutId, Claimed) {
-    let id = world.released("1.1.0").await;
-    let claimed = claim(world, "w1").await.unwrap();
-    world
-        .store()
-        .attempt_state(
-            &world.worker_permit(),
-            claimed.attempt.id,
-            claimed.attempt.fencing,
-            AttemptState::Running,
-            world.clock.now(),
-        )
-        .await
-        .unwrap();
-    (id, claimed)
-}
-
-fn report(end: JobEnd) -> JobReport {
-    JobReport {
-        end,
-        hosts: BTreeMap::new(),
-    }
-}
-
-fn is_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>) -> bool {
-    matches!(result, Err(StoreError::Conflict { .. }))
-}
 
 async fn two_workers_claim_one_job_once(db: Database) {
     let world = World::new(db, 3).await;
@@ -253,112 +206,6 @@ async fn progress_is_taken_in_once(db: Database) {
         (version.revision, version.rollout.decision_version),
         "hosts never move the version people decide on"
     );
-}
-
-async fn a_restarted_worker_finds_its_attempts(db: Database) {
-    let world = World::new(db, 3).await;
-    let (id, claimed) = running(&world).await;
-    let open = world.store().open_attempts("w1").await.unwrap();
-    assert_eq!(open.len(), 1);
-    assert_eq!(
-        (
-            open[0].attempt.id,
-            open[0].attempt.state,
-            open[0].rollout,
-            open[0].cancel_asked
-        ),
-        (
-            claimed.attempt.id,
-            AttemptState::Running,
-            id,
-            CancelWish::None
-        )
-    );
-    assert!(world.store().open_attempts("w2").await.unwrap().is_empty());
-    let permit = permit(
-        &world.omar,
-        Action::CancelJob,
-        Resource::new("job", claimed.job, "the deploy"),
-    );
-    world
-        .store()
-        .job_cancel(&permit, claimed.job, "wrong version", world.clock.now())
-        .await
-        .unwrap();
-    assert_eq!(
-        world.store().open_attempts("w1").await.unwrap()[0].cancel_asked,
-        CancelWish::Asked
-    );
-}
-
-async fn a_cancelled_job_is_not_queued_again(db: Database) {
-    let world = World::new(db, 3).await;
-    let id = world.released("1.1.0").await;
-    let claimed = claim(&world, "w1").await.unwrap();
-    let permit = permit(
-        &world.omar,
-        Action::CancelJob,
-        Resource::new("job", claimed.job, "the deploy"),
-    );
-    world
-        .store()
-        .job_cancel(&permit, claimed.job, "wrong version", world.clock.now())
-        .await
-        .unwrap();
-    world
-        .store()
-        .attempt_requeue(
-            &world.worker_permit(),
-            claimed.attempt.id,
-            claimed.attempt.fencing,
-            world.clock.now(),
-        )
-        .await
-        .unwrap();
-    assert_eq!(claim(&world, "w1").await, None);
-    assert_eq!(
-        world.store().finished_jobs(10).await.unwrap()[0].report,
-        report(JobEnd::Cancelled)
-    );
-    assert_eq!(
-        world
-            .store()
-            .host_counts(&world.everything(), id)
-            .await
-            .unwrap()[0],
-        (1, HostPhase::Pending, 1)
-    );
-}
-
-async fn a_job_that_could_not_start_leaves_hosts_as_they_were(db: Database) {
-    let world = World::new(db, 3).await;
-    let (id, claimed) = running(&world).await;
-    let end = JobEnd::CouldNotStart {
-        message: "ansible-playbook is not installed".to_owned(),
-    };
-    let attempt = claimed.attempt;
-    world
-        .store()
-        .attempt_finish(
-            &world.worker_permit(),
-            attempt.id,
-            attempt.fencing,
-            AttemptState::Failed,
-            "not installed",
-            &report(end),
-            world.clock.now(),
-        )
-        .await
-        .unwrap();
-    assert_eq!(
-        world
-            .store()
-            .host_counts(&world.everything(), id)
-            .await
-            .unwrap()[0],
-        (1, HostPhase::Pending, 1)
-    );
-    assert!(world.store().open_attempts("w1").await.unwrap().is_empty());
 }
 
 async fn an_unknown_attempt_can_be_resolved(db: Database) {

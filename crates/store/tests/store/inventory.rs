@@ -7,6 +7,7 @@ use testkit::{Database, World, mint, on_each_database, permit};
 
 on_each_database!(
     hosts_are_known_by_identity,
+    hosts_may_swap_names,
     hosts_cannot_share_a_name,
     groups_follow_the_inventory,
     a_slug_is_taken_once,
@@ -82,6 +83,39 @@ async fn hosts_are_known_by_identity(db: Database) {
         )
         .await;
     assert!(matches!(elsewhere, Err(StoreError::NotFound { .. })));
+}
+
+async fn hosts_may_swap_names(db: Database) {
+    let world = World::new(db, 3).await;
+    let mut hosts = world.hosts.clone();
+    let (first, second) = (hosts[0].name.clone(), hosts[1].name.clone());
+    hosts[0].name = second;
+    hosts[1].name = first;
+    let imported = world
+        .store()
+        .hosts_import(
+            &world.inventory_permit(),
+            world.environment.id,
+            &hosts,
+            testkit::start(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        imported,
+        Imported {
+            changed: 2,
+            unchanged: 1,
+            ..NOTHING
+        }
+    );
+    let mut now = world
+        .store()
+        .hosts_in_group(&world.everything(), world.environment.id, "all")
+        .await
+        .unwrap();
+    now.sort_by_key(|host| host.id);
+    assert_eq!(now, hosts);
 }
 
 async fn hosts_cannot_share_a_name(db: Database) {

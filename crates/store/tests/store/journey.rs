@@ -1,54 +1,25 @@
-//! The main road, from request to success, and back again.
+//! The main road, from request to success.
 
 use domain::{
     attempt::AttemptState,
     change_request::ChangeRequestState,
     delivery::DeploymentOutcome,
     host::HostPhase,
+    id::RolloutId,
     job::JobKind,
     rollout::{Event, NoticeKind, RolloutState},
-    verdict::{Dimension, Measurement, Outcome, Verdict},
+    verdict::Outcome,
 };
 use policy::Action;
 use store::AuditFilter;
 use testkit::{Database, World, on_each_database};
 
-on_each_database!(
-    a_rollout_succeeds_in_three_batches,
-    a_bad_rollout_is_rolled_back,
-    ten_thousand_hosts
-);
+use crate::{phases, verdict};
 
-fn verdict(world: &World, outcome: Outcome) -> Verdict {
-    let measurement = Measurement {
-        dimension: Dimension::ErrorRate,
-        outcome,
-        unit: "%".to_owned(),
-        baseline: Some(0.1),
-        measured: Some(0.25),
-        limit: Some(1.1),
-        baseline_samples: 60,
-        measured_samples: 59,
-        p_value: Some(0.5),
-        explanation: "0.25 % of requests failed.".to_owned(),
-    };
-    Verdict::of(
-        vec![measurement],
-        vec!["sum:checkout.errors{*} by {host}".to_owned()],
-        world.clock.now(),
-    )
-}
-
-async fn phases(world: &World, id: domain::id::RolloutId) -> Vec<(u32, HostPhase, u32)> {
-    world
-        .store()
-        .host_counts(&world.everything(), id)
-        .await
-        .unwrap()
-}
+on_each_database!(a_rollout_succeeds_in_three_batches,);
 
 /// Deploys and validates the next batch, bakes it, and judges it well.
-async fn batch_goes_well(world: &World, id: domain::id::RolloutId, batch: u32) {
+async fn batch_goes_well(world: &World, id: RolloutId, batch: u32) {
     world.work_off("1.4.2").await;
     world.work_off("1.4.2").await;
     assert_eq!(
@@ -269,115 +240,5 @@ async fn a_rollout_succeeds_in_three_batches(db: Database) {
             events[0].actor_kind.as_str()
         ),
         ("Omar", "system")
-    );
-}
-
-async fn a_bad_rollout_is_rolled_back(db: Database) {
-    let world = World::new(db, 6).await;
-    let id = world.released("1.5.0").await;
-    world.work_off("1.5.0").await;
-    world.work_off("1.5.0").await;
-    world
-        .observe(
-            id,
-            Event::Judged {
-                batch: 1,
-                verdict: verdict(&world, Outcome::Fail),
-            },
-        )
-        .await
-        .unwrap();
-
-    assert!(matches!(
-        world.load(id).await.rollout.state,
-        RolloutState::RollingBack { .. }
-    ));
-    assert_eq!(phases(&world, id).await[0], (1, HostPhase::RollingBack, 2));
-    let hosts = world
-        .store()
-        .jobs(&world.everything(), id)
-        .await
-        .unwrap()
-        .pop()
-        .unwrap();
-    let hosts = world
-        .store()
-        .job_hosts(&world.everything(), hosts.id)
-        .await
-        .unwrap();
-    assert_eq!(
-        hosts
-            .iter()
-            .map(|host| host.before.as_ref().unwrap().as_str())
-            .collect::<Vec<_>>(),
-        ["1.0.0", "1.0.0"]
-    );
-    assert!(
-        hosts.iter().all(|host| world.hosts.contains(&host.host)),
-        "a host is read as it was written"
-    );
-
-    world.clock.advance_seconds(30);
-    world.work_off("1.0.0").await;
-    assert!(matches!(
-        world.load(id).await.rollout.state,
-        RolloutState::RolledBack { .. }
-    ));
-    assert_eq!(phases(&world, id).await[0], (1, HostPhase::RolledBack, 2));
-    let (deployment, ..) = world
-        .store()
-        .deployments(&world.everything(), testkit::start(), 1)
-        .await
-        .unwrap()
-        .remove(0);
-    assert_eq!(deployment.outcome, DeploymentOutcome::RolledBack);
-    assert_eq!(
-        deployment
-            .finished_at
-            .duration_since(deployment.failed_at.unwrap())
-            .as_secs(),
-        30
-    );
-    let services = world
-        .store()
-        .services(&world.everything(), None, 10)
-        .await
-        .unwrap();
-    assert!(
-        services.items[0].versions.is_empty(),
-        "a version that was rolled back is not shown as running"
-    );
-}
-
-/// A set of statements, not one for each host: this takes seconds if it is the latter.
-async fn ten_thousand_hosts(db: Database) {
-    let world = World::new(db, 10_000).await;
-    let id = world.released("2.0.0").await;
-    world.work_off("2.0.0").await;
-    world.work_off("2.0.0").await;
-    assert_eq!(
-        phases(&world, id).await,
-        [
-            (1, HostPhase::Updated, 3300),
-            (2, HostPhase::Pending, 3300),
-            (3, HostPhase::Pending, 3400)
-        ]
-    );
-    let page = world
-        .store()
-        .host_cells(&world.everything(), id, None, None, 200)
-        .await
-        .unwrap();
-    assert_eq!(page.items.len(), 200);
-    let next = world
-        .store()
-        .host_cells(&world.everything(), id, None, page.next.as_deref(), 200)
-        .await
-        .unwrap();
-    assert_eq!(
-        next.items[0].name,
-        world.load(id).await.rollout.plan.batches[0].hosts[200]
-            .name
-            .to_string()
     );
 }

@@ -1,0 +1,123 @@
+//! The way back, and the main road with many hosts.
+
+use domain::{
+    delivery::DeploymentOutcome,
+    host::HostPhase,
+    rollout::{Event, RolloutState},
+    verdict::Outcome,
+};
+use testkit::{Database, World, on_each_database};
+
+use crate::{phases, verdict};
+
+on_each_database!(a_bad_rollout_is_rolled_back, ten_thousand_hosts,);
+
+async fn a_bad_rollout_is_rolled_back(db: Database) {
+    let world = World::new(db, 6).await;
+    let id = world.released("1.5.0").await;
+    world.work_off("1.5.0").await;
+    world.work_off("1.5.0").await;
+    world
+        .observe(
+            id,
+            Event::Judged {
+                batch: 1,
+                verdict: verdict(&world, Outcome::Fail),
+            },
+        )
+        .await
+        .unwrap();
+
+    assert!(matches!(
+        world.load(id).await.rollout.state,
+        RolloutState::RollingBack { .. }
+    ));
+    assert_eq!(phases(&world, id).await[0], (1, HostPhase::RollingBack, 2));
+    let hosts = world
+        .store()
+        .jobs(&world.everything(), id)
+        .await
+        .unwrap()
+        .pop()
+        .unwrap();
+    let hosts = world
+        .store()
+        .job_hosts(&world.everything(), hosts.id)
+        .await
+        .unwrap();
+    assert_eq!(
+        hosts
+            .iter()
+            .map(|host| host.before.as_ref().unwrap().as_str())
+            .collect::<Vec<_>>(),
+        ["1.0.0", "1.0.0"]
+    );
+    assert!(
+        hosts.iter().all(|host| world.hosts.contains(&host.host)),
+        "a host is read as it was written"
+    );
+
+    world.clock.advance_seconds(30);
+    world.work_off("1.0.0").await;
+    assert!(matches!(
+        world.load(id).await.rollout.state,
+        RolloutState::RolledBack { .. }
+    ));
+    assert_eq!(phases(&world, id).await[0], (1, HostPhase::RolledBack, 2));
+    let (deployment, ..) = world
+        .store()
+        .deployments(&world.everything(), testkit::start(), 1)
+        .await
+        .unwrap()
+        .remove(0);
+    assert_eq!(deployment.outcome, DeploymentOutcome::RolledBack);
+    assert_eq!(
+        deployment
+            .finished_at
+            .duration_since(deployment.failed_at.unwrap())
+            .as_secs(),
+        30
+    );
+    let services = world
+        .store()
+        .services(&world.everything(), None, 10)
+        .await
+        .unwrap();
+    assert!(
+        services.items[0].versions.is_empty(),
+        "a version that was rolled back is not shown as running"
+    );
+}
+
+/// A set of statements, not one for each host: this takes seconds if it is the latter.
+async fn ten_thousand_hosts(db: Database) {
+    let world = World::new(db, 10_000).await;
+    let id = world.released("2.0.0").await;
+    world.work_off("2.0.0").await;
+    world.work_off("2.0.0").await;
+    assert_eq!(
+        phases(&world, id).await,
+        [
+            (1, HostPhase::Updated, 3300),
+            (2, HostPhase::Pending, 3300),
+            (3, HostPhase::Pending, 3400)
+        ]
+    );
+    let page = world
+        .store()
+        .host_cells(&world.everything(), id, None, None, 200)
+        .await
+        .unwrap();
+    assert_eq!(page.items.len(), 200);
+    let next = world
+        .store()
+        .host_cells(&world.everything(), id, None, page.next.as_deref(), 200)
+        .await
+        .unwrap();
+    assert_eq!(
+        next.items[0].name,
+        world.load(id).await.rollout.plan.batches[0].hosts[200]
+            .name
+            .to_string()
+    );
+}

@@ -1,0 +1,163 @@
+//! Rules the database itself keeps: one rollout for each host, another approver than the requester, one rollout for each key.
+
+use domain::{
+    change_request::ChangeRequestEvent,
+    rollout::{Event, RolloutState},
+};
+use policy::{Action, Resource};
+use store::{AuditFilter, StoreError};
+use testkit::{Database, World, on_each_database, permit};
+
+on_each_database!(
+    a_held_host_is_refused,
+    the_requester_cannot_be_the_approver,
+    one_key_makes_one_rollout,
+);
+
+async fn a_held_host_is_refused(db: Database) {
+    let world = World::new(db, 3).await;
+    let first = world.released("1.1.0").await;
+    let second = world.request("1.2.0").await;
+    world
+        .act(&world.ada, Action::Approve, second, Event::Approve)
+        .await
+        .unwrap();
+    let refused = world
+        .act(&world.omar, Action::Release, second, Event::Release)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused,
+        StoreError::Reserved {
+            host: "web-00001".to_owned(),
+            rollout: "checkout 1.1.0 to production".to_owned()
+        }
+    );
+    assert_eq!(
+        world.load(second).await.rollout.state,
+        RolloutState::Scheduled,
+        "nothing is half-written"
+    );
+    assert_eq!(
+        world
+            .store()
+            .jobs(&world.everything(), second)
+            .await
+            .unwrap(),
+        []
+    );
+
+    world
+        .act(
+            &world.omar,
+            Action::Abort,
+            first,
+            Event::Abort {
+                reason: "make room".parse().unwrap(),
+            },
+        )
+        .await
+        .unwrap();
+    let job = world.store().finished_jobs(10).await.unwrap().remove(0);
+    world
+        .observe(
+            first,
+            Event::JobFinished {
+                job: job.job,
+                report: job.report,
+            },
+        )
+        .await
+        .unwrap();
+    assert!(matches!(
+        world.load(first).await.rollout.state,
+        RolloutState::Aborted { .. }
+    ));
+    world
+        .act(&world.omar, Action::Release, second, Event::Release)
+        .await
+        .unwrap();
+}
+
+/// Policy and state machine refuse this first; the database does when both are wrong.
+async fn the_requester_cannot_be_the_approver(db: Database) {
+    let world = World::new(db, 3).await;
+    let id = world.request("1.1.0").await;
+    let loaded = world.load(id).await;
+    let request = loaded.change_request.clone().unwrap();
+    let approved = request
+        .apply(
+            ChangeRequestEvent::Approve {
+                digest: loaded.rollout.digest.clone(),
+            },
+            &domain::audit::Actor::System,
+            world.clock.now(),
+        )
+        .unwrap();
+    let mut both = world.omar.clone();
+    both.grants
+        .push(testkit::grant(policy::Role::Approver, None));
+    // The resource conceals who requested it.
+    let permit = permit(
+        &both,
+        Action::Approve,
+        Resource::new("rollout", id, "concealed"),
+    );
+    let change = world.applied(loaded.rollout, Event::Approve, &both);
+    let refused = world
+        .commit(&permit, loaded.revision, &change, Some(&approved), None)
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("requester_is_not_approver"),
+        "{refused}"
+    );
+    assert_eq!(
+        world.load(id).await.rollout.state,
+        RolloutState::AwaitingApproval
+    );
+    let direct = world
+        .db
+        .try_run("UPDATE change_requests SET approved_by = requested_by")
+        .await;
+    assert!(direct.is_err());
+}
+
+async fn one_key_makes_one_rollout(db: Database) {
+    let world = World::new(db, 3).await;
+    let first = world.request_once("1.1.0", Some("form-1")).await.unwrap();
+    let events = world.store().audit_total().await.unwrap();
+    assert_eq!(
+        world.request_once("1.1.0", Some("form-1")).await.unwrap(),
+        first
+    );
+    assert_eq!(world.store().audit_total().await.unwrap(), events);
+    assert_ne!(
+        world.request_once("1.1.0", Some("form-2")).await.unwrap(),
+        first
+    );
+    assert_ne!(world.request("1.1.0").await, first);
+    assert_ne!(
+        world.request("1.1.0").await,
+        first,
+        "no key makes a rollout each time"
+    );
+    let (one, two) = tokio::join!(
+        world.request_once("1.2.0", Some("double click")),
+        world.request_once("1.2.0", Some("double click"))
+    );
+    assert_eq!(one.unwrap(), two.unwrap());
+    let filter = AuditFilter {
+        object: Some(("rollout".to_owned(), first.to_string())),
+    };
+    assert_eq!(
+        world
+            .store()
+            .audit(&world.everything(), &filter, None, 10)
+            .await
+            .unwrap()
+            .items
+            .len(),
+        1
+    );
+}

@@ -1,0 +1,161 @@
+//! From the read models to what the API sends.
+
+use super::shape::{
+    Batch, BatchState, Items, Job, Line, Log, Measurement, Rollout, RolloutDetail, Service,
+    ServiceDetail, Verdict,
+};
+
+impl<T> Items<T> {
+    pub fn of<R>(page: view::page::Page<R>) -> Self
+    where
+        T: From<R>,
+    {
+        Self {
+            items: page.items.into_iter().map(T::from).collect(),
+            next: page.next,
+        }
+    }
+}
+
+impl From<view::service::ServiceRow> for Service {
+    fn from(row: view::service::ServiceRow) -> Self {
+        Self {
+            id: row.id.0,
+            slug: row.slug,
+            name: row.name,
+            team: row.team,
+            description: row.description,
+            versions: row.versions.into_iter().collect(),
+        }
+    }
+}
+
+impl From<view::service::ServiceView> for ServiceDetail {
+    fn from(view: view::service::ServiceView) -> Self {
+        Self {
+            service: view.service.into(),
+            repository: view.repository,
+            rollouts: view.rollouts.into_iter().map(Rollout::from).collect(),
+        }
+    }
+}
+
+impl From<view::rollout::RolloutRow> for Rollout {
+    fn from(row: view::rollout::RolloutRow) -> Self {
+        Self {
+            id: row.id.0,
+            service: row.service,
+            environment: row.environment,
+            version: row.version,
+            state: row.state,
+            requested_by: row.requested_by,
+            created_at: row.created_at,
+            batches: row
+                .batches
+                .into_iter()
+                .map(|dot| BatchState {
+                    number: dot.number,
+                    state: dot.state,
+                    hosts: dot.hosts,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl From<view::rollout::RolloutView> for RolloutDetail {
+    fn from(view: view::rollout::RolloutView) -> Self {
+        Self {
+            rollout: view.row.into(),
+            sentence: view.sentence,
+            reason: view.reason,
+            digest: view.digest,
+            artifact: view.artifact,
+            sha256: view.sha256,
+            commit: view.commit,
+            change_request: view.change_request,
+            decided: view.decided,
+            released_at: view.released_at,
+            batches: view.batches.into_iter().map(Batch::from).collect(),
+            jobs: view.jobs.into_iter().map(Job::from).collect(),
+        }
+    }
+}
+
+impl From<view::rollout::BatchView> for Batch {
+    fn from(batch: view::rollout::BatchView) -> Self {
+        Self {
+            number: batch.number,
+            state: batch.state,
+            message: batch.message,
+            hosts: batch.host_count,
+            phases: batch
+                .counts
+                .into_iter()
+                .map(|(phase, count)| (phase.to_string(), count))
+                .collect(),
+            bake_seconds: batch.bake_seconds,
+            started_at: batch.started_at,
+            verified_at: batch.verified_at,
+            ended_at: batch.ended_at,
+            verdict: batch.verdict.map(Verdict::from),
+        }
+    }
+}
+
+impl From<domain::verdict::Verdict> for Verdict {
+    fn from(verdict: domain::verdict::Verdict) -> Self {
+        let measurement = |one: domain::verdict::Measurement| Measurement {
+            dimension: one.dimension.to_string(),
+            outcome: one.outcome.to_string(),
+            unit: one.unit,
+            baseline: one.baseline,
+            measured: one.measured,
+            limit: one.limit,
+            explanation: one.explanation,
+        };
+        Self {
+            outcome: verdict.outcome.to_string(),
+            at: verdict.at,
+            measurements: verdict.measurements.into_iter().map(measurement).collect(),
+        }
+    }
+}
+
+impl From<view::job::JobRow> for Job {
+    fn from(row: view::job::JobRow) -> Self {
+        Self {
+            id: row.id.0,
+            rollout: row.rollout.0,
+            service: row.service,
+            environment: row.environment,
+            version: row.version,
+            kind: row.kind.to_string(),
+            batch: row.batch,
+            state: row.state.to_string(),
+            queued_at: row.queued_at,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            message: row.message,
+        }
+    }
+}
+
+impl From<view::job::LogPage> for Log {
+    fn from(page: view::job::LogPage) -> Self {
+        let lines = page
+            .lines
+            .into_iter()
+            .map(|line| Line {
+                number: line.number,
+                text: line.text,
+            })
+            .collect();
+        Self {
+            job: page.job.0,
+            lines,
+            next: page.next,
+            ended: page.ended,
+        }
+    }
+}

@@ -137,7 +137,7 @@ pub fn write(dir: &Path, record: &Record, console: &Console) -> Result<PathBuf> 
         },
         ansible: Ansible {
             playbook_bin: program(&console.ansible_playbook)?,
-            project_dir: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../automation/ansible"),
+            project_dir: automation()?,
             ssh_private_key: &ssh.private_key,
             known_hosts: &ssh.known_hosts,
         },
@@ -171,6 +171,14 @@ pub fn roles(groups: &[String]) -> String {
     } else {
         more.join(", ")
     }
+}
+
+/// The playbooks that Slipway ships.
+fn automation() -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../automation/ansible");
+    folder
+        .canonicalize()
+        .with_context(|| format!("the playbooks are not at {}", folder.display()))
 }
 
 /// A bare name is looked up in `PATH`; anything else is a path.

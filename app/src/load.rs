@@ -1,6 +1,7 @@
 //! Reading before drawing: a panel while it loads, the error if it fails.
 
 use leptos::prelude::*;
+use leptos_meta::Title;
 use serde::{Serialize, de::DeserializeOwned};
 use ui::{ErrorPanel, LoadingPanel};
 use view::error::ApiError;
@@ -41,5 +42,10 @@ where
 
 /// The panel of an error, with the way to sign in where that is what is missing.
 pub fn failed(error: ApiError) -> AnyView {
-    view! { <ErrorPanel error /> }.into_any()
+    let title = error.title();
+    view! {
+        <Title text=title />
+        <ErrorPanel error />
+    }
+    .into_any()
 }

@@ -52,6 +52,7 @@ pub(crate) fn chosen_theme() -> Theme {
     let word = cookies
         .iter()
         .flat_map(|cookies| cookies.split(';'))
-        .find_map(|cookie| cookie.trim().strip_prefix("slipway-theme="));
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .find_map(|(name, word)| (name == Theme::COOKIE).then_some(word));
     Theme::read(word.unwrap_or_default())
 }

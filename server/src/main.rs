@@ -15,6 +15,7 @@ mod site;
 mod stream;
 #[cfg(test)]
 mod testing;
+mod theme;
 
 use std::process::ExitCode;
 

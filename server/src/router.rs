@@ -22,7 +22,7 @@ use crate::{
     },
     observe, origin,
     site::Site,
-    stream,
+    stream, theme,
 };
 
 /// Forms and API requests are small; inventories are the largest that is posted.
@@ -70,6 +70,7 @@ fn pages(site: &Site) -> Router<Site> {
             context, shell,
         ))
         .merge(auth::routes())
+        .merge(theme::routes())
         .layer(middleware::from_fn_with_state(
             site.clone(),
             origin::same_origin,

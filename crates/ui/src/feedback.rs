@@ -34,15 +34,15 @@ pub fn Alert(
 /// Why a page or a part of it could not be shown, and the next step.
 #[component]
 pub fn ErrorPanel(error: ApiError) -> impl IntoView {
-    let (title, tone) = match &error {
-        ApiError::Unauthenticated => ("Sign in to go on", Tone::Waiting),
-        ApiError::Forbidden { .. } => ("You may not do this", Tone::Warn),
-        ApiError::NotFound { .. } => ("Not found", Tone::Neutral),
-        ApiError::Conflict { .. } => ("Something changed meanwhile", Tone::Warn),
-        ApiError::Invalid { .. } => ("This was not accepted", Tone::Bad),
-        ApiError::Unavailable { .. } => ("Not available just now", Tone::Warn),
-        ApiError::Internal { .. } => ("Something went wrong", Tone::Bad),
+    let tone = match &error {
+        ApiError::Unauthenticated => Tone::Waiting,
+        ApiError::NotFound { .. } => Tone::Neutral,
+        ApiError::Forbidden { .. } | ApiError::Conflict { .. } | ApiError::Unavailable { .. } => {
+            Tone::Warn
+        }
+        ApiError::Invalid { .. } | ApiError::Internal { .. } => Tone::Bad,
     };
+    let title = error.title();
     view! {
         <Alert tone title>
             <p>{error.message()}</p>

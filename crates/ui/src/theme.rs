@@ -13,6 +13,9 @@ impl Theme {
     /// Every theme, in the order of the switch.
     pub const ALL: &[Self] = &[Self::System, Self::Light, Self::Dark];
 
+    /// Name of the cookie that keeps what somebody chose.
+    pub const COOKIE: &str = "slipway-theme";
+
     /// The word posted by the switch and kept in the cookie.
     pub const fn word(self) -> &'static str {
         match self {

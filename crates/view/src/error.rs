@@ -23,6 +23,19 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// The headline of the panel or page that shows it.
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "Sign in to go on",
+            Self::Forbidden { .. } => "You may not do this",
+            Self::NotFound { .. } => "Not found",
+            Self::Conflict { .. } => "Something changed meanwhile",
+            Self::Invalid { .. } => "This was not accepted",
+            Self::Unavailable { .. } => "Not available just now",
+            Self::Internal { .. } => "Something went wrong",
+        }
+    }
+
     /// The sentence for a person.
     pub fn message(&self) -> String {
         match self {

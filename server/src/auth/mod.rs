@@ -24,7 +24,7 @@ use url::Url;
 pub use notice::notice;
 pub use provider::Provider;
 use provider::{Pending, ProviderError};
-use return_to::return_to;
+pub use return_to::return_to;
 
 use crate::{clock::SystemClock, site::Site};
 

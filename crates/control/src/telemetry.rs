@@ -139,6 +139,17 @@ impl Answers {
     }
 }
 
+/// The start of the first interval that begins at or after `at`; intervals are counted from the epoch.
+fn next_interval(at: Timestamp, interval: SignedDuration) -> Timestamp {
+    let interval = i64::try_from(interval.as_millis())
+        .unwrap_or(i64::MAX)
+        .max(1);
+    let into = at.as_millisecond().rem_euclid(interval);
+    let wait = if into == 0 { 0 } else { interval - into };
+    at.checked_add(SignedDuration::from_millis(wait))
+        .unwrap_or(at)
+}
+
 fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
     at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
@@ -185,10 +196,7 @@ pub(crate) async fn judge_batch(
     let interval = baseline.interval.max(current.interval);
     let until = current.trusted_until(now);
     // The interval in which the batch was verified still holds the end of the deployment.
-    let from = since
-        .checked_add(interval)
-        .unwrap_or(since)
-        .max(before(until, LONGEST));
+    let from = next_interval(since, interval).max(before(until, LONGEST));
     let hosts: BTreeSet<String> = planned(rollout, batch.number).map(str::to_owned).collect();
     let window = Window {
         hosts,

@@ -55,8 +55,8 @@ impl Strategy {
     /// Refuses bakes that do not fit the batches, and bakes too short to be judged.
     ///
     /// `interval_seconds` is the telemetry's point interval and `time_scale` how much faster than the plan the
-    /// installation's bakes run. The newest interval is never trusted, so a bake needs one more than
-    /// [`FEWEST_SAMPLES`].
+    /// installation's bakes run. A bake begins and ends within an interval, and the newest one is never trusted, so it
+    /// takes two more than [`FEWEST_SAMPLES`].
     pub fn check(self, interval_seconds: u64, time_scale: u64) -> Result<Self, FieldError> {
         if self.bake_seconds.len() != self.split.batches() {
             return Err(FieldError::new(
@@ -68,7 +68,7 @@ impl Strategy {
                 ),
             ));
         }
-        let least = (FEWEST_SAMPLES + 1)
+        let least = (FEWEST_SAMPLES + 2)
             .saturating_mul(interval_seconds)
             .saturating_mul(time_scale.max(1));
         for (at, bake) in self.bake_seconds.iter().enumerate() {
@@ -76,10 +76,10 @@ impl Strategy {
                 return Err(FieldError::new(
                     "bake",
                     format!(
-                        "The bake of batch {} is too short to be judged: telemetry comes every {}, and {} complete intervals are needed. Bake at least {}.",
+                        "The bake of batch {} is too short to be judged: telemetry comes every {}, and {} intervals are needed. Bake at least {}.",
                         at + 1,
                         spell_seconds(interval_seconds),
-                        FEWEST_SAMPLES + 1,
+                        FEWEST_SAMPLES + 2,
                         spell_seconds(least)
                     ),
                 ));
@@ -207,15 +207,15 @@ mod tests {
     #[test]
     fn a_bake_too_short_for_the_interval_is_refused() {
         assert!(
-            strategy("100%", &[89])
+            strategy("100%", &[99])
                 .check(10, 1)
                 .unwrap_err()
                 .message
-                .contains("at least 1 min 30 s")
+                .contains("at least 1 min 40 s")
         );
-        assert!(strategy("100%", &[90]).check(10, 1).is_ok());
+        assert!(strategy("100%", &[100]).check(10, 1).is_ok());
         assert!(strategy("100%", &[172_800]).check(1, 8640).is_ok());
-        assert!(strategy("100%", &[77_759]).check(1, 8640).is_err());
+        assert!(strategy("100%", &[86_399]).check(1, 8640).is_err());
     }
 
     #[test]

@@ -17,6 +17,16 @@ pub enum Outcome {
     Fail,
 }
 
+impl Outcome {
+    /// Whether evidence is missing, so that the next look may well tell something else.
+    pub const fn lacks_evidence(self) -> bool {
+        match self {
+            Self::InsufficientSamples | Self::NoData | Self::ProviderError => true,
+            Self::Pass | Self::Marginal | Self::Fail => false,
+        }
+    }
+}
+
 crate::words::words!(Outcome "verdict": Pass = "pass", Marginal = "marginal", InsufficientSamples = "insufficient_samples",
     NoData = "no_data", ProviderError = "provider_error", Fail = "fail");
 
@@ -89,6 +99,6 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.outcome, self.headline())
+        f.write_str(&self.headline())
     }
 }

@@ -63,27 +63,39 @@ impl Step<'_, '_> {
             return Ok(());
         }
         let outcome = verdict.outcome;
-        self.rollout.batches[at].verdict = Some(verdict);
-        if let BatchState::Baking { since, clock, .. } = self.batch(at).state.clone() {
-            let over = matches!(clock, BakeClock::Running { until } if until <= self.now());
-            let paused = matches!(self.rollout.state, RolloutState::Paused { .. });
-            if !over || paused {
-                let next_look = self.next_look(self.batch(at).bake_seconds);
-                self.set(
-                    at,
-                    BatchState::Baking {
-                        since,
-                        clock,
-                        next_look,
-                    },
-                );
-            } else if outcome == Outcome::Pass
-                && self.rollout.plan.strategy.gate == GateRule::Automatic
+        let before = self.rollout.batches[at].verdict.replace(verdict);
+        let automatic = self.rollout.plan.strategy.gate == GateRule::Automatic;
+        let paused = matches!(self.rollout.state, RolloutState::Paused { .. });
+        match self.batch(at).state.clone() {
+            BatchState::Baking { since, clock, .. } => {
+                let over =
+                    matches!(clock, BakeClock::Running { until } if until <= self.now()) && !paused;
+                if !over {
+                    let next_look = self.next_look(self.batch(at).bake_seconds);
+                    self.set(
+                        at,
+                        BatchState::Baking {
+                            since,
+                            clock,
+                            next_look,
+                        },
+                    );
+                } else if outcome == Outcome::Pass && automatic {
+                    self.promote(at, headline);
+                } else {
+                    self.open_gate(at);
+                }
+            }
+            // The gate only waited for evidence, and here it is. After a marginal verdict a person decides all the same.
+            BatchState::Gate { .. }
+                if outcome == Outcome::Pass
+                    && automatic
+                    && !paused
+                    && before.is_some_and(|before| before.outcome.lacks_evidence()) =>
             {
                 self.promote(at, headline);
-            } else {
-                self.open_gate(at);
             }
+            _ => {}
         }
         Ok(())
     }

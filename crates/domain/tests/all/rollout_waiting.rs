@@ -38,6 +38,53 @@ fn anything_but_a_pass_waits_for_a_person() {
 }
 
 #[test]
+fn an_automatic_gate_that_lacked_evidence_opens_when_it_comes() {
+    for (outcome, rule, expected) in [
+        (
+            Outcome::NoData,
+            GateRule::Automatic,
+            "running: promoted deploying",
+        ),
+        (
+            Outcome::InsufficientSamples,
+            GateRule::Automatic,
+            "running: promoted deploying",
+        ),
+        (
+            Outcome::ProviderError,
+            GateRule::Automatic,
+            "running: promoted deploying",
+        ),
+        (
+            Outcome::Marginal,
+            GateRule::Automatic,
+            "running: gate pending",
+        ),
+        (Outcome::NoData, GateRule::Both, "running: gate pending"),
+        (Outcome::NoData, GateRule::Manual, "running: gate pending"),
+    ] {
+        let mut stage = Stage::released("50/50%", 4, rule);
+        stage.carry(1, outcome);
+        stage.judge(1, outcome);
+        assert_eq!(stage.states(), "running: gate pending", "{outcome} {rule}");
+        stage.judge(1, Outcome::Pass);
+        assert_eq!(stage.states(), expected, "{outcome} {rule}");
+    }
+}
+
+#[test]
+fn a_paused_rollout_promotes_nothing_at_its_gate() {
+    let mut stage = Stage::released("50/50%", 4, GateRule::Automatic);
+    stage.carry(1, Outcome::NoData);
+    stage.send(Event::Pause {
+        reason: reason(),
+        bake: BakeWhilePaused::Stops,
+    });
+    stage.judge(1, Outcome::Pass);
+    assert_eq!(stage.states(), "paused: gate pending");
+}
+
+#[test]
 fn a_pause_stops_the_bake_clock() {
     let mut stage = Stage::released("100%", 2, GateRule::Automatic);
     stage.finish(1);

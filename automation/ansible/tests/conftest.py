@@ -99,6 +99,10 @@ class Host:
     def root(self):
         return self.folder / "opt" / "checkout"
 
+    @property
+    def restart(self):
+        return self.folder / "restart"
+
     def start(self, extra_env=""):
         config = self.folder / "sshd_config"
         config.write_text(
@@ -159,6 +163,9 @@ class Fleet:
         for host in self.hosts:
             host.folder.mkdir()
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host.folder / "host_key"], check=True)
+            restart = ["/usr/bin/python3", str(TESTS / "restart.py"), str(host.folder), host.address, str(self.health_port)]
+            host.restart.write_text(f'#!/bin/sh\nexec {shlex.join(restart)} "$@"\n')
+            host.restart.chmod(0o755)
             known.append(f"[{host.address}]:{host.port} {(host.folder / 'host_key.pub').read_text()}")
         (folder / "known_hosts").write_text("".join(known))
 
@@ -178,15 +185,14 @@ class Fleet:
         hosts = self.hosts if hosts is None else hosts
         inventory = {}
         for host in hosts:
-            restart = ["/usr/bin/python3", str(TESTS / "restart.py"), str(host.folder), host.address, str(self.health_port)]
             inventory[host.name] = {
                 "ansible_host": host.address,
                 "ansible_port": host.port,
                 "ansible_user": getpass.getuser(),
                 "ansible_python_interpreter": "/usr/bin/python3",
-                "slipway_install_root": str(host.root),
+                "slipway_root": str(host.folder),
                 "slipway_service_manager": "command",
-                "slipway_restart_command": restart if host.name == "web-1" else shlex.join(restart),
+                "slipway_restart_command": str(host.restart),
                 **(host_vars or {}).get(host.name, {}),
             }
         attempt = attempt or str(uuid.uuid4())

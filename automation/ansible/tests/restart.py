@@ -1,6 +1,6 @@
 """A host's restart command: ends the daemon it started before and starts the one `current` names.
 
-Usage: restart.py HOST_FOLDER ADDRESS PORT, with SLIPWAY_INSTALL_ROOT. Returns when the daemon listens.
+Usage: restart.py HOST_FOLDER ADDRESS PORT SERVICE, with SLIPWAY_INSTALL_ROOT. Returns when the daemon listens.
 """
 
 import os
@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 
-folder, address, port = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+folder, (address, port, service) = pathlib.Path(sys.argv[1]), sys.argv[2:]
+if service != "checkout":
+    sys.exit(f"There is no service {service} on this host.")
 pid_file = folder / "daemon.pid"
 
 

@@ -3,6 +3,7 @@
 import datetime
 import http.server
 import ipaddress
+import shutil
 import ssl
 import threading
 import uuid
@@ -95,10 +96,48 @@ def test_a_sick_release_fails_is_rolled_back_and_rolling_back_again_is_harmless(
     assert back.versions("observed") == everywhere("1.0.0")
     assert fleet.hosts[0].link("current") == "releases/1.0.0"
 
+    # The version before may be sick itself: the version alone is no roll back, and no good answer to a probe.
+    sick = fleet.roll_back(everywhere("2.0.0"))
+    assert sick.code != 0
+    assert "did not become healthy with version 2.0.0" in sick.messages("web-1")[0]
+    probe = fleet.run("probe")
+    assert probe.code != 0
+    assert probe.versions("observed") == everywhere("2.0.0")
+    (message,) = probe.messages("web-3")
+    assert "checkout 2.0.0 runs here, but it is not healthy" in message and 'HTTP 503, status "failing"' in message
+    assert fleet.roll_back(everywhere("1.0.0")).code == 0
+
     again = fleet.roll_back(everywhere("1.0.0"))
     assert again.code == 0, again.output
     assert {event["host"] for event in again.of("already_current")} == set(ALL)
     assert {event["task"] for event in again.of("host", status="changed")} == {"Take the attempt"}
+
+
+def test_what_slipway_did_not_install_is_not_replaced_unless_there_is_a_way_back(fleet):
+    host = fleet.hosts[0]
+    assert fleet.deploy("1.0.0", hosts=[host]).code == 0
+    # Installed by somebody else, as far as this host can tell.
+    shutil.rmtree(host.root)
+
+    refused = fleet.deploy("1.1.0", hosts=[host])
+    assert refused.code != 0
+    assert refused.versions("before") == {"web-1": "1.0.0"}
+    (message,) = refused.messages("web-1")
+    assert f"checkout 1.0.0 runs here, but there is no {host.root}/releases/1.0.0" in message and "Roll out 1.0.0 here first" in message
+    assert (releases(host), host.runs(fleet.health_port)) == ([], "1.0.0")
+    back = fleet.roll_back({"web-1": "1.0.0"}, hosts=[host])
+    assert back.code == 0, "it runs what it ran before"
+    assert back.of("already_current")
+
+    silent = fleet.deploy("1.1.0", hosts=[host], slipway_service="basket")
+    assert "does not tell which version of basket it is" in silent.messages("web-1")[0]
+
+    adopted = fleet.deploy("1.0.0", hosts=[host])
+    assert adopted.code == 0, adopted.output
+    assert host.link("current") == "releases/1.0.0"
+    assert fleet.deploy("1.1.0", hosts=[host]).code == 0
+    assert fleet.roll_back({"web-1": "1.0.0"}, hosts=[host]).code == 0
+    assert host.runs(fleet.health_port) == "1.0.0"
 
 
 def test_one_host_failing_stops_no_other(fleet):
@@ -148,18 +187,22 @@ def test_old_releases_go_but_never_what_the_links_need(fleet):
     assert releases(host) == ["1.1", "1.2", "1.3"]
 
     path, sha256 = fleet.artifact("other")
-    changed = fleet.run("deploy", hosts=[host], slipway_version="1.2", slipway_artifact=str(path), slipway_artifact_sha256=sha256)
-    assert "was unpacked from another artefact" in changed.messages("web-1")[0]
+    for version in ("1.2", "1.3"):
+        # One of them is what runs, and is not taken for what was asked for either.
+        changed = fleet.run("deploy", hosts=[host], slipway_version=version, slipway_artifact=str(path), slipway_artifact_sha256=sha256)
+        assert "was unpacked from another artefact" in changed.messages("web-1")[0]
+        assert not changed.of("already_current")
     assert host.runs(fleet.health_port) == "1.3"
 
 
 def test_bad_input_is_refused_before_any_host_is_asked(fleet):
     refused = fleet.deploy(
-        "1.0.0", hosts=fleet.hosts[:1], slipway_version="../../etc", slipway_artifact="-x", slipway_service="Check out", slipway_install_root="/etc"
+        "1.0.0", hosts=fleet.hosts[:1], slipway_version="../../etc", slipway_artifact="-x", slipway_service="Check out", slipway_install_root="/etc",
+        host_vars={"web-1": {"slipway_restart_command": "sh -c true"}},
     )
     assert refused.code != 0
     (message,) = refused.messages("web-1")
-    for name in ("slipway_version", "slipway_artifact ", "slipway_service", "slipway_install_root"):
+    for name in ("slipway_version", "slipway_artifact ", "slipway_service", "slipway_install_root", "slipway_restart_command"):
         assert name in message
     assert [event["task"] for event in refused.of("task")] == ["Check what was asked for"]
 

@@ -298,6 +298,60 @@ fn a_run_is_written_for_ansible_and_for_nobody_else() {
     assert!(matches!(&error, CommandError::Template { .. }), "{error}");
 }
 
+#[test]
+fn services_on_one_host_have_a_folder_each_below_its_root() {
+    let keep = tempfile::tempdir().unwrap();
+    let install_root = |variables: Value, service: &str| {
+        let parts = parts();
+        let parts = Parts {
+            service: service.parse().unwrap(),
+            installation: Installation {
+                install_root: format!("/opt/{service}"),
+                ..parts.installation
+            },
+            variables: serde_json::from_value(variables).unwrap(),
+            ..parts
+        };
+        let folder = keep.path().join("one");
+        let run = run(&parts, JobKind::Probe, keep.path());
+        command::write(&settings(), &folder, &run).unwrap();
+        let inventory = fs::read(folder.join("inventory.json")).unwrap();
+        let inventory: Value = serde_json::from_slice(&inventory).unwrap();
+        inventory["all"]["hosts"]["web-1"]["slipway_install_root"].clone()
+    };
+    assert_eq!(install_root(json!({}), "checkout"), "/opt/checkout");
+    for service in ["checkout", "basket"] {
+        // What an older inventory may have set is of no service in particular.
+        let host = json!({"slipway_root": "/srv/web-1", "slipway_install_root": "/srv/x"});
+        assert_eq!(
+            install_root(host, service),
+            format!("/srv/web-1/opt/{service}")
+        );
+    }
+}
+
+#[test]
+fn the_query_of_an_artefacts_address_is_masked() {
+    let keep = tempfile::tempdir().unwrap();
+    let parts = parts();
+    let parts = Parts {
+        release: Release {
+            artifact: "https://files.example.com/checkout.tar.gz?sig=s3cret&x=1"
+                .parse()
+                .unwrap(),
+            ..parts.release
+        },
+        ..parts
+    };
+    let run = run(&parts, JobKind::Deploy, keep.path());
+    let spec = command::write(&settings(), &keep.path().join("one"), &run).unwrap();
+    assert_eq!(spec.redact, ["sig=s3cret&x=1"]);
+    assert_eq!(
+        parts.release.artifact.shown(),
+        "https://files.example.com/checkout.tar.gz?***"
+    );
+}
+
 /// Runs to the end under a real supervisor and concludes from what it left.
 fn finished(settings: &Settings, parts: &Parts) -> (Exit, Tally, String) {
     let keep = tempfile::tempdir().unwrap();

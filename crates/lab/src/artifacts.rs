@@ -13,6 +13,8 @@ use crate::record::{Artifact, Artifacts};
 use crate::secrets::hex;
 
 pub const SERVICE: &str = "checkout";
+/// Its folder on every host.
+pub const INSTALL_ROOT: &str = "/opt/checkout";
 
 const DAEMON: &[u8] = include_bytes!("../assets/checkout.py");
 /// 2026-01-01: the same bytes, and so the same digest, wherever and whenever they are built.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use crate::artifacts::{self, SERVICE};
+use crate::artifacts::{self, INSTALL_ROOT, SERVICE};
 use crate::faults::Fault;
 use crate::fleet::HostSpec;
 use crate::record::{Artifact, DatadogKeys, HostRecord};
@@ -18,7 +18,7 @@ use crate::sshd::{Sshd, key_pair};
 use crate::{disk, processes};
 
 const PYTHON: &str = "/usr/bin/python3";
-const RESTART: &str = include_str!("../assets/restart-checkout.sh");
+const RESTART: &str = include_str!("../assets/restart.sh");
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const UP_WITHIN: Duration = Duration::from_secs(20);
 const ASK_EVERY: Duration = Duration::from_millis(40);
@@ -81,11 +81,7 @@ impl Host {
             host.sshd_config().as_bytes(),
             0o644,
         )?;
-        disk::write(
-            &host.root.join("bin/restart-checkout"),
-            RESTART.as_bytes(),
-            0o755,
-        )?;
+        disk::write(&host.restart_command(), RESTART.as_bytes(), 0o755)?;
         let config = host.daemon_config(&site.datadog).to_string();
         disk::write(
             &host.root.join("etc/checkout.json"),
@@ -110,12 +106,9 @@ impl Host {
         let text = |path: PathBuf| path.display().to_string();
         let vars = BTreeMap::from([
             ("ansible_python_interpreter", PYTHON.to_owned()),
-            ("slipway_install_root", text(self.install_root())),
+            ("slipway_root", text(self.root.clone())),
             ("slipway_service_manager", "command".to_owned()),
-            (
-                "slipway_restart_command",
-                text(self.root.join("bin/restart-checkout")),
-            ),
+            ("slipway_restart_command", text(self.restart_command())),
         ]);
         HostRecord {
             name: self.spec.name.clone(),
@@ -159,8 +152,8 @@ impl Host {
     /// (Re)starts the daemon as an operator on the host would. `history` seconds of past traffic are reported first.
     pub async fn start_daemon(&self, history: u32) -> Result<()> {
         let name = &self.spec.name;
-        let output = tokio::process::Command::new(self.root.join("bin/restart-checkout"))
-            .args(["--history", &history.to_string()])
+        let output = tokio::process::Command::new(self.restart_command())
+            .args([SERVICE, "--history", &history.to_string()])
             .env_clear()
             .envs([("PATH", PATH), ("LANG", "C.UTF-8")])
             .env("HOME", &self.root)
@@ -225,8 +218,12 @@ impl Host {
         self.root.join("etc/fault")
     }
 
+    fn restart_command(&self) -> PathBuf {
+        self.root.join("bin/restart")
+    }
+
     fn install_root(&self) -> PathBuf {
-        self.root.join("opt").join(SERVICE)
+        self.root.join(INSTALL_ROOT.trim_start_matches('/'))
     }
 
     fn install_baseline(&self, baseline: &Artifact) -> Result<()> {

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::artifacts::{self, SERVICE};
+use crate::artifacts::{self, INSTALL_ROOT, SERVICE};
 use crate::datadog;
 use crate::faults::{self, Fault, Hosts, Refused};
 use crate::fleet::{self, HostSpec};
@@ -107,7 +107,7 @@ impl Lab {
         };
         let service = Service {
             slug: SERVICE.to_owned(),
-            install_root: None,
+            install_root: INSTALL_ROOT.to_owned(),
             health_port: ports::free_everywhere(&addresses, options.health_port, "--health-port")?,
         };
         let artifacts_dir = dir.join("artifacts");

@@ -85,12 +85,12 @@ pub struct Artifact {
     pub sha256: String,
 }
 
-/// The demo service. The hosts share one file system, so each has an install root of its own: the host variable
-/// `slipway_install_root`. `install_root` is therefore null.
+/// The demo service. The hosts share one file system, so on each of them `install_root` lies below a folder of its own: the
+/// host variable `slipway_root`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Service {
     pub slug: String,
-    pub install_root: Option<String>,
+    pub install_root: String,
     pub health_port: u16,
 }
 

@@ -134,7 +134,7 @@ async fn a_lab_from_start_to_end() {
 
     // A host is logged in to; its home is its own folder; restarting the daemon lets the session end.
     let restart = &record.hosts[0].vars["slipway_restart_command"];
-    let output = ssh(record, 0, &format!("echo $HOME && {restart}"));
+    let output = ssh(record, 0, &format!("echo $HOME && {restart} checkout"));
     assert!(output.status.success(), "{output:?}");
     let home = lab.dir().join("hosts/dev-1");
     assert_eq!(

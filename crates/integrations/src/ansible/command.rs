@@ -108,7 +108,7 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
         cwd: settings.project_dir.clone(),
         deadline_after: run.deadline,
         grace: GRACE,
-        redact: Vec::new(),
+        redact: secrets(run),
         event_fd: true,
         scratch: vec![sockets, home],
     };
@@ -131,10 +131,13 @@ fn inventory(run: &Run<'_>) -> Result<Value, CommandError> {
     let mut hosts = Map::new();
     for target in &run.hosts {
         let mut variables: Map<String, Value> = target.variables.clone().into_iter().collect();
-        // Given here and not with the run's variables, which would beat a host's own folder.
-        variables
-            .entry("slipway_install_root")
-            .or_insert_with(|| json!(run.installation.install_root));
+        // Below the host's own root, so that no two services share a folder.
+        let root = target.variables.get("slipway_root");
+        let root = root.and_then(Value::as_str).unwrap_or_default();
+        variables.insert(
+            "slipway_install_root".to_owned(),
+            json!(format!("{root}{}", run.installation.install_root)),
+        );
         if run.kind == JobKind::RollBack {
             variables.insert(
                 "slipway_rollback_to".to_owned(),
@@ -145,6 +148,12 @@ fn inventory(run: &Run<'_>) -> Result<Value, CommandError> {
         hosts.insert(target.name.to_string(), variables.into());
     }
     Ok(json!({ "all": { "hosts": hosts } }))
+}
+
+/// What the playbook is given and must not repeat: the query of a signed address is as good as a password.
+fn secrets(run: &Run<'_>) -> Vec<String> {
+    let secret = run.release.artifact.secret();
+    secret.map(str::to_owned).into_iter().collect()
 }
 
 fn variables(run: &Run<'_>) -> Result<Value, CommandError> {

@@ -232,6 +232,17 @@ fn check(host: &HostName, variable: &str, value: &Value) -> Result<(), Inventory
                 || ["true", "false", "yes", "no"].contains(&text.to_ascii_lowercase().as_str());
             (!plain).then_some("neither true nor false")
         }
+        "slipway_root" => {
+            let plain = text.is_empty()
+                || made_of("/._-+@=")
+                    && text.starts_with('/')
+                    && !text.ends_with('/')
+                    && !text.contains("..");
+            (!plain || !value.is_string()).then_some("not a folder. Give an absolute path of letters, digits, dots, hyphens and underscores, without a slash at its end")
+        }
+        "slipway_install_root" => Some(
+            "a folder of the service, which is the same on every host. Give the folder of this host below which it lies as slipway_root",
+        ),
         _ => encrypted(value).then_some(
             "encrypted with Ansible Vault, which Slipway does not open. Keep secrets on the host",
         ),
@@ -342,6 +353,16 @@ mod tests {
             ("deep", json!("{# a #}"), Some("template")),
             ("deep", json!({"a": ["{ plain }", 1, null]}), None),
             ("secret", json!({"__ansible_vault": "x"}), Some("Vault")),
+            ("slipway_root", json!("/srv/web-1"), None),
+            ("slipway_root", json!(""), None),
+            ("slipway_root", json!("/srv/"), Some("not a folder")),
+            ("slipway_root", json!("/srv/../etc"), Some("not a folder")),
+            ("slipway_root", json!(7), Some("not a folder")),
+            (
+                "slipway_install_root",
+                json!("/opt/x"),
+                Some("slipway_root"),
+            ),
         ] {
             let result = hosts("web-1", json!({variable: value}));
             match problem {

@@ -37,7 +37,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REQUEST: Duration = Duration::from_secs(20);
 /// How often a request waits for the rate limit, and how long at most in all.
 const WAITS: u32 = 2;
-const WAIT_BUDGET: Duration = Duration::from_secs(15);
+const WAIT_BUDGET: Duration = Duration::from_secs(5);
 /// When a rate limit does not say when it ends.
 const UNKNOWN_RESET: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER: usize = 32 << 20;

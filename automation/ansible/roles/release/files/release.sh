@@ -13,7 +13,13 @@ linked() {
     if [ -L "$root/$1" ]; then basename "$(readlink "$root/$1")"; fi
 }
 
-# claim VERSION: takes the attempt, which no host does twice. Prints whether VERSION is unpacked here, then what `current` names.
+# The checksum of the artefact that an unpacked release came from.
+checksum() {
+    cat "$root/releases/$1/.slipway-sha256" 2>/dev/null || echo unknown
+}
+
+# claim VERSION RUNNING: takes the attempt, which no host does twice. Prints whether RUNNING is unpacked here, the checksum of
+# VERSION (empty when it is not unpacked), and what `current` names (empty when that is nothing).
 claim() {
     mkdir -p "$root/releases" "$root/.slipway/attempts" ||
         refuse "Folders below $root cannot be made by $(id -un). Create $root for that user, or set ansible_become for this host."
@@ -26,8 +32,10 @@ claim() {
     fi
     # What attempts that were killed left behind; one still at work fails by this, as it should.
     rm -rf -- "$root"/releases/.*-*-*-*-* "$root"/.slipway/attempts/*/artifact || true
-    if [ -d "$root/releases/$1" ]; then echo present; else echo absent; fi
-    linked current
+    if [ -n "$2" ] && [ -d "$root/releases/$2" ]; then echo present; else echo absent; fi
+    if [ -d "$root/releases/$1" ]; then checksum "$1"; else echo; fi
+    # A link that leads nowhere is what an interrupted run may leave.
+    if [ -d "$root/current" ]; then linked current; fi
 }
 
 # unpack VERSION SHA256 NAME: the whole release appears in releases/VERSION by one rename, or nothing does.
@@ -38,7 +46,7 @@ unpack() {
     trap 'rm -rf -- "$fresh" "$artifact"' EXIT
     trap 'exit 1' HUP INT TERM
     if [ -d "$release" ]; then
-        found=$(cat "$release/.slipway-sha256" 2>/dev/null || echo unknown)
+        found=$(checksum "$1")
         [ "$found" = "$2" ] ||
             refuse "$release was unpacked from another artefact (sha256 $found, wanted $2). Give changed content a new version, or remove that folder if nothing uses it."
         echo present
@@ -66,7 +74,7 @@ link() {
 # switch VERSION BEFORE KEEP: `current` becomes VERSION and `previous` what it was; then all but the KEEP newest releases
 # go, except those that `current`, `previous` and the version seen BEFORE need.
 switch() {
-    [ -d "$root/releases/$1" ] || refuse "Release $1 is not on this host any more, so it cannot be switched to. Deploy it again with its artefact."
+    [ -d "$root/releases/$1" ] || refuse "Release $1 is not on this host: there is no $root/releases/$1, because it was removed or was never installed by Slipway. Nothing was switched. Deploy $1 with its artefact."
     old=$(linked current)
     if [ "$old" != "$1" ]; then
         if [ -n "$old" ]; then link previous "$old"; fi

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Restarts this lab host's daemon from the current release. Arguments go to the daemon.
+# restart SERVICE [ARGUMENT…]: restarts a service of this lab host from its current release. Arguments go to the daemon.
 # Run it as often as you like: it leaves exactly one daemon behind.
 set -eu
+service=$1
+shift
 host=$(cd "$(dirname "$0")/.." && pwd)
-root=${SLIPWAY_INSTALL_ROOT:-$host/opt/checkout}
-config=$host/etc/checkout.json
-pid_file=$host/run/checkout.pid
-log=$host/log/checkout.log
+root=${SLIPWAY_INSTALL_ROOT:-$host/opt/$service}
+config=$host/etc/$service.json
+pid_file=$host/run/$service.pid
+log=$host/log/$service.log
 
 # A process id alone may be somebody else's by now; the command line tells.
 is_daemon() {
@@ -36,6 +38,6 @@ fi
 
 cd /
 # A session of its own and no descriptor of ours, so that the ssh session can end.
-setsid /usr/bin/python3 "$root/current/bin/checkout" --config "$config" "$@" \
+setsid /usr/bin/python3 "$root/current/bin/$service" --config "$config" "$@" \
     </dev/null >>"$log" 2>&1 &
 echo $! >"$pid_file"

@@ -53,12 +53,13 @@ build:
 
 front: target/hash.txt
 
-# cargo-leptos writes the hashes in the file names last, so this file tells that target/site is complete.
-target/hash.txt: $(FRONT_SOURCES)
-	@$(ENV) cargo leptos build --release --frontend-only --precompress
+# The hashes in the file names are written last, so this file tells that target/site is complete.
+target/hash.txt: $(FRONT_SOURCES) scripts/name-front
+	@$(ENV) cargo leptos build --release --frontend-only --split
+	@$(ENV) scripts/name-front
 
 server:
 	@$(ENV) cargo build --profile e2e -p server -p lab --bins
 
 clean:
-	rm -rf target .demo
+	rm -rf target .demo .bench

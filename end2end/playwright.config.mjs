@@ -1,7 +1,7 @@
 // Browser tests of the console, against what `make demo` starts: real hosts over SSH, a real identity provider.
 //
 //   npx playwright test                 everything, in the order of the file names
-//   npx playwright test 03 06           some of it; 06 and 07 read what earlier files rolled out
+//   npx playwright test 01 08           some of it; most files need the service of 01, and 06 and 07 what others rolled out
 import { defineConfig } from '@playwright/test';
 import { chromium } from './support/browser.mjs';
 

@@ -53,6 +53,8 @@ missing_system_packages() {
     fi
     if for_profile test; then
         [ -n "$(find_postgres)" ] || missing+=" postgresql"
+    fi
+    if for_profile test bench; then
         [ -n "$(find_chromium)" ] || missing+=" chromium fonts-dejavu-core"
     fi
     if for_profile bench; then

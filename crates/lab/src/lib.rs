@@ -4,6 +4,7 @@
 //! Slipway knows nothing of it: it is given addresses, keys and an inventory, as with real ones.
 
 mod artifacts;
+pub mod bench;
 mod datadog;
 pub mod demo;
 mod disk;

@@ -23,6 +23,8 @@ enum Command {
     Up(Up),
     /// Roll a good and a bad release out through a console on a lab, and leave both running.
     Demo(lab::demo::Arguments),
+    /// Measure Slipway's speed as ratios of one run, on a lab of its own. Exit code 0 says that it was measured.
+    Bench(lab::bench::Arguments),
     /// Make a host of a running lab misbehave, or well again.
     Fault {
         /// The running lab's folder.
@@ -79,6 +81,7 @@ async fn main() -> std::process::ExitCode {
     let done = match Arguments::parse().command {
         Command::Up(arguments) => up(arguments).await,
         Command::Demo(arguments) => lab::demo::run(arguments).await,
+        Command::Bench(arguments) => lab::bench::run(arguments).await,
         Command::Fault { dir, host, fault } => ask_for_fault(dir, host, fault).await,
     };
     match done {
@@ -110,6 +113,7 @@ async fn up(arguments: Up) -> Result<()> {
             data_dir: lab.dir().join("data"),
             site: None,
             ansible_playbook: ".venv/bin/ansible-playbook".into(),
+            project: None,
         };
         let config = lab::demo::configure(lab.dir(), lab.record(), &console)?;
         println!("console    slipway --config {} serve", config.display());

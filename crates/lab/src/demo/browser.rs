@@ -1,8 +1,10 @@
 //! A person at the console: a cookie jar, pages, and the forms on them. No JavaScript runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use reqwest::cookie::{CookieStore as _, Jar};
 use reqwest::header::{ACCEPT, LOCATION, ORIGIN, REFERER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, redirect};
 use serde::de::DeserializeOwned;
@@ -20,6 +22,7 @@ const HTML: &str = "text/html,application/xhtml+xml";
 /// Somebody who is signed in.
 pub struct Browser {
     client: Client,
+    jar: Arc<Jar>,
     console: Url,
     /// The login at the identity provider.
     pub who: String,
@@ -44,13 +47,15 @@ struct Landed {
 impl Browser {
     /// Signs `person` in: follows the console to the identity provider, picks the person there, and comes back.
     pub async fn sign_in(console: &Url, person: &Person) -> Result<Self> {
+        let jar = Arc::new(Jar::default());
         let client = Client::builder()
-            .cookie_store(true)
+            .cookie_provider(jar.clone())
             .redirect(redirect::Policy::none())
             .timeout(PATIENCE)
             .build()?;
         let browser = Self {
             client,
+            jar,
             console: console.clone(),
             who: person.login.clone(),
         };
@@ -93,6 +98,15 @@ impl Browser {
             bail!("{} answered {}: {said}", landed.at, landed.status);
         }
         Ok(())
+    }
+
+    /// The header `Cookie` of this person's requests, for a program that asks in their name.
+    pub fn cookie(&self) -> Result<String> {
+        let cookies = self
+            .jar
+            .cookies(&self.console)
+            .ok_or_else(|| anyhow!("{} has no cookie of the console", self.who))?;
+        Ok(cookies.to_str()?.to_owned())
     }
 
     /// Opens a page of the console.

@@ -91,7 +91,7 @@ pub(super) mod tests {
             },
             service: Service {
                 slug: "checkout".into(),
-                install_root: None,
+                install_root: "/opt/checkout".into(),
                 health_port: 8480,
             },
         }

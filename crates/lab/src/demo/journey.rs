@@ -11,10 +11,12 @@ use super::browser::Browser;
 use super::report::{Report, RolledOut};
 use super::rollout::End;
 use super::settings::TEAM;
+use super::stage::Scene;
 use super::{Narrator, baseline, health, inventory};
 use crate::record::Record;
 
 pub const PRODUCTION: &str = "production";
+const DEVELOPMENT: &str = "dev";
 
 /// The people, signed in.
 pub struct Journey<'a> {
@@ -30,7 +32,13 @@ pub struct Journey<'a> {
 
 impl<'a> Journey<'a> {
     /// Signs everybody in.
-    pub async fn begin(record: &'a Record, console: &Url, narrator: Narrator) -> Result<Self> {
+    pub async fn begin(scene: &'a Scene) -> Result<Self> {
+        let Scene {
+            record,
+            console,
+            narrator,
+            ..
+        } = scene;
         narrator.say("people", "sign in through the identity provider");
         let sign_in = async |login: &str| {
             let person = record
@@ -53,7 +61,7 @@ impl<'a> Journey<'a> {
         Ok(Self {
             record,
             console: console.clone(),
-            narrator,
+            narrator: *narrator,
             maria,
             omar,
             ada,
@@ -65,7 +73,7 @@ impl<'a> Journey<'a> {
     pub async fn import(&self) -> Result<()> {
         let known: EnvironmentList = self.omar.read("environment/list", &[]).await?;
         for (slug, name, purpose, approval) in [
-            ("dev", "Development", "development", "not_required"),
+            (DEVELOPMENT, "Development", "development", "not_required"),
             (PRODUCTION, "Production", "production", "required"),
         ] {
             if !known
@@ -140,7 +148,7 @@ impl<'a> Journey<'a> {
                 "https://git.example.test/payments/checkout".to_owned(),
             ),
             ("host_group", service.slug.clone()),
-            ("install_root", format!("/opt/{}", service.slug)),
+            ("install_root", service.install_root.clone()),
             ("health_port", service.health_port.to_string()),
             ("health_path", "/health".to_owned()),
             ("requests", metric("sum", "requests", ".as_count()")),
@@ -162,13 +170,19 @@ impl<'a> Journey<'a> {
         Ok(())
     }
 
-    /// Everything: the service is onboarded, a good release goes out, a bad one is rolled back by itself.
+    /// Everything: the service is onboarded; while a good release goes to production, a bad one is tried in development
+    /// and rolled back by itself.
     pub async fn run(&self) -> Result<Report> {
         self.onboard().await?;
         baseline::known(self.record, PRODUCTION).await?;
+        baseline::known(self.record, DEVELOPMENT).await?;
         let artifacts = &self.record.artifacts;
-        let good = self.roll_out(&artifacts.good, End::Succeeded).await?;
-        let bad = self.roll_out(&artifacts.bad, End::RolledBack).await?;
+        let good = self.start(&artifacts.good, PRODUCTION).await?;
+        let bad = self.start(&artifacts.bad, DEVELOPMENT).await?;
+        let (good, bad) = tokio::try_join!(
+            self.finish(good, End::Succeeded),
+            self.finish(bad, End::RolledBack)
+        )?;
         self.report(vec![good, bad]).await
     }
 

@@ -15,14 +15,14 @@ use super::health::Running;
 use super::settings;
 use crate::record::{Person, Record};
 
-pub use text::invitation;
+pub use text::{invitation, table};
 
 /// A rollout that came to its end.
 pub struct RolledOut {
     pub view: RolloutView,
     pub hosts: Vec<HostCell>,
-    /// What the requester was told who wanted to approve.
-    pub refused_to_requester: String,
+    /// What the requester was told who wanted to approve; none where no approval is asked for.
+    pub refused_to_requester: Option<String>,
 }
 
 /// The demo's result. Times are in seconds.
@@ -55,7 +55,7 @@ pub struct RolloutReport {
     pub seconds: Option<f64>,
     pub rollback_seconds: Option<f64>,
     pub requested_by: String,
-    pub refused_to_requester: String,
+    pub refused_to_requester: Option<String>,
     /// The end in one sentence.
     pub sentence: String,
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use domain::rollout::RolloutState;
 use domain::strategy::parse_seconds;
 use domain::verdict::Verdict;
-use view::rollout::RolloutView;
+use view::rollout::{BatchView, RolloutView};
 
 use super::browser::{Browser, Sent};
 use super::journey::{Journey, PRODUCTION};
@@ -15,8 +15,10 @@ use super::report::RolledOut;
 use super::settings::TIME_SCALE;
 use crate::record::Artifact;
 
-const SPLIT: &str = "33/33/34%";
-const BAKE: &str = "48h";
+/// Three batches.
+pub const SPLIT: &str = "33/33/34%";
+/// A little more than a verdict takes, for telemetry that comes late.
+const BAKE: &str = "26h";
 const BATCHES: u64 = 3;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -36,15 +38,42 @@ impl End {
     }
 }
 
+/// A rollout that was released.
+pub struct Started {
+    /// Of its page.
+    path: String,
+    refused_to_requester: Option<String>,
+}
+
 impl Journey<'_> {
-    /// From the request to the end.
-    pub async fn roll_out(&self, artifact: &Artifact, end: End) -> Result<RolledOut> {
-        let path = self.request(artifact).await?;
-        let refused_to_requester = self.requester_cannot_approve(&path).await?;
-        self.press(&self.ada, &path, "approve").await?;
-        self.say(&self.ada, "approves exactly this plan");
+    /// Requests a rollout, has it approved where the environment asks for that, and releases it.
+    pub async fn start(&self, artifact: &Artifact, environment: &str) -> Result<Started> {
+        let path = self.request(artifact, environment, SPLIT, BAKE).await?;
+        let refused_to_requester = if environment == PRODUCTION {
+            let why = self.requester_cannot_approve(&path).await?;
+            self.press(&self.ada, &path, "approve").await?;
+            self.say(&self.ada, "approves exactly this plan");
+            Some(why)
+        } else {
+            None
+        };
         self.press(&self.omar, &path, "release").await?;
-        self.say(&self.omar, "releases batch 1");
+        self.say(
+            &self.omar,
+            &format!("releases batch 1 of {}", artifact.version),
+        );
+        Ok(Started {
+            path,
+            refused_to_requester,
+        })
+    }
+
+    /// Watches what was started to its end.
+    pub async fn finish(&self, started: Started, end: End) -> Result<RolledOut> {
+        let Started {
+            path,
+            refused_to_requester,
+        } = started;
         let view = self.follow(&path, end).await?;
         let id = view.row.id.to_string();
         let hosts = self.lena.read_all("rollout/hosts", &[("id", &id)]).await?;
@@ -56,7 +85,13 @@ impl Journey<'_> {
     }
 
     /// The team member fills the form in, looks at the preview, and sends it; gives the rollout's page.
-    async fn request(&self, artifact: &Artifact) -> Result<String> {
+    pub async fn request(
+        &self,
+        artifact: &Artifact,
+        environment: &str,
+        split: &str,
+        bake: &str,
+    ) -> Result<String> {
         const PAGE: &str = "/rollouts/new";
         const ACTION: &str = "/api/rollout/request";
         let Artifact {
@@ -72,12 +107,12 @@ impl Journey<'_> {
         let mut form = maria.form(&maria.open(PAGE).await?, PAGE, ACTION)?;
         for (name, value) in [
             ("service", self.record.service.slug.as_str()),
-            ("environment", PRODUCTION),
+            ("environment", environment),
             ("version", version),
             ("artifact", file),
             ("sha256", sha256),
-            ("split", SPLIT),
-            ("bake", BAKE),
+            ("split", split),
+            ("bake", bake),
             ("gate", "automatic"),
             (
                 "reason",
@@ -100,7 +135,7 @@ impl Journey<'_> {
                 self.say(
                     maria,
                     &format!(
-                        "requests {version} to {PRODUCTION}: {SPLIT}, each batch watched for {BAKE}"
+                        "requests {version} to {environment}: {split}, each batch watched for {bake}"
                     ),
                 );
                 Ok(path)
@@ -130,7 +165,7 @@ impl Journey<'_> {
     }
 
     /// Presses a button of the rollout's page that asks for nothing more.
-    async fn press(&self, browser: &Browser, path: &str, action: &str) -> Result<()> {
+    pub async fn press(&self, browser: &Browser, path: &str, action: &str) -> Result<()> {
         let next = browser
             .fill(path, &format!("/api/rollout/{action}"), &[])
             .await?;
@@ -142,7 +177,7 @@ impl Journey<'_> {
     }
 
     /// Watches a rollout to its end.
-    async fn follow(&self, path: &str, end: End) -> Result<RolloutView> {
+    pub async fn follow(&self, path: &str, end: End) -> Result<RolloutView> {
         let id = path.rsplit('/').next().unwrap_or_default();
         let within = self.patience()?;
         let deadline = Instant::now() + within;
@@ -163,12 +198,19 @@ impl Journey<'_> {
                     view.sentence
                 );
             }
-            // Nobody will come to decide.
-            if let Some(batch) = view
+            // Nobody will come to decide; only evidence may still come by itself.
+            let lacks_evidence = |batch: &BatchView| {
+                let verdict = batch.verdict.as_ref();
+                verdict.is_some_and(|verdict| verdict.outcome.lacks_evidence())
+            };
+            let stuck = view
                 .batches
                 .iter()
-                .find(|batch| matches!(batch.state.as_str(), "gate" | "held"))
-            {
+                .find(|batch| match batch.state.as_str() {
+                    "gate" => !lacks_evidence(batch),
+                    state => state == "held",
+                });
+            if let Some(batch) = stuck {
                 let verdict = batch
                     .verdict
                     .as_ref()
@@ -218,13 +260,18 @@ impl Journey<'_> {
                 .unwrap_or_default();
             self.narrator.say(
                 "Slipway",
-                &format!("batch {} {}{verdict}", batch.number, spoken(&batch.state)),
+                &format!(
+                    "{} batch {} {}{verdict}",
+                    view.row.version,
+                    batch.number,
+                    spoken(&batch.state)
+                ),
             );
         }
     }
 }
 
-fn is_over(state: &str) -> bool {
+pub fn is_over(state: &str) -> bool {
     let waits = [
         "draft",
         "awaiting_approval",

@@ -49,6 +49,8 @@ pub struct Console {
     /// What cargo-leptos built; absent where cargo-leptos itself says.
     pub site: Option<PathBuf>,
     pub ansible_playbook: PathBuf,
+    /// The folder with the playbooks; those that Slipway ships if `None`.
+    pub project: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -137,7 +139,12 @@ pub fn write(dir: &Path, record: &Record, console: &Console) -> Result<PathBuf> 
         },
         ansible: Ansible {
             playbook_bin: program(&console.ansible_playbook)?,
-            project_dir: automation()?,
+            project_dir: match &console.project {
+                Some(project) => project
+                    .canonicalize()
+                    .with_context(|| format!("there are no playbooks at {}", project.display()))?,
+                None => automation()?,
+            },
             ssh_private_key: &ssh.private_key,
             known_hosts: &ssh.known_hosts,
         },
@@ -174,7 +181,7 @@ pub fn roles(groups: &[String]) -> String {
 }
 
 /// The playbooks that Slipway ships.
-fn automation() -> Result<PathBuf> {
+pub fn automation() -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../automation/ansible");
     folder
         .canonicalize()

@@ -10,26 +10,40 @@ use anyhow::{Context, Result, bail};
 use tokio::process::{Child, Command};
 use url::Url;
 
+use super::Narrator;
 use crate::processes;
 
 const UP_WITHIN: Duration = Duration::from_secs(60);
+const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// A running `slipway serve`. It bears the lab's mark, so that it ends with the lab, and so do the playbooks under it.
 pub struct Slipway {
+    launch: Launch,
     child: Child,
+}
+
+/// How the console is started.
+struct Launch {
+    program: PathBuf,
+    config: PathBuf,
+    lab: PathBuf,
     log: PathBuf,
 }
 
-impl Slipway {
-    /// Starts `program` with `config` as a part of the lab in `lab`; what it says goes to `log`.
-    pub fn start(program: &Path, config: &Path, lab: &Path, log: &Path) -> Result<Self> {
-        let output =
-            File::create(log).with_context(|| format!("{} could not be made", log.display()))?;
-        let mut command = Command::new(program);
+impl Launch {
+    /// Starts the console; what it says is added to the log, and `slipway.pid` beside the log holds its process id.
+    fn start(&self) -> Result<Child> {
+        let log = || format!("{} could not be written", self.log.display());
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .with_context(log)?;
+        let mut command = Command::new(&self.program);
         command
             .arg("--config")
-            .arg(config)
+            .arg(&self.config)
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
@@ -43,14 +57,44 @@ impl Slipway {
                 command.env_remove(&name);
             }
         }
-        command.env(processes::MARK, lab);
+        command.env(processes::MARK, &self.lab);
         let child = command
             .spawn()
-            .with_context(|| format!("{} could not be started", program.display()))?;
-        Ok(Self {
-            child,
+            .with_context(|| format!("{} could not be started", self.program.display()))?;
+        if let Some(id) = child.id() {
+            fs::write(self.log.with_extension("pid"), id.to_string()).with_context(log)?;
+        }
+        Ok(child)
+    }
+}
+
+impl Slipway {
+    /// Starts `program` with `config` as a part of the lab in `lab`, with a new `log`.
+    pub fn start(program: &Path, config: &Path, lab: &Path, log: &Path) -> Result<Self> {
+        File::create(log).with_context(|| format!("{} could not be made", log.display()))?;
+        let launch = Launch {
+            program: program.to_owned(),
+            config: config.to_owned(),
+            lab: lab.to_owned(),
             log: log.to_owned(),
-        })
+        };
+        let child = launch.start()?;
+        Ok(Self { launch, child })
+    }
+
+    /// Starts the console again whenever it ends, as a service manager does. Returns when it cannot be started.
+    pub async fn keep_up(&mut self, narrator: Narrator) -> String {
+        loop {
+            narrator.say(
+                "lab",
+                &format!("{}; it is started again", self.ended().await),
+            );
+            tokio::time::sleep(START_AGAIN_AFTER).await;
+            match self.launch.start() {
+                Ok(child) => self.child = child,
+                Err(error) => return format!("{error:#}"),
+            }
+        }
     }
 
     /// Returns once the console answers at `address`.
@@ -83,7 +127,7 @@ impl Slipway {
     }
 
     pub fn log(&self) -> &Path {
-        &self.log
+        &self.launch.log
     }
 }
 

@@ -61,9 +61,14 @@ fn shown(number: u32, state: &str, outcome: Option<Outcome>, seconds: i64) -> Ba
     }
 }
 
-fn told(version: &str, before: &str, outcome: &str, batches: Vec<BatchView>) -> RolloutReport {
+fn told(environment: &str, version: &str, outcome: &str, batches: Vec<BatchView>) -> RolloutReport {
+    let short = if environment == "production" {
+        "prod"
+    } else {
+        environment
+    };
     let cell = |number: u32, batch| HostCell {
-        name: format!("prod-{number}"),
+        name: format!("{short}-{number}"),
         batch,
         phase: domain::host::HostPhase::Pending,
         version_before: None,
@@ -76,14 +81,14 @@ fn told(version: &str, before: &str, outcome: &str, batches: Vec<BatchView>) -> 
     RolloutReport {
         id: "018f".into(),
         version: version.into(),
-        version_before: Some(before.into()),
-        environment: "production".into(),
+        version_before: Some("1.4.1".into()),
+        environment: environment.into(),
         outcome: outcome.into(),
         batches: batches.into_iter().map(|one| batch(one, &hosts)).collect(),
         seconds: Some(78.2),
         rollback_seconds: (outcome == "rolled_back").then_some(4.0),
         requested_by: "Maria Keller".into(),
-        refused_to_requester: "You requested it.".into(),
+        refused_to_requester: (environment == "production").then(|| "You requested it.".into()),
         sentence: "It ended.".into(),
     }
 }
@@ -110,8 +115,8 @@ fn report() -> Report {
     });
     Report {
         rollouts: vec![
-            told("1.4.2", "1.4.1", "succeeded", good),
-            told("1.5.0", "1.4.2", "rolled_back", bad),
+            told("production", "1.4.2", "succeeded", good),
+            told("dev", "1.5.0", "rolled_back", bad),
         ],
         rollback_seconds: Some(4.0),
         deployments: 2,
@@ -140,12 +145,12 @@ checkout 1.4.1 → 1.4.2 in production: succeeded after 78.2 s
   Maria Keller asked; told when approving alone: “You requested it.”
   It ended.
 
-checkout 1.4.2 → 1.5.0 in production: rolled back by itself after 78.2 s
-  batch  hosts          state        verdict  seconds  error rate %          latency ms            alive
-  1      prod-1 prod-2  rolled back  fail     9.0      0.41 → 0.35 (≤ 1.41)  41.8 → 41.2 (≤ 43.9)  2 → 2 (≥ 2)
-  2      prod-3 prod-4  pending      –        –        –                     –                     –
-  3      prod-5 prod-6  pending      –        –        –                     –                     –
-  Maria Keller asked; told when approving alone: “You requested it.”
+checkout 1.4.1 → 1.5.0 in dev: rolled back by itself after 78.2 s
+  batch  hosts        state        verdict  seconds  error rate %          latency ms            alive
+  1      dev-1 dev-2  rolled back  fail     9.0      0.41 → 0.35 (≤ 1.41)  41.8 → 41.2 (≤ 43.9)  2 → 2 (≥ 2)
+  2      dev-3 dev-4  pending      –        –        –                     –                     –
+  3      dev-5 dev-6  pending      –        –        –                     –                     –
+  Maria Keller asked; dev asks for no approval
   It ended.
 
   hosts say   1.4.1 runs in dev: dev-1

@@ -120,11 +120,11 @@ impl Report {
             .chain(rows)
             .collect();
         text.push_str(&table(&rows));
-        let _ = writeln!(
-            text,
-            "  {} asked; told when approving alone: “{}”",
-            rollout.requested_by, rollout.refused_to_requester
+        let told = rollout.refused_to_requester.as_ref().map_or_else(
+            || format!("{environment} asks for no approval"),
+            |told| format!("told when approving alone: “{told}”"),
         );
+        let _ = writeln!(text, "  {} asked; {told}", rollout.requested_by);
         let _ = writeln!(text, "  {}", rollout.sentence);
     }
 }
@@ -166,7 +166,7 @@ fn figures(one: &Measurement) -> String {
 }
 
 /// Columns as wide as their widest cell.
-fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+pub fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
     let width = |column: usize| {
         rows.iter()
             .map(|row| row[column].chars().count())

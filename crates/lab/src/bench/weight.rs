@@ -1,0 +1,72 @@
+//! What a browser that was never there before loads for a page, counted by Chromium.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+
+use crate::demo::browser::Browser;
+use crate::demo::stage::Scene;
+
+/// What one page loads, in bytes as they were sent.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Weight {
+    pub path: String,
+    pub files: Vec<File>,
+}
+
+/// One answer to the browser.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct File {
+    pub path: String,
+    /// document, script, fetch, stylesheet and so on, in the browser's words.
+    pub kind: String,
+    /// `br` where it was compressed with brotli; empty where it was not compressed.
+    pub encoding: String,
+    pub bytes: u64,
+}
+
+impl Weight {
+    /// The page itself and all it loads, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// The page's address, with `…` for an id.
+    pub fn name(&self) -> &str {
+        match self.path.strip_prefix("/rollouts/") {
+            Some(_) => "/rollouts/…",
+            None => &self.path,
+        }
+    }
+}
+
+/// Loads each of `paths` in a browser with an empty cache, signed in as `person`.
+pub async fn measure(scene: &Scene, person: &Browser, paths: &[&str]) -> Result<Vec<Weight>> {
+    scene.narrator.say(
+        "bench",
+        &format!("loads {} in Chromium, nothing cached", paths.join(" and ")),
+    );
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../end2end/weight.mjs");
+    let said = Command::new("node")
+        .arg(&script)
+        .args(["--console", &scene.console.origin().ascii_serialization()])
+        .args(["--as", &person.who])
+        .args(paths)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("node could not be started")?;
+    if !said.status.success() {
+        bail!(
+            "{} did not weigh the pages: {}",
+            script.display(),
+            String::from_utf8_lossy(&said.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&said.stdout)
+        .with_context(|| format!("{} was not understood", script.display()))
+}

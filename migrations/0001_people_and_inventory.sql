@@ -55,6 +55,8 @@ CREATE TABLE services (
     name TEXT NOT NULL,
     description TEXT NOT NULL,
     repository TEXT NOT NULL,
+    -- As in installation, so that no service ever switches or cleans up the releases of another.
+    install_root TEXT NOT NULL UNIQUE,
     installation TEXT NOT NULL,
     telemetry TEXT NOT NULL,
     created_at BIGINT NOT NULL
@@ -86,6 +88,13 @@ CREATE TABLE hosts (
     UNIQUE (environment_id, identity),
     -- Ansible knows a host by its name alone.
     UNIQUE (environment_id, name)
+);
+
+-- What a machine is known by, its address or its identity, belongs to one environment: whoever may release in another
+-- one reaches it from nowhere else.
+CREATE TABLE machines (
+    known_by TEXT PRIMARY KEY,
+    environment_id TEXT NOT NULL REFERENCES environments (id)
 );
 
 -- Finds the hosts of a group; hosts.groups_json is what a host is read from.

@@ -39,6 +39,7 @@ CREATE TABLE batches (
     verdict_json TEXT,
     started_at BIGINT,
     verified_at BIGINT,
+    next_look BIGINT,
     PRIMARY KEY (rollout_id, number)
 );
 

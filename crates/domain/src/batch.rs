@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{id::JobId, plan::PlannedBatch, verdict::Verdict};
 
-/// How long after a look at the telemetry of a batch that waits for a person the next one comes.
-const LOOK_WHILE_WAITING: SignedDuration = SignedDuration::from_secs(60);
+/// How long after a look at the telemetry of a batch that no longer bakes the next one comes.
+pub(crate) const LOOK_AFTER_BAKE: SignedDuration = SignedDuration::from_secs(60);
 
 /// The clock of a bake; it stops while a rollout is paused, if the person asked for that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,11 +41,10 @@ pub enum BatchState {
         job: JobId,
         round: u32,
     },
-    /// The change is in place and watched. `next_look` is when telemetry is judged again.
+    /// The change is in place and watched.
     Baking {
         since: Timestamp,
         clock: BakeClock,
-        next_look: Timestamp,
     },
     /// The bake is over and a person has to decide.
     Gate {
@@ -135,6 +134,8 @@ pub struct Batch {
     pub started_at: Option<Timestamp>,
     /// When every host was verified to run the new version, for the first time.
     pub verified_at: Option<Timestamp>,
+    /// When telemetry is judged again; `None` while nothing is watched.
+    pub next_look: Option<Timestamp>,
 }
 
 impl Batch {
@@ -148,17 +149,13 @@ impl Batch {
             verdict: None,
             started_at: None,
             verified_at: None,
+            next_look: None,
         }
     }
 
-    /// Telemetry has to be judged now: a look is due, or the bake is over. A promoted batch has no looks of its own; it is
-    /// judged whenever another batch of its rollout is.
+    /// Telemetry has to be judged now.
     pub fn look_due(&self, now: Timestamp) -> bool {
-        let look = match &self.state {
-            BatchState::Baking { .. } => self.wake_at(),
-            _ => self.look_while_waiting(),
-        };
-        look.is_some_and(|look| look <= now)
+        self.next_look.is_some_and(|look| look <= now)
     }
 
     /// When something has to happen to this batch without anybody asking.
@@ -175,31 +172,10 @@ impl Batch {
 
     /// The same while its rollout is paused, when the end of a bake moves nothing.
     pub(crate) fn wake_at_while_paused(&self) -> Option<Timestamp> {
-        match &self.state {
-            BatchState::Baking { next_look, .. } => Some(*next_look),
-            BatchState::Gate { expires, .. } => self
-                .look_while_waiting()
-                .into_iter()
-                .chain([*expires])
-                .min(),
-            _ => self.look_while_waiting(),
-        }
-    }
-
-    /// A batch that waits for a person at or past its gate is still watched: a breach must not wait with it.
-    fn look_while_waiting(&self) -> Option<Timestamp> {
-        let waits = matches!(
-            self.state,
-            BatchState::Gate { .. }
-                | BatchState::Held {
-                    at: HeldAt::Gate,
-                    ..
-                }
-        );
-        let last = self.verdict.as_ref().filter(|_| waits)?.at;
-        Some(
-            last.checked_add(LOOK_WHILE_WAITING)
-                .unwrap_or(Timestamp::MAX),
-        )
+        let expires = match &self.state {
+            BatchState::Gate { expires, .. } => Some(*expires),
+            _ => None,
+        };
+        expires.into_iter().chain(self.next_look).min()
     }
 }

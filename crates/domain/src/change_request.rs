@@ -13,7 +13,6 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum ChangeRequestState {
-    Draft,
     Submitted {
         at: Timestamp,
     },
@@ -33,9 +32,13 @@ pub enum ChangeRequestState {
     },
     /// What it approved is being carried out.
     Implementing {
+        by: String,
+        approved_at: Timestamp,
         since: Timestamp,
     },
     Closed {
+        by: String,
+        approved_at: Timestamp,
         at: Timestamp,
         outcome: String,
     },
@@ -45,13 +48,30 @@ impl ChangeRequestState {
     /// The stored word.
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Draft => "draft",
             Self::Submitted { .. } => "submitted",
             Self::Approved { .. } => "approved",
             Self::Rejected { .. } => "rejected",
             Self::Withdrawn { .. } => "withdrawn",
             Self::Implementing { .. } => "implementing",
             Self::Closed { .. } => "closed",
+        }
+    }
+
+    /// Who approved it and when, for as long as it is kept.
+    pub fn approval(&self) -> Option<(&str, Timestamp)> {
+        match self {
+            Self::Approved { by, at }
+            | Self::Implementing {
+                by,
+                approved_at: at,
+                ..
+            }
+            | Self::Closed {
+                by,
+                approved_at: at,
+                ..
+            } => Some((by, *at)),
+            Self::Submitted { .. } | Self::Rejected { .. } | Self::Withdrawn { .. } => None,
         }
     }
 }
@@ -72,7 +92,6 @@ pub struct ChangeRequest {
 /// What can happen to a change request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeRequestEvent {
-    Submit,
     /// `digest` is the digest of the plan the approver saw.
     Approve {
         digest: Sha256,
@@ -120,7 +139,6 @@ impl ChangeRequest {
         let own = actor.person() == Some(self.requested_by);
         let by = actor.name().to_owned();
         let state = match (&self.state, event) {
-            (S::Draft, E::Submit) => S::Submitted { at: now },
             (S::Submitted { .. }, E::Approve { .. } | E::Reject { .. }) if own => {
                 return Err(ChangeRequestRefused::OwnRequest);
             }
@@ -133,15 +151,27 @@ impl ChangeRequest {
                 at: now,
                 reason: reason.into(),
             },
-            (S::Draft | S::Submitted { .. } | S::Approved { .. }, E::Withdraw { reason }) => {
-                S::Withdrawn {
-                    by,
-                    at: now,
-                    reason: reason.into(),
-                }
-            }
-            (S::Approved { .. }, E::Implement) => S::Implementing { since: now },
-            (S::Implementing { .. }, E::Close { outcome }) => S::Closed { at: now, outcome },
+            (S::Submitted { .. } | S::Approved { .. }, E::Withdraw { reason }) => S::Withdrawn {
+                by,
+                at: now,
+                reason: reason.into(),
+            },
+            (S::Approved { by, at }, E::Implement) => S::Implementing {
+                by: by.clone(),
+                approved_at: *at,
+                since: now,
+            },
+            (
+                S::Implementing {
+                    by, approved_at, ..
+                },
+                E::Close { outcome },
+            ) => S::Closed {
+                by: by.clone(),
+                approved_at: *approved_at,
+                at: now,
+                outcome,
+            },
             (state, event) => {
                 return Err(ChangeRequestRefused::WrongState {
                     state: state.word(),
@@ -156,7 +186,6 @@ impl ChangeRequest {
 impl ChangeRequestEvent {
     const fn verb(&self) -> &'static str {
         match self {
-            Self::Submit => "submitted",
             Self::Approve { .. } => "approved",
             Self::Reject { .. } => "rejected",
             Self::Withdraw { .. } => "withdrawn",

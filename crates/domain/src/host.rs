@@ -1,12 +1,16 @@
 //! Hosts, what they are, and how far each has come in a rollout.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     id::{EnvironmentId, HostId},
-    text::{HostName, Version},
+    text::{HostName, Sha256, Version},
 };
 
 /// How much it matters when this host is unwell. Rollouts reach non-critical hosts first.
@@ -37,7 +41,45 @@ pub struct Host {
     /// Inventory groups the host belongs to.
     pub groups: BTreeSet<String>,
     /// Connection and other variables given to Ansible, already checked against the allow-list.
-    pub variables: BTreeMap<String, serde_json::Value>,
+    pub variables: BTreeMap<String, Value>,
+}
+
+impl Host {
+    /// SHA-256 over all a run on this host depends on: its name and its variables, the address among them.
+    pub fn digest(&self) -> Sha256 {
+        let variables = self.variables.clone().into_iter().collect();
+        let name = self.name.to_string().into();
+        Sha256::of(
+            Value::Array(vec![name, Value::Object(variables)])
+                .to_string()
+                .as_bytes(),
+        )
+    }
+
+    /// Where Ansible finds it, `address:port`, spelt in one way.
+    pub fn address(&self) -> String {
+        let text = |variable: &str| {
+            self.variables.get(variable).map(|value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            })
+        };
+        let address = text("ansible_host").unwrap_or_else(|| self.name.to_string());
+        let address = address.trim_end_matches('.').to_ascii_lowercase();
+        // IPv6 knows many spellings of one address.
+        let address = address
+            .parse::<IpAddr>()
+            .map_or(address, |address| address.to_string());
+        let port = text("ansible_port").unwrap_or_else(|| "22".to_owned());
+        let port = port.trim_start_matches('0');
+        format!("{address}:{port}")
+    }
+
+    /// Its cloud or agent id, if the inventory gave one.
+    pub fn known_identity(&self) -> Option<&str> {
+        (self.identity != self.name.as_str()).then_some(self.identity.as_str())
+    }
 }
 
 /// How far a host has come in one rollout.
@@ -83,19 +125,6 @@ impl HostPhase {
     }
 }
 
-/// One host in one rollout: its phase and the versions *observed* on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HostProgress {
-    pub host: HostId,
-    pub name: HostName,
-    pub batch: u32,
-    pub phase: HostPhase,
-    pub version_before: Option<Version>,
-    pub version_observed: Option<Version>,
-    /// Why it failed, was excluded or is unknown; empty when there is nothing to say.
-    pub message: String,
-}
-
 /// What one job learnt about one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostReport {
@@ -112,7 +141,7 @@ pub enum HostOutcome {
     Updated { version: Version },
     /// The host ran the wanted version before the job came.
     AlreadyCurrent { version: Version },
-    /// A read-only answer to "which version runs?".
+    /// A healthy service's answer to the read-only "which version runs?".
     Observed { version: Version },
     /// A task failed; the host may be half-way.
     Failed { message: String },

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod host;
 pub mod id;
 pub mod job;
+pub mod moment;
 pub mod partition;
 pub mod plan;
 pub mod release;

@@ -1,7 +1,8 @@
 //! A plan: intent with a digest. Approval binds to the digest.
 
+use std::{collections::BTreeMap, fmt};
+
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256 as Hasher};
 
 use crate::{
     host::Host,
@@ -9,7 +10,7 @@ use crate::{
     release::Release,
     service::Installation,
     strategy::Strategy,
-    text::{FieldError, HostName, Sha256, Slug},
+    text::{FieldError, HostName, Sha256, Slug, listed},
 };
 
 /// A host as the plan resolved it.
@@ -17,6 +18,8 @@ use crate::{
 pub struct PlannedHost {
     pub id: HostId,
     pub name: HostName,
+    /// [`Host::digest`] when the plan was made: what was approved is what runs, on each host too.
+    pub digest: Sha256,
 }
 
 /// An ordered group of hosts that change together.
@@ -70,6 +73,7 @@ impl Plan {
                     .into_iter()
                     .map(|host| PlannedHost {
                         id: host.id,
+                        digest: host.digest(),
                         name: host.name,
                     })
                     .collect(),
@@ -103,17 +107,38 @@ impl Plan {
     pub fn digest(&self) -> Result<Sha256, DigestError> {
         let canonical = serde_json_canonicalizer::to_vec(self)
             .map_err(|error| DigestError(error.to_string()))?;
-        let hex: String = Hasher::digest(&canonical)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        hex.parse()
-            .map_err(|error: FieldError| DigestError(error.message))
+        Ok(Sha256::of(&canonical))
     }
 
-    /// How many hosts the plan reaches.
-    pub fn host_count(&self) -> usize {
-        self.batches.iter().map(|batch| batch.hosts.len()).sum()
+    /// How the hosts there are now differ from those of the plan.
+    pub fn churn<'a>(&self, now: impl IntoIterator<Item = &'a Host>) -> Churn {
+        let mut gone: BTreeMap<HostId, &PlannedHost> = self
+            .batches
+            .iter()
+            .flat_map(|batch| &batch.hosts)
+            .map(|host| (host.id, host))
+            .collect();
+        let mut churn = Churn::default();
+        for host in now {
+            match gone.remove(&host.id) {
+                None => churn.new.push(host.name.clone()),
+                Some(planned) if planned.digest != host.digest() => {
+                    churn.changed.push(host.name.clone());
+                }
+                Some(_) => {}
+            }
+        }
+        churn.gone = gone.into_values().map(|host| host.name.clone()).collect();
+        churn.gone.sort();
+        churn
+    }
+
+    /// The same of some of its hosts: the others are not gone.
+    pub fn churn_among<'a>(&self, some: impl IntoIterator<Item = &'a Host>) -> Churn {
+        Churn {
+            gone: Vec::new(),
+            ..self.churn(some)
+        }
     }
 }
 
@@ -122,15 +147,37 @@ impl Plan {
 #[error("The plan could not be encoded: {0}")]
 pub struct DigestError(String);
 
-/// Compares the hosts a plan was approved for with those there are now: `(gone, newcomers)`.
-pub fn churn<'a>(plan: &'a Plan, now: &'a [Host]) -> (Vec<&'a PlannedHost>, Vec<&'a Host>) {
-    let planned = || plan.batches.iter().flat_map(|batch| &batch.hosts);
-    let gone = planned()
-        .filter(|host| now.iter().all(|other| other.id != host.id))
+/// How hosts differ from those a plan was made for, as a sentence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Churn {
+    pub gone: Vec<HostName>,
+    pub new: Vec<HostName>,
+    /// Other variables, another address or another name.
+    pub changed: Vec<HostName>,
+}
+
+impl Churn {
+    /// What is there now is what was planned for.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl fmt::Display for Churn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = [
+            ("gone", &self.gone),
+            ("new", &self.new),
+            ("changed since", &self.changed),
+        ]
+        .into_iter()
+        .filter(|(_, hosts)| !hosts.is_empty())
+        .map(|(word, hosts)| format!("{word}: {}", listed(hosts, 20)))
         .collect();
-    let newcomers = now
-        .iter()
-        .filter(|host| planned().all(|other| other.id != host.id))
-        .collect();
-    (gone, newcomers)
+        write!(
+            f,
+            "The hosts are not those of the approved plan ({}). Import them as they were, or end this rollout and request it again, so that what is approved is what runs.",
+            parts.join("; ")
+        )
+    }
 }

@@ -49,6 +49,27 @@ impl FromStr for ArtifactSource {
     }
 }
 
+impl ArtifactSource {
+    /// Where the artefact is, and the query behind it. That may be a signature, which is as good as a password.
+    fn query(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::File(_) => None,
+            Self::Url(url) => url.split_once('?'),
+        }
+    }
+
+    /// What must not be repeated.
+    pub fn secret(&self) -> Option<&str> {
+        self.query().map(|(_, secret)| secret)
+    }
+
+    /// As people see it: without what is secret.
+    pub fn shown(&self) -> String {
+        self.query()
+            .map_or_else(|| self.to_string(), |(place, _)| format!("{place}?***"))
+    }
+}
+
 impl TryFrom<String> for ArtifactSource {
     type Error = FieldError;
     fn try_from(text: String) -> Result<Self, FieldError> {

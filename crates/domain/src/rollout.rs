@@ -306,7 +306,7 @@ impl Rollout {
 
     /// When something has to happen without anybody asking: a look at telemetry, the end of a bake, a gate that expires.
     ///
-    /// A look means judging every batch that is [`BatchState::watched`]; afterwards the next one lies in the future.
+    /// A look means judging every batch that is [`Batch::look_due`]; afterwards its next one lies in the future.
     pub fn wake_at(&self) -> Option<Timestamp> {
         match self.state {
             RolloutState::Running => self.batches.iter().filter_map(Batch::wake_at).min(),
@@ -347,21 +347,6 @@ impl Rollout {
                     .flatten(),
             )
             .collect()
-    }
-
-    /// Seconds spent deploying and verifying, without bakes: what duration targets are measured by.
-    pub fn working_seconds(&self) -> f64 {
-        self.batches
-            .iter()
-            .filter_map(|batch| {
-                Some(
-                    batch
-                        .verified_at?
-                        .duration_since(batch.started_at?)
-                        .as_secs_f64(),
-                )
-            })
-            .sum()
     }
 
     /// Whether any host may have been touched.

@@ -50,16 +50,11 @@ impl Installation {
     pub fn check(self) -> Result<Self, FieldError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
         let root = &self.install_root;
-        if !root.starts_with('/')
-            || root.len() < 3
-            || root.len() > 200
-            || root.contains("..")
-            || !root.chars().all(plain)
-        {
+        if root.len() > 200 || !is_install_root(root) {
             return Err(FieldError::new(
                 "install_root",
                 format!(
-                    "“{}” cannot be the folder of a service. Give an absolute path of letters, digits, dots, hyphens and underscores, such as “/opt/checkout”.",
+                    "“{}” cannot be the folder of a service. Give an absolute path at least two folders deep, of letters, digits and “._@+=-”, such as “/opt/checkout”.",
                     shown(root)
                 ),
             ));
@@ -82,6 +77,15 @@ impl Installation {
         }
         Ok(self)
     }
+}
+
+/// The rule of the role `release`, `slipway_root_rule`: no release is ever unpacked into `/` or `/etc`.
+fn is_install_root(path: &str) -> bool {
+    let mut folders = path.split('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._@+=-".contains(c);
+    folders.next() == Some("")
+        && folders.clone().count() >= 2
+        && folders.all(|folder| !matches!(folder, "" | "." | "..") && folder.chars().all(plain))
 }
 
 impl Telemetry {
@@ -112,5 +116,35 @@ impl Telemetry {
             }
         }
         Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_two_deep_as_the_role_wants_it() {
+        for good in ["/opt/checkout", "/srv/a/b.c", "/opt/_x@1+2=3-4"] {
+            assert!(is_install_root(good), "{good}");
+        }
+        for bad in [
+            "",
+            "/",
+            "/etc",
+            "/opt/",
+            "//opt",
+            "/opt//x",
+            "/opt/x/",
+            "opt/x",
+            "/opt/..",
+            "/opt/./x",
+            "/opt/../etc",
+            "/opt/a b",
+            "/opt/ä",
+            "/opt/x\n",
+        ] {
+            assert!(!is_install_root(bad), "{bad:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
 /// Which field was refused and why, as a sentence for the person who typed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -107,7 +108,10 @@ texts! {
     /// Name of a host as the inventory writes it. 1–253 characters.
     HostName("host") = |text| {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        if !text.is_empty() && text.len() <= 253 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
+        // Ansible takes the first two for groups, and the last for the machine it runs on.
+        if ["all", "ungrouped", "localhost"].contains(&text.to_ascii_lowercase().as_str()) {
+            Err(format!("A host cannot be called “{text}”, because Ansible means something else by it. Give it a name of its own, and its address as ansible_host."))
+        } else if !text.is_empty() && text.len() <= 253 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
             Ok(())
         } else {
             Err(format!("“{}” is not a host name. Use letters, digits, dots, hyphens and underscores.", shown(text)))
@@ -147,6 +151,32 @@ fn sentence_case(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
     })
+}
+
+impl Sha256 {
+    /// The checksum of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(
+            sha2::Sha256::digest(bytes)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
+    }
+}
+
+/// “a, b, c and 12 more”: the first `most` of these, in their order.
+pub fn listed<T: fmt::Display>(things: impl IntoIterator<Item = T>, most: usize) -> String {
+    let mut things = things.into_iter();
+    let shown: Vec<String> = things
+        .by_ref()
+        .take(most)
+        .map(|thing| thing.to_string())
+        .collect();
+    match things.count() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// What of a refused text is quoted back: short, and without control characters.
@@ -195,6 +225,29 @@ mod tests {
             assert!(bad.parse::<Version>().is_err(), "{bad}");
         }
         assert!("2026.11.1-rc1+5".parse::<Version>().is_ok());
+    }
+
+    #[test]
+    fn a_host_is_not_called_what_ansible_calls_something_else() {
+        for bad in [
+            "all",
+            "ungrouped",
+            "localhost",
+            "Localhost",
+            "",
+            "-x",
+            "a b",
+        ] {
+            assert!(bad.parse::<HostName>().is_err(), "{bad}");
+        }
+        assert!("localhost-1".parse::<HostName>().is_ok());
+    }
+
+    #[test]
+    fn a_long_list_says_how_much_it_leaves_out() {
+        assert_eq!(listed(["a"; 0], 2), "");
+        assert_eq!(listed(["a", "b"], 2), "a, b");
+        assert_eq!(listed(["a", "b", "c", "d"], 2), "a, b and 2 more");
     }
 
     #[test]

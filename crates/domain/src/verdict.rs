@@ -64,6 +64,7 @@ pub struct Measurement {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub outcome: Outcome,
+    #[serde(with = "crate::moment")]
     pub at: Timestamp,
     pub measurements: Vec<Measurement>,
     /// The queries asked, for whoever wants to repeat them.

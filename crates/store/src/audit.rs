@@ -5,7 +5,7 @@ use domain::{
     audit::{Actor, AuditNote},
     id::{AuditEventId, TeamId},
 };
-use policy::{Permit, Scope};
+use policy::{Permit, Scope, Teams};
 use uuid::Uuid;
 use view::{audit::AuditRow, page::Page};
 
@@ -153,25 +153,6 @@ fn read(cells: &Cells<'_>) -> Result<(i64, AuditRow)> {
 }
 
 impl Store {
-    /// Writes a note on its own: a refused attempt, an export.
-    pub async fn audit_write(
-        &self,
-        permit: &Permit,
-        note: &AuditNote,
-        at: Timestamp,
-    ) -> Result<()> {
-        let mut tx = self.begin().await?;
-        write(
-            &mut tx,
-            permit,
-            &Object::of(permit),
-            std::slice::from_ref(note),
-            at,
-        )
-        .await?;
-        Ok(tx.commit().await?)
-    }
-
     /// A page of the audit trail, newest first. A scope of some teams shows what is about those teams.
     pub async fn audit(
         &self,
@@ -198,9 +179,15 @@ impl Store {
         cursor::page(sql.all(self.readers(), AUDIT, read).await?, limit)
     }
 
-    /// How many events there are in all, kept as a counter instead of counted.
-    pub async fn audit_total(&self) -> Result<i64> {
-        let sql = Sql::new("SELECT name, value FROM counters WHERE name = 'audit'");
+    /// How many events may be seen; of all teams that is a counter, of some they are counted.
+    pub async fn audit_total(&self, scope: &Scope) -> Result<i64> {
+        let mut sql = Sql::new("SELECT 'audit' AS name, ");
+        match scope.teams() {
+            Teams::All => sql.push("value FROM counters WHERE name = 'audit'"),
+            Teams::Of(_) => sql
+                .push("COUNT(*) AS value FROM audit_events WHERE seq > 0")
+                .scope("team_id", scope),
+        };
         Ok(sql
             .optional(self.readers(), COUNTERS, |cells| cells.int("value"))
             .await?

@@ -1,5 +1,6 @@
 //! What can go wrong, as sentences.
 
+use domain::id::JobId;
 use sqlx::error::{DatabaseError, ErrorKind};
 
 /// Why the store did not do what was asked. Nothing was written.
@@ -14,6 +15,18 @@ pub enum StoreError {
         "Host {host} is still held by the rollout of {rollout}. Let that rollout end, or roll it back, and release this one then."
     )]
     Reserved { host: String, rollout: String },
+    /// `rollout` is the name of the rollout that went to the same hosts since.
+    #[error(
+        "{rollout} went to these hosts since. Roll that one back first, or request the version you want as a new rollout."
+    )]
+    Superseded { rollout: String },
+    /// `rollout` is the name of the rollout that was made under the key.
+    #[error(
+        "{rollout} was already requested with this form (or idempotency key), as another plan than this one. Look at that rollout, or open a new form and request again."
+    )]
+    KeyTaken { rollout: String },
+    #[error("The job {job} was already taken into account.")]
+    AlreadyObserved { job: JobId },
     #[error(
         "{what} does not exist, or you may not see it. Follow a link from its list instead of typing its address."
     )]

@@ -1,8 +1,17 @@
 //! The inventory.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use domain::{Timestamp, audit::AuditNote, host::Host, id::EnvironmentId, text::HostName};
+use domain::{
+    Timestamp,
+    audit::AuditNote,
+    host::Host,
+    id::EnvironmentId,
+    text::{HostName, listed},
+};
 use policy::{Permit, Scope};
 use view::{environment::HostRow, page::Page};
 
@@ -42,23 +51,15 @@ pub(crate) fn read(cells: &Cells<'_>) -> Result<Host> {
 
 fn read_row(cells: &Cells<'_>) -> Result<(HostName, HostRow)> {
     let host = read(cells)?;
-    let variable = |name: &str| {
-        host.variables.get(name).map(|value| {
-            value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned)
-        })
-    };
-    let address = variable("ansible_host").unwrap_or_else(|| host.name.to_string());
-    let port = variable("ansible_port").unwrap_or_else(|| "22".to_owned());
     let row = HostRow {
         id: host.id,
         name: host.name.to_string(),
+        address: host.address(),
         identity: host.identity,
-        address: format!("{address}:{port}"),
         criticality: host.criticality,
         failure_domain: host.failure_domain,
         groups: host.groups.into_iter().collect(),
+        variables: host.variables.into_keys().collect(),
     };
     Ok((host.name, row))
 }
@@ -122,7 +123,21 @@ impl Store {
             .with(environment)
             .all(&mut *tx, HOSTS, read)
             .await?;
-        let (write, imported) = sort_out(environment, known, hosts)?;
+        let Sorted {
+            write,
+            imported,
+            news,
+            claimed,
+            left,
+        } = sort_out(environment, known, hosts)?;
+        for left in left.chunks(CHUNK) {
+            let mut sql = Sql::new("DELETE FROM machines WHERE known_by IN ");
+            sql.list(left.iter().map(String::as_str))
+                .push(" AND environment_id = ")
+                .bind(environment);
+            sql.run(&mut *tx).await?;
+        }
+        claim(&mut tx, environment, &claimed).await?;
         for hosts in write.chunks(CHUNK) {
             upsert(&mut tx, hosts, now).await?;
         }
@@ -139,7 +154,7 @@ impl Store {
         let note = AuditNote::new(
             "inventory.import",
             format!("Hosts were imported: {added} new, {changed} changed, {unchanged} as before"),
-            "",
+            news.to_string(),
         );
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         tx.commit().await?;
@@ -147,20 +162,86 @@ impl Store {
     }
 }
 
-/// Which hosts have to be written, under the ids they are known by. Refuses an identity or a name that two hosts share.
-fn sort_out(
-    environment: EnvironmentId,
-    known: Vec<Host>,
-    hosts: &[Host],
-) -> Result<(Vec<Host>, Imported)> {
+/// What an import comes to.
+#[derive(Default)]
+struct Sorted {
+    /// Under the ids they are known by.
+    write: Vec<Host>,
+    imported: Imported,
+    news: News,
+    /// What machines are known by from now on, with the host that says so.
+    claimed: BTreeMap<String, HostName>,
+    /// What no host of the environment is known by any more.
+    left: Vec<String>,
+}
+
+/// What an import changed, for the audit trail: names, and never a value.
+#[derive(Default)]
+struct News {
+    added: Vec<HostName>,
+    changed: Vec<HostName>,
+    /// Variables, and what else a host has.
+    what: BTreeSet<String>,
+}
+
+impl News {
+    fn change(&mut self, before: &Host, host: &Host) {
+        self.changed.push(host.name.clone());
+        for (what, same) in [
+            ("name", before.name == host.name),
+            ("criticality", before.criticality == host.criticality),
+            (
+                "failure domain",
+                before.failure_domain == host.failure_domain,
+            ),
+            ("groups", before.groups == host.groups),
+        ] {
+            if !same {
+                self.what.insert(what.to_owned());
+            }
+        }
+        let (old, new) = (&before.variables, &host.variables);
+        self.what.extend(
+            old.keys()
+                .chain(new.keys())
+                .filter(|key| old.get(*key) != new.get(*key))
+                .cloned(),
+        );
+    }
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.added.is_empty() {
+            parts.push(format!("New: {}.", listed(&self.added, 20)));
+        }
+        if !self.changed.is_empty() {
+            parts.push(format!("Changed: {}.", listed(&self.changed, 20)));
+            parts.push(format!("What changed: {}.", listed(&self.what, 20)));
+        }
+        f.write_str(&parts.join(" "))
+    }
+}
+
+/// What a machine is known by: its address, and its identity if it has one.
+fn known_by(host: &Host) -> impl Iterator<Item = String> {
+    let identity = host
+        .known_identity()
+        .map(|identity| format!("identity {identity}"));
+    std::iter::once(format!("address {}", host.address())).chain(identity)
+}
+
+/// Compares an import with the hosts known so far. Refuses an identity or a name that two hosts share.
+fn sort_out(environment: EnvironmentId, known: Vec<Host>, hosts: &[Host]) -> Result<Sorted> {
+    let mut left: BTreeSet<String> = known.iter().flat_map(known_by).collect();
     let mut known: BTreeMap<String, Host> = known
         .into_iter()
         .map(|host| (host.identity.clone(), host))
         .collect();
     let mut owners: BTreeMap<&HostName, &str> = BTreeMap::new();
     let mut identities = BTreeSet::new();
-    let mut imported = Imported::default();
-    let mut write = Vec::new();
+    let mut sorted = Sorted::default();
     for host in hosts {
         let Host { identity, name, .. } = host;
         if !identities.insert(identity) {
@@ -177,25 +258,82 @@ fn sort_out(
             environment,
             ..host.clone()
         };
+        sorted
+            .claimed
+            .extend(known_by(&host).map(|known_by| (known_by, host.name.clone())));
         match before {
-            Some(before) if before == host => imported.unchanged += 1,
-            before => {
-                *if before.is_some() {
-                    &mut imported.changed
-                } else {
-                    &mut imported.added
-                } += 1;
-                write.push(host);
+            Some(before) if before == host => sorted.imported.unchanged += 1,
+            Some(before) => {
+                sorted.imported.changed += 1;
+                sorted.news.change(&before, &host);
+                sorted.write.push(host);
+            }
+            None => {
+                sorted.imported.added += 1;
+                sorted.news.added.push(host.name.clone());
+                sorted.write.push(host);
             }
         }
     }
-    match known
+    if let Some((host, other)) = known
         .values()
         .find_map(|host| Some((host, owners.get(&host.name)?)))
     {
-        Some((host, other)) => Err(called_alike(&host.name, other, &host.identity)),
-        None => Ok((write, imported)),
+        return Err(called_alike(&host.name, other, &host.identity));
     }
+    for still in known.values().flat_map(known_by) {
+        left.remove(&still);
+    }
+    let claimed = std::mem::take(&mut sorted.claimed);
+    for (known_by, host) in claimed {
+        // What was known before is claimed already.
+        if !left.remove(&known_by) {
+            sorted.claimed.insert(known_by, host);
+        }
+    }
+    sorted.left = left.into_iter().collect();
+    Ok(sorted)
+}
+
+/// Claims machines for an environment, or names one that another environment has.
+async fn claim(
+    tx: &mut Tx,
+    environment: EnvironmentId,
+    machines: &BTreeMap<String, HostName>,
+) -> Result<()> {
+    let machines: Vec<_> = machines.iter().collect();
+    for machines in machines.chunks(CHUNK) {
+        let mut sql = Sql::new("INSERT INTO machines (known_by, environment_id) VALUES ");
+        sql.tuples(
+            machines
+                .iter()
+                .map(|(known_by, _)| vec![known_by.as_str().into(), environment.into()]),
+        )
+        .push(" ON CONFLICT (known_by) DO NOTHING");
+        sql.run(&mut **tx).await?;
+        let mut sql = Sql::new(
+            "SELECT m.known_by, e.name FROM machines m JOIN environments e ON e.id = m.environment_id WHERE m.environment_id <> ",
+        );
+        sql.bind(environment)
+            .push(" AND m.known_by IN ")
+            .list(machines.iter().map(|(known_by, _)| known_by.as_str()))
+            .push(" ORDER BY m.known_by LIMIT 1");
+        let elsewhere = sql
+            .optional(&mut **tx, source("machines", "known_by"), |cells| {
+                Ok((cells.text("known_by")?, cells.text("name")?))
+            })
+            .await?;
+        if let Some((known_by, other)) = elsewhere {
+            let host = machines
+                .iter()
+                .find(|(key, _)| **key == known_by)
+                .map_or("", |(_, host)| host.as_str());
+            return Err(duplicate(format!(
+                "Host {host} is a machine of the environment {other} already ({known_by}). A machine belongs to one environment: leave it out here, or give it another address there first."
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn called_alike(name: &HostName, one: &str, other: &str) -> StoreError {

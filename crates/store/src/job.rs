@@ -64,13 +64,21 @@ pub(crate) async fn queue(
     hosts::take(tx, rollout, new).await
 }
 
-/// Marks a finished job as taken into account.
+/// Marks a finished job as taken into account; refuses one that was before with `AlreadyObserved`.
 pub(crate) async fn observed(tx: &mut Tx, job: JobId) -> Result<()> {
     let sql = Sql::new("UPDATE jobs SET stage = 'observed' WHERE id = $1 AND stage = 'finished'")
         .with(job);
-    match sql.run(&mut **tx).await? {
-        1 => Ok(()),
-        _ => Err(StoreError::conflict(format!("The job {job}"))),
+    if sql.run(&mut **tx).await? == 1 {
+        return Ok(());
+    }
+    let sql = Sql::new("SELECT id, stage FROM jobs WHERE id = $1").with(job);
+    let stage = sql
+        .optional(&mut **tx, JOBS, |cells| cells.text("stage"))
+        .await?;
+    match stage.as_deref() {
+        Some("observed") => Err(StoreError::AlreadyObserved { job }),
+        Some(_) => Err(StoreError::conflict(format!("The job {job}"))),
+        None => Err(StoreError::not_found(format!("The job {job}"))),
     }
 }
 

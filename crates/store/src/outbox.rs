@@ -2,14 +2,15 @@
 
 use domain::{
     Timestamp,
-    id::{OutboxId, RolloutId},
+    audit::AuditNote,
+    id::{OutboxId, RolloutId, TeamId},
     rollout::{Effect, Notice},
 };
 use policy::Permit;
 
 use crate::{
     Store,
-    audit::{numbered_id, numbers},
+    audit::{self, Object, numbered_id, numbers},
     cells::Cells,
     database::Tx,
     error::{Result, StoreError},
@@ -23,9 +24,13 @@ const OUTBOX: Source = source("outbox", "id");
 pub struct OutboxMessage {
     pub id: OutboxId,
     pub rollout: RolloutId,
+    /// The team of the rollout.
+    pub team: TeamId,
     pub notice: Notice,
     /// Deliveries that failed so far.
     pub tries: i64,
+    /// Why the last one failed.
+    pub error: String,
     /// Slug.
     pub service: String,
     /// Slug.
@@ -38,8 +43,10 @@ fn read(cells: &Cells<'_>) -> Result<OutboxMessage> {
     Ok(OutboxMessage {
         id: cells.parse("id")?,
         rollout: cells.parse("rollout_id")?,
+        team: cells.parse("team_id")?,
         notice: cells.document("notice_json")?,
         tries: cells.int("tries")?,
+        error: cells.text("error")?,
         service: cells.text("service")?,
         environment: cells.text("environment")?,
         version: cells.text("version")?,
@@ -93,7 +100,7 @@ impl Store {
     /// the others back.
     pub async fn outbox_due(&self, now: Timestamp, limit: u32) -> Result<Vec<OutboxMessage>> {
         let sql = Sql::new(
-            "SELECT o.id, o.rollout_id, o.notice_json, o.tries, o.created_at, s.slug AS service, e.slug AS environment, r.version
+            "SELECT o.id, o.rollout_id, r.team_id, o.notice_json, o.tries, o.error, o.created_at, s.slug AS service, e.slug AS environment, r.version
              FROM outbox o JOIN rollouts r ON r.id = o.rollout_id JOIN services s ON s.id = r.service_id JOIN environments e ON e.id = r.environment_id
              WHERE o.done_at IS NULL AND o.next_at <= $1 ORDER BY o.next_at, o.id LIMIT $2",
         );
@@ -111,6 +118,27 @@ impl Store {
         .with(at)
         .with(id);
         changed_one(sql.run(self.writer()).await?, id)
+    }
+
+    /// The message will not be delivered; what the permit is about says why in its audit trail.
+    pub async fn outbox_give_up(
+        &self,
+        permit: &Permit,
+        id: OutboxId,
+        why: &str,
+        at: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let sql = Sql::new(
+            "UPDATE outbox SET done_at = $1, error = $2 WHERE id = $3 AND done_at IS NULL",
+        )
+        .with(at)
+        .with(why)
+        .with(id);
+        changed_one(sql.run(&mut *tx).await?, id)?;
+        let note = AuditNote::new("message.give_up", "A message could not be delivered", why);
+        audit::write(&mut tx, permit, &Object::of(permit), &[note], at).await?;
+        Ok(tx.commit().await?)
     }
 
     /// The message could not be delivered; it is due again at `next_at`.

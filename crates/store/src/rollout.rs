@@ -8,12 +8,13 @@ pub use commit::Commit;
 
 use domain::{
     Timestamp,
-    audit::AuditNote,
     change_request::ChangeRequest,
+    host::HostPhase,
     id::{EnvironmentId, RolloutId, ServiceId, TeamId},
-    rollout::Rollout,
+    rollout::{Change, Rollout},
 };
 use policy::{Permit, Scope};
+use sqlx::{Any, Executor};
 use view::{page::Page, rollout::RolloutRow};
 
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
     cells::{Cells, document},
     change_request, cursor,
     error::{Result, StoreError},
+    outbox,
     sql::{Source, Sql, source},
 };
 
@@ -30,13 +32,13 @@ pub(crate) const ROLLOUTS: Source = source("rollouts", "id");
 /// A rollout to be made, in the state it starts in.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRollout<'a> {
-    pub rollout: &'a Rollout,
+    /// What made it of a draft.
+    pub change: &'a Change,
     pub change_request: Option<&'a ChangeRequest>,
     pub requested_by_name: &'a str,
     /// The team that owns the service.
     pub team: TeamId,
     pub created_at: Timestamp,
-    pub notes: &'a [AuditNote],
     /// The same key by the same person makes one rollout, however often it is sent.
     pub idempotency_key: Option<&'a str>,
 }
@@ -109,19 +111,63 @@ pub(crate) fn name(rollout: &Rollout) -> String {
     )
 }
 
+/// The name of the newest rollout of the same service that was released after this one and may have left its version on
+/// a host this one touched. Bringing those hosts back to what they ran before *this* one would undo it unasked.
+async fn newer<'e>(
+    on: impl Executor<'e, Database = Any>,
+    rollout: &Rollout,
+) -> Result<Option<String>> {
+    let mut sql = Sql::new(
+        "SELECT o.id, s.slug, o.version, e.slug AS environment
+         FROM rollouts o JOIN services s ON s.id = o.service_id JOIN environments e ON e.id = o.environment_id
+         WHERE o.service_id = ",
+    );
+    let touched = || {
+        HostPhase::ALL
+            .iter()
+            .filter(|phase| phase.touched())
+            .map(|phase| phase.word())
+    };
+    sql.bind(rollout.plan.service)
+        .push(" AND o.released_at > ")
+        .bind(rollout.released_at)
+        .push(" AND EXISTS (SELECT 1 FROM rollout_hosts mine JOIN rollout_hosts theirs ON theirs.host_id = mine.host_id AND theirs.rollout_id = o.id WHERE mine.rollout_id = ")
+        .bind(rollout.id)
+        .push(" AND mine.phase IN ")
+        .list(touched())
+        .push(" AND theirs.phase IN ")
+        .list(touched())
+        .push(") ORDER BY o.released_at DESC LIMIT 1");
+    sql.optional(on, ROLLOUTS, |cells| {
+        Ok(format!(
+            "{} {} to {}",
+            cells.text("slug")?,
+            cells.text("version")?,
+            cells.text("environment")?
+        ))
+    })
+    .await
+}
+
 impl Store {
-    /// Makes a rollout with its batches, hosts, change request and audit events; gives its id, or the id of the one
-    /// made before with the same idempotency key.
+    /// Why a rollout that ended cannot be rolled back any more; `None` when it can.
+    pub async fn superseded(&self, _: &Scope, rollout: &Rollout) -> Result<Option<StoreError>> {
+        let newer = newer(self.readers(), rollout).await?;
+        Ok(newer.map(|rollout| StoreError::Superseded { rollout }))
+    }
+
+    /// Makes a rollout with its batches, hosts, change request, messages and audit events; gives its id, or the id of the
+    /// one made before of the same plan with the same idempotency key. Refuses another plan with `KeyTaken`.
     pub async fn rollout_insert(&self, permit: &Permit, new: NewRollout<'_>) -> Result<RolloutId> {
         let NewRollout {
-            rollout,
+            change,
             change_request,
             requested_by_name,
             team,
             created_at,
-            notes,
             idempotency_key,
         } = new;
+        let rollout = &change.rollout;
         let mut tx = self.begin().await?;
         let plan = &rollout.plan;
         let sql = Sql::new(
@@ -148,27 +194,35 @@ impl Store {
             .with(document(plan)?);
         if sql.run(&mut *tx).await? == 0 {
             let sql = Sql::new(
-                "SELECT id FROM rollouts WHERE requested_by = $1 AND idempotency_key = $2",
+                "SELECT r.* FROM rollouts r WHERE r.requested_by = $1 AND r.idempotency_key = $2",
             )
             .with(rollout.requested_by)
             .with(idempotency_key);
-            let first = sql
-                .optional(&mut *tx, ROLLOUTS, |cells| cells.parse("id"))
-                .await?;
-            return first.ok_or_else(|| StoreError::conflict("The rollout"));
+            let first = sql.optional(&mut *tx, ROLLOUTS, read).await?;
+            let first = first
+                .ok_or_else(|| StoreError::conflict("The rollout"))?
+                .rollout;
+            return if first.digest == rollout.digest {
+                Ok(first.id)
+            } else {
+                Err(StoreError::KeyTaken {
+                    rollout: name(&first),
+                })
+            };
         }
         batches::save(&mut tx, rollout.id, &rollout.batches).await?;
         hosts::insert(&mut tx, rollout.id, plan).await?;
         if let Some(request) = change_request {
             change_request::insert(&mut tx, request).await?;
         }
+        outbox::insert(&mut tx, rollout.id, &change.effects, created_at).await?;
         let object = Object {
             kind: "rollout",
             id: rollout.id.to_string(),
             name: name(rollout),
             team: Some(team),
         };
-        audit::write(&mut tx, permit, &object, notes, created_at).await?;
+        audit::write(&mut tx, permit, &object, &change.notes, created_at).await?;
         tx.commit().await?;
         Ok(rollout.id)
     }

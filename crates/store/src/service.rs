@@ -11,6 +11,7 @@ use crate::{
     audit::{self, Object},
     cells::{Cells, document},
     cursor,
+    database::Tx,
     error::{Result, StoreError},
     sql::{Source, Sql, source},
 };
@@ -47,6 +48,32 @@ fn read_row(cells: &Cells<'_>) -> Result<(Slug, ServiceRow)> {
     Ok((slug, row))
 }
 
+/// Which of the two things services do not share is taken.
+async fn taken(tx: &mut Tx, service: &Service) -> Result<StoreError> {
+    let root = &service.installation.install_root;
+    let sql = Sql::new("SELECT id, name FROM services WHERE install_root = $1 AND slug <> $2")
+        .with(root.as_str())
+        .with(service.slug.as_str());
+    let owner = sql
+        .optional(&mut **tx, SERVICES, |cells| cells.text("name"))
+        .await?;
+    Ok(match owner {
+        Some(owner) => StoreError::Duplicate {
+            field: "install_root",
+            message: format!(
+                "The service {owner} is installed in “{root}” already. Give this one a folder of its own."
+            ),
+        },
+        None => StoreError::Duplicate {
+            field: "slug",
+            message: format!(
+                "There is already a service “{}”. Choose another short name.",
+                service.slug
+            ),
+        },
+    })
+}
+
 impl Store {
     pub async fn service_insert(
         &self,
@@ -56,8 +83,8 @@ impl Store {
     ) -> Result<()> {
         let mut tx = self.begin().await?;
         let sql = Sql::new(
-            "INSERT INTO services (id, team_id, slug, name, description, repository, installation, telemetry, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (slug) DO NOTHING",
+            "INSERT INTO services (id, team_id, slug, name, description, repository, install_root, installation, telemetry, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
         )
             .with(service.id)
             .with(service.team)
@@ -65,18 +92,12 @@ impl Store {
             .with(service.name.as_str())
             .with(service.description.as_str())
             .with(service.repository.as_str())
+            .with(service.installation.install_root.as_str())
             .with(document(&service.installation)?)
             .with(document(&service.telemetry)?)
             .with(now);
         if sql.run(&mut *tx).await? == 0 {
-            let message = format!(
-                "There is already a service “{}”. Choose another short name.",
-                service.slug
-            );
-            return Err(StoreError::Duplicate {
-                field: "slug",
-                message,
-            });
+            return Err(taken(&mut tx, service).await?);
         }
         let note = AuditNote::new(
             "service.onboard",

@@ -11,8 +11,8 @@ use crate::{
 const SESSIONS: Source = source("sessions", "id_hash");
 
 impl Store {
-    /// Keeps a session, new or changed.
-    pub async fn session_save(
+    /// Keeps a new session.
+    pub async fn session_insert(
         &self,
         id_hash: &str,
         data: &str,
@@ -21,14 +21,35 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let sql = Sql::new(
-            "INSERT INTO sessions (id_hash, data, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT (id_hash) DO UPDATE SET data = excluded.data, user_id = excluded.user_id, expires_at = excluded.expires_at",
+            "INSERT INTO sessions (id_hash, data, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
         );
         sql.with(id_hash)
             .with(data)
             .with(user)
             .with(now)
             .with(expires_at)
+            .run(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// Changes a session that is still there: one that was ended meanwhile stays ended.
+    pub async fn session_update(
+        &self,
+        id_hash: &str,
+        data: &str,
+        user: Option<UserId>,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<()> {
+        let sql = Sql::new(
+            "UPDATE sessions SET data = $1, user_id = $2, expires_at = $3 WHERE id_hash = $4 AND expires_at > $5",
+        );
+        sql.with(data)
+            .with(user)
+            .with(expires_at)
+            .with(id_hash)
+            .with(now)
             .run(self.writer())
             .await?;
         Ok(())

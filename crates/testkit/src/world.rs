@@ -2,9 +2,7 @@
 
 mod moves;
 
-use domain::{
-    audit::AuditNote, environment::Environment, host::Host, service::Service, team::Team,
-};
+use domain::{environment::Environment, host::Host, service::Service, team::Team};
 use policy::{Action, Grant, Permit, Resource, Role, Scope, Subject, SystemAction};
 use store::{Person, Store, StoreError};
 
@@ -143,10 +141,5 @@ impl World {
 
     pub fn scope_of(&self, subject: &Subject) -> Scope {
         policy::scope(subject).expect("the subject has a role")
-    }
-
-    /// A note, for tests of the audit trail.
-    pub fn note(&self, action: &str) -> AuditNote {
-        AuditNote::new(action, "Something was done", "for a test")
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditRow {
     pub id: String,
+    #[serde(with = "domain::moment")]
     pub at: Timestamp,
     pub actor: String,
     /// `person` or `system`.

@@ -34,7 +34,9 @@ pub struct DeploymentRow {
     pub environment: String,
     pub version: String,
     pub outcome: DeploymentOutcome,
+    #[serde(with = "domain::moment")]
     pub started_at: Timestamp,
+    #[serde(with = "domain::moment")]
     pub finished_at: Timestamp,
     /// Seconds from detection to the finished roll back.
     pub recovery_seconds: Option<i64>,

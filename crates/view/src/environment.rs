@@ -46,4 +46,6 @@ pub struct HostRow {
     pub criticality: Criticality,
     pub failure_domain: String,
     pub groups: Vec<String>,
+    /// Names of its variables; their values may be secret.
+    pub variables: Vec<String>,
 }

@@ -21,8 +21,11 @@ pub struct JobRow {
     pub kind: JobKind,
     pub batch: u32,
     pub state: AttemptState,
+    #[serde(with = "domain::moment")]
     pub queued_at: Timestamp,
+    #[serde(with = "domain::moment::maybe")]
     pub started_at: Option<Timestamp>,
+    #[serde(with = "domain::moment::maybe")]
     pub ended_at: Option<Timestamp>,
     /// Why it ended badly; empty otherwise.
     pub message: String,

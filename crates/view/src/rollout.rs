@@ -21,6 +21,7 @@ pub struct RolloutRow {
     /// Word of `domain::rollout::RolloutState`.
     pub state: String,
     pub requested_by: String,
+    #[serde(with = "domain::moment")]
     pub created_at: Timestamp,
     pub batches: Vec<BatchDot>,
 }
@@ -59,6 +60,8 @@ pub struct RolloutView {
     pub change_request: Option<String>,
     /// “Approved by Ada Approver”.
     pub decided: Option<String>,
+    #[serde(with = "domain::moment::maybe")]
+    pub decided_at: Option<Timestamp>,
     pub decision_version: i64,
     pub gate: GateRule,
     pub split: String,
@@ -66,7 +69,9 @@ pub struct RolloutView {
     /// How much faster than planned bakes run here; 1 in earnest.
     pub time_scale: u64,
     /// The server's clock when this was read, for countdowns.
+    #[serde(with = "domain::moment")]
     pub now: Timestamp,
+    #[serde(with = "domain::moment::maybe")]
     pub released_at: Option<Timestamp>,
     pub batches: Vec<BatchView>,
     pub actions: RolloutActions,
@@ -99,9 +104,13 @@ pub struct BatchView {
     pub message: String,
     pub bake_seconds: u64,
     pub bake: Option<BakeView>,
+    #[serde(with = "domain::moment::maybe")]
     pub gate_expires: Option<Timestamp>,
+    #[serde(with = "domain::moment::maybe")]
     pub started_at: Option<Timestamp>,
+    #[serde(with = "domain::moment::maybe")]
     pub verified_at: Option<Timestamp>,
+    #[serde(with = "domain::moment::maybe")]
     pub ended_at: Option<Timestamp>,
     /// Hosts by phase, only phases that occur.
     pub counts: Vec<(HostPhase, u32)>,
@@ -114,8 +123,10 @@ pub struct BatchView {
 /// The clock of a bake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BakeView {
+    #[serde(with = "domain::moment")]
     pub since: Timestamp,
     /// `None` while the clock stands.
+    #[serde(with = "domain::moment::maybe")]
     pub until: Option<Timestamp>,
     /// Milliseconds left when the clock stands.
     pub left_ms: Option<i64>,
@@ -139,7 +150,9 @@ pub struct ChartView {
     pub unit: String,
     pub lines: Vec<ChartLine>,
     pub markers: Vec<ChartMarker>,
+    #[serde(with = "domain::moment")]
     pub from: Timestamp,
+    #[serde(with = "domain::moment")]
     pub to: Timestamp,
     /// Why there is nothing to draw; empty otherwise.
     pub missing: String,
@@ -156,6 +169,7 @@ pub struct ChartLine {
 /// A moment marked on a chart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChartMarker {
+    #[serde(with = "domain::moment")]
     pub at: Timestamp,
     pub label: String,
 }

@@ -37,6 +37,22 @@ impl Event {
     }
 }
 
+impl Event {
+    /// Makes a rollout safe, so it never waits for a reload; everything else is decided on what a person saw.
+    pub const fn makes_safe(&self) -> bool {
+        matches!(
+            self,
+            Self::Pause { .. }
+                | Self::Abort { .. }
+                | Self::RollBack { .. }
+                | Self::Decide {
+                    decision: Decision::NoGo,
+                    ..
+                }
+        )
+    }
+}
+
 fn refuse<T>(message: impl Into<String>) -> Result<T, Refused> {
     Err(Refused {
         message: message.into(),

@@ -47,6 +47,7 @@ impl Step<'_, '_> {
         if !live || !self.batch(at).state.watched() {
             return Ok(());
         }
+        self.look_again(at);
         if let BatchState::Promoted { .. } = self.batch(at).state {
             self.judged_late(at, verdict);
             return Ok(());
@@ -67,24 +68,16 @@ impl Step<'_, '_> {
         let automatic = self.rollout.plan.strategy.gate == GateRule::Automatic;
         let paused = matches!(self.rollout.state, RolloutState::Paused { .. });
         match self.batch(at).state.clone() {
-            BatchState::Baking { since, clock, .. } => {
-                let over =
-                    matches!(clock, BakeClock::Running { until } if until <= self.now()) && !paused;
-                if !over {
-                    let next_look = self.next_look(self.batch(at).bake_seconds);
-                    self.set(
-                        at,
-                        BatchState::Baking {
-                            since,
-                            clock,
-                            next_look,
-                        },
-                    );
-                } else if outcome == Outcome::Pass && automatic {
+            BatchState::Baking {
+                clock: BakeClock::Running { until },
+                ..
+            } if until <= self.now() && !paused => {
+                if outcome == Outcome::Pass && automatic {
                     self.promote(at, headline);
                 } else {
                     self.open_gate(at);
                 }
+                self.look_again(at);
             }
             // The gate only waited for evidence, and here it is. After a marginal verdict a person decides all the same.
             BatchState::Gate { .. }
@@ -164,8 +157,16 @@ impl Step<'_, '_> {
 
     fn deployed(&mut self, at: At, report: &JobReport) {
         let findings = self.mark_towards_release(at, &report.hosts);
+        // Where a host failed, a person decides whatever the others say. A probe would also ask the failed one, which may run
+        // the right version and still not be what was deployed.
+        let stopping = matches!(
+            self.rollout.state,
+            RolloutState::RollingBack { .. } | RolloutState::Aborting { .. }
+        );
         match (&self.rollout.state, &report.end) {
-            (_, _) if findings.unknown > 0 => self.probe(at, 1),
+            (_, _) if findings.unknown > 0 && (findings.failed == 0 || stopping) => {
+                self.probe(at, 1)
+            }
             (RolloutState::RollingBack { .. }, _) => self.roll_back_batch(at),
             (RolloutState::Aborting { .. }, _) => self.set(
                 at,

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     audit::{Actor, AuditNote},
-    batch::{BakeClock, Batch, BatchState, HeldAt},
+    batch::{BakeClock, Batch, BatchState, HeldAt, LOOK_AFTER_BAKE},
     delivery::{Deployment, DeploymentOutcome},
     id::{DeploymentId, JobId},
     job::{JobKind, NewJob},
@@ -103,6 +103,7 @@ impl<'a, 'm> Step<'a, 'm> {
         let batch = &mut self.rollout.batches[at];
         batch.started_at.get_or_insert(now);
         batch.verdict = None;
+        batch.next_look = None;
         batch.state = BatchState::Deploying { job, round };
     }
 
@@ -144,13 +145,22 @@ impl<'a, 'm> Step<'a, 'm> {
         self.now().checked_add(by).unwrap_or(Timestamp::MAX)
     }
 
-    /// How long after a look at telemetry the next one comes: a tenth of the bake, between one second and five minutes.
-    pub fn next_look(&self, bake_seconds: u64) -> Timestamp {
-        let tenth = self.scaled(bake_seconds).as_millis() / 10;
-        let millis = i64::try_from(tenth.clamp(1000, 300_000)).unwrap_or(300_000);
-        self.later(SignedDuration::from_millis(millis))
+    /// Sets when telemetry is judged again: after a tenth of the bake, between one second and five minutes, while it
+    /// lasts; every minute from then on, whatever the other batches do.
+    pub fn look_again(&mut self, at: At) {
+        let batch = self.batch(at);
+        let wait = if matches!(batch.state, BatchState::Baking { .. }) {
+            let tenth = self.scaled(batch.bake_seconds).as_millis() / 10;
+            let millis = i64::try_from(tenth.clamp(1000, 300_000)).unwrap_or(300_000);
+            SignedDuration::from_millis(millis)
+        } else {
+            LOOK_AFTER_BAKE
+        };
+        self.rollout.batches[at].next_look = Some(self.later(wait));
     }
 
+    /// Watches a batch for so many seconds. One that is watched longer is judged on all of its time, or a slow drift
+    /// would be forgotten.
     pub fn bake(&mut self, at: At, seconds: u64) {
         let now = self.now();
         let length = self.scaled(seconds);
@@ -163,14 +173,10 @@ impl<'a, 'm> Step<'a, 'm> {
                 until: self.later(length),
             },
         };
-        let next_look = self.next_look(seconds);
         let batch = &mut self.rollout.batches[at];
-        batch.verified_at.get_or_insert(now);
-        batch.state = BatchState::Baking {
-            since: now,
-            clock,
-            next_look,
-        };
+        let since = *batch.verified_at.get_or_insert(now);
+        batch.state = BatchState::Baking { since, clock };
+        self.look_again(at);
     }
 
     pub fn open_gate(&mut self, at: At) {

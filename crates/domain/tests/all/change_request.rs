@@ -30,10 +30,9 @@ fn request(state: S) -> ChangeRequest {
     }
 }
 
-fn states() -> [S; 7] {
+fn states() -> [S; 6] {
     let (by, at, reason) = ("Ada".to_owned(), time(0), "no".to_owned());
     [
-        S::Draft,
         S::Submitted { at },
         S::Approved { by: by.clone(), at },
         S::Rejected {
@@ -41,18 +40,27 @@ fn states() -> [S; 7] {
             at,
             reason: reason.clone(),
         },
-        S::Withdrawn { by, at, reason },
-        S::Implementing { since: at },
+        S::Withdrawn {
+            by: by.clone(),
+            at,
+            reason,
+        },
+        S::Implementing {
+            by: by.clone(),
+            approved_at: at,
+            since: at,
+        },
         S::Closed {
+            by,
+            approved_at: at,
             at,
             outcome: "succeeded".to_owned(),
         },
     ]
 }
 
-fn events() -> [(&'static str, E); 7] {
+fn events() -> [(&'static str, E); 6] {
     [
-        ("submit", E::Submit),
         (
             "approve",
             E::Approve {
@@ -122,4 +130,12 @@ fn who_decided_and_when_is_kept() {
             at: time(9)
         }
     );
+    let omar = person(UserId(Uuid::from_u128(3)), "Omar");
+    let implementing = approved.apply(E::Implement, &omar, time(20)).unwrap();
+    assert_eq!(implementing.state.approval(), Some(("Ada", time(9))));
+    let close = E::Close {
+        outcome: "succeeded".to_owned(),
+    };
+    let closed = implementing.apply(close, &Actor::System, time(30)).unwrap();
+    assert_eq!(closed.state.approval(), Some(("Ada", time(9))));
 }

@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 
 use domain::{
-    plan::{Plan, churn},
+    host::{Criticality, Host},
+    plan::{Churn, Plan},
     strategy::GateRule,
 };
 
-use crate::build::{hosts, intent, version};
+use crate::build::{host, hosts, intent, version};
 
 fn plan() -> Plan {
     Plan::resolve(intent("33/33/34%", GateRule::Automatic), &hosts(6)).unwrap()
@@ -14,7 +15,7 @@ fn plan() -> Plan {
 #[test]
 fn the_digest_is_what_it_always_was() {
     // A change here voids every approval that was given before the upgrade: only change it on purpose.
-    insta::assert_snapshot!(plan().digest().unwrap(), @"e18be35453532cf458347d577fca57694fdf954188af3294a9da906af198f4c0");
+    insta::assert_snapshot!(plan().digest().unwrap(), @"69119f09454ea3cf8e6a8da6dfc91818f7646944e47998ea890e9eac3a3d73f8");
 }
 
 /// What is changed, and how.
@@ -74,6 +75,9 @@ fn any_change_changes_the_digest() {
         }),
         ("a host renamed", |plan| {
             plan.batches[0].hosts[0].name = "db-1".parse().unwrap()
+        }),
+        ("a host with other variables", |plan| {
+            plan.batches[0].hosts[0].digest = "ef".repeat(32).parse().unwrap()
         }),
         ("another machine of that name", |plan| {
             plan.batches[0].hosts[0].id.0 = uuid::Uuid::from_u128(99)
@@ -135,21 +139,93 @@ fn neither_field_order_nor_host_order_moves_the_digest() {
 }
 
 #[test]
-fn churn_names_who_left_and_who_came() {
+fn churn_names_who_left_who_came_and_who_changed() {
     let plan = plan();
-    let now: Vec<_> = hosts(8).into_iter().skip(1).collect();
-    let (gone, newcomers) = churn(&plan, &now);
+    assert!(plan.churn(&hosts(6)).is_none());
+    let mut now: Vec<_> = hosts(8).into_iter().skip(1).collect();
+    now[1]
+        .variables
+        .insert("slipway_restart_command".to_owned(), "sh /tmp/x".into());
+    let churn = plan.churn(&now);
     assert_eq!(
-        gone.iter()
-            .map(|host| host.name.as_str())
-            .collect::<Vec<_>>(),
-        ["web-0001"]
+        churn.to_string(),
+        "The hosts are not those of the approved plan (gone: web-0001; new: web-0007, web-0008; changed since: web-0003). Import them as they were, or end this rollout and request it again, so that what is approved is what runs."
     );
     assert_eq!(
-        newcomers
-            .iter()
-            .map(|host| host.name.as_str())
-            .collect::<Vec<_>>(),
-        ["web-0007", "web-0008"]
+        plan.churn_among(&now[..2]),
+        Churn {
+            changed: churn.changed,
+            ..Churn::default()
+        },
+        "a job takes some of the hosts"
     );
+}
+
+/// What is changed on a host, and how.
+type HostChange = (&'static str, bool, fn(&mut Host));
+
+#[test]
+fn approval_covers_what_a_run_on_a_host_depends_on() {
+    let changes: Vec<HostChange> = vec![
+        ("nothing", false, |_| {}),
+        ("criticality", false, |host| {
+            host.criticality = Criticality::High
+        }),
+        ("failure domain", false, |host| {
+            host.failure_domain = "b".to_owned()
+        }),
+        ("groups", false, |host| {
+            host.groups.insert("db".to_owned());
+        }),
+        ("name", true, |host| host.name = "db-1".parse().unwrap()),
+        ("another address", true, |host| {
+            host.variables
+                .insert("ansible_host".to_owned(), "10.0.0.2".into());
+        }),
+        ("port", true, |host| {
+            host.variables.insert("ansible_port".to_owned(), 22.into());
+        }),
+        ("user", true, |host| {
+            host.variables
+                .insert("ansible_user".to_owned(), "root".into());
+        }),
+        ("no address", true, |host| {
+            host.variables.remove("ansible_host");
+        }),
+        ("a variable more", true, |host| {
+            host.variables
+                .insert("slipway_restart_command".to_owned(), "x".into());
+        }),
+        ("a large number", true, |host| {
+            host.variables
+                .insert("number".to_owned(), 9_007_199_254_740_993_u64.into());
+        }),
+    ];
+    for (what, counts, change) in changes {
+        let mut host = host(1, Criticality::Normal, "a");
+        host.variables
+            .insert("ansible_host".to_owned(), "10.0.0.1".into());
+        host.variables
+            .insert("number".to_owned(), 9_007_199_254_740_992_u64.into());
+        let before = host.digest();
+        change(&mut host);
+        assert_eq!(host.digest() != before, counts, "{what}");
+    }
+}
+
+#[test]
+fn an_address_is_spelt_in_one_way() {
+    for (address, port, expected) in [
+        (None, None, "web-0001:22"),
+        (Some("10.0.0.1"), Some(2222.into()), "10.0.0.1:2222"),
+        (Some("10.0.0.1"), Some("02222".into()), "10.0.0.1:2222"),
+        (Some("Web-1.Example.ORG."), None, "web-1.example.org:22"),
+        (Some("FE80:0:0::1"), None, "fe80::1:22"),
+    ] {
+        let mut host = host(1, Criticality::Normal, "a");
+        let address = address.map(|address| ("ansible_host".to_owned(), address.into()));
+        let port = port.map(|port: serde_json::Value| ("ansible_port".to_owned(), port));
+        host.variables.extend(address.into_iter().chain(port));
+        assert_eq!(host.address(), expected);
+    }
 }

@@ -73,7 +73,7 @@ pub fn rollout_states() -> Vec<RolloutState> {
 
 pub fn batch_states() -> Vec<(&'static str, BatchState)> {
     use BatchState as B;
-    let (job, since, next_look) = (JOB, time(0), time(NOW));
+    let (job, since) = (JOB, time(0));
     let message = "why".to_owned();
     vec![
         ("pending", B::Pending),
@@ -90,7 +90,6 @@ pub fn batch_states() -> Vec<(&'static str, BatchState)> {
                 clock: BakeClock::Running {
                     until: time(NOW + 100),
                 },
-                next_look,
             },
         ),
         (
@@ -98,7 +97,6 @@ pub fn batch_states() -> Vec<(&'static str, BatchState)> {
             B::Baking {
                 since,
                 clock: BakeClock::Running { until: time(NOW) },
-                next_look,
             },
         ),
         (
@@ -106,7 +104,6 @@ pub fn batch_states() -> Vec<(&'static str, BatchState)> {
             B::Baking {
                 since,
                 clock: BakeClock::Stopped { left_ms: 100_000 },
-                next_look,
             },
         ),
         (

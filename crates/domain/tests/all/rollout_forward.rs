@@ -144,6 +144,21 @@ fn a_deploy_that_was_lost_and_did_not_arrive_is_held() {
 }
 
 #[test]
+fn a_host_that_failed_is_not_asked_into_success() {
+    let mut stage = Stage::released("100%", 2, GateRule::Automatic);
+    let first = stage.host(1);
+    stage.finish_with(&stage.job(1), JobEnd::Completed, |host| {
+        if host == first {
+            Luck::FailsHalfWay
+        } else {
+            Luck::UnknownHalfWay
+        }
+    });
+    assert_eq!(stage.states(), "running: held", "both run the new version");
+    assert_eq!(stage.phases(), ["failed", "unknown"]);
+}
+
+#[test]
 fn a_deploy_that_could_not_start_is_held_untouched() {
     let mut stage = Stage::released("100%", 2, GateRule::Automatic);
     stage.finish_with(

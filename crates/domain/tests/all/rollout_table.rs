@@ -193,7 +193,6 @@ fn every_gate_rule() {
             let baked = BatchState::Baking {
                 since: time(0),
                 clock: BakeClock::Running { until: time(NOW) },
-                next_look: time(NOW),
             };
             let at_gate = BatchState::Gate {
                 since: time(0),

@@ -2,6 +2,7 @@
 
 use domain::{
     batch::{BakeClock, BatchState},
+    job::JobEnd,
     rollout::{BakeWhilePaused, Decision, Event},
     strategy::GateRule,
     verdict::Outcome,
@@ -322,4 +323,109 @@ fn progress_within_a_state_is_no_new_decision() {
     let seen = stage.rollout.decision_version;
     stage.judge(1, Outcome::Pass);
     assert_eq!(stage.rollout.decision_version, seen);
+}
+
+/// What else goes on in a rollout whose first batch was promoted.
+type Meanwhile = (&'static str, fn(&mut Stage));
+
+#[test]
+fn a_promoted_batch_has_looks_of_its_own() {
+    let cases: Vec<Meanwhile> = vec![
+        ("running: promoted deploying", |_| {}),
+        ("running: promoted validating", |stage| {
+            stage.finish(2);
+        }),
+        ("running: promoted held", |stage| {
+            stage.finish_with(&stage.job(2), JobEnd::Completed, |_| Luck::Fails);
+        }),
+        ("paused: promoted deploying", |stage| {
+            stage.send(Event::Pause {
+                reason: reason(),
+                bake: BakeWhilePaused::Stops,
+            });
+        }),
+    ];
+    for (states, meanwhile) in cases {
+        let mut stage = Stage::released("50/50%", 4, GateRule::Automatic);
+        stage.carry(1, Outcome::Pass);
+        let promoted = stage.now;
+        meanwhile(&mut stage);
+        assert_eq!(stage.states(), states);
+        for look in 1..=3 {
+            let due = promoted + 60 * look;
+            assert_eq!(stage.rollout.wake_at(), Some(time(due)), "{states}");
+            stage.now = due;
+            let batch = stage.rollout.batch(1).unwrap();
+            assert!(!batch.look_due(time(due - 1)) && batch.look_due(time(due)));
+            stage.judge(1, Outcome::Pass);
+        }
+        stage.judge(1, Outcome::Fail);
+        assert_eq!(
+            stage.rollout.state.word(),
+            "paused",
+            "{states}: a late failure stops it, whatever goes on"
+        );
+    }
+}
+
+#[test]
+fn a_batch_watched_longer_is_judged_on_all_its_time() {
+    let mut stage = Stage::released("100%", 4, GateRule::Automatic);
+    stage.carry(1, Outcome::Marginal);
+    let since = |stage: &Stage| match stage.rollout.batch(1).unwrap().state {
+        BatchState::Baking { since, .. } => Some(since),
+        _ => None,
+    };
+    stage.now += 100;
+    stage.send(Event::ExtendBake {
+        batch: 1,
+        seconds: 300,
+        reason: reason(),
+    });
+    assert_eq!(since(&stage), Some(time(0)), "the marginal time counts too");
+    let BatchState::Baking { clock, .. } = &stage.rollout.batch(1).unwrap().state else {
+        panic!("{}", stage.states())
+    };
+    assert_eq!(
+        *clock,
+        BakeClock::Running {
+            until: time(stage.now + 300)
+        }
+    );
+}
+
+#[test]
+fn what_makes_a_rollout_safe_never_waits_for_a_reload() {
+    for (event, safe) in [
+        (Event::Release, false),
+        (Event::Resume, false),
+        (Event::Retry { batch: 1 }, false),
+        (
+            Event::Decide {
+                batch: 1,
+                decision: Decision::Go,
+                reason: reason(),
+            },
+            false,
+        ),
+        (
+            Event::Decide {
+                batch: 1,
+                decision: Decision::NoGo,
+                reason: reason(),
+            },
+            true,
+        ),
+        (Event::RollBack { reason: reason() }, true),
+        (Event::Abort { reason: reason() }, true),
+        (
+            Event::Pause {
+                reason: reason(),
+                bake: BakeWhilePaused::Stops,
+            },
+            true,
+        ),
+    ] {
+        assert_eq!(event.makes_safe(), safe, "{event:?}");
+    }
 }

@@ -23,6 +23,15 @@ impl Backend {
         }
     }
 
+    /// The database as a person knows it, without what is secret in its address.
+    pub fn name_of(url: &str) -> String {
+        match Self::of_url(url) {
+            Ok(Self::Sqlite) => sqlite::name_of(url),
+            Ok(Self::Postgres) => postgres::name_of(url),
+            Err(_) => String::new(),
+        }
+    }
+
     /// Begins a transaction that will write.
     pub const fn begin(self) -> &'static str {
         match self {

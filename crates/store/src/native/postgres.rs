@@ -1,6 +1,10 @@
 //! PostgreSQL: writers lock the rows they change.
 
-use sqlx::{AnyConnection, Executor, migrate::Migrator};
+use std::str::FromStr;
+
+use sqlx::{AnyConnection, Connection, Executor, migrate::Migrator, postgres::PgConnectOptions};
+
+use crate::error::Result;
 
 pub(crate) const BEGIN: &str = "BEGIN";
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -13,4 +17,28 @@ pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgr
 pub(crate) async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {
     connection.execute("SET lock_timeout = '5s'").await?;
     Ok(())
+}
+
+/// Names the lock in the database; nobody else uses this number.
+const SERVING: i64 = 0x51_19_AA_1F;
+
+/// The connection that holds the lock for as long as it lives; nothing when another one holds it. It must be a session
+/// of its own at the server, which a pooler between the two may not give.
+pub(crate) async fn serve_lock(url: &str) -> Result<Option<AnyConnection>> {
+    let mut connection = AnyConnection::connect(url).await?;
+    let held: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+        .bind(SERVING)
+        .fetch_one(&mut connection)
+        .await?;
+    Ok(held.then_some(connection))
+}
+
+pub(crate) fn name_of(url: &str) -> String {
+    let Ok(options) = PgConnectOptions::from_str(url) else {
+        return "of that address".to_owned();
+    };
+    let database = options
+        .get_database()
+        .unwrap_or_else(|| options.get_username());
+    format!("{database} on {}", options.get_host())
 }

@@ -1,9 +1,15 @@
 //! SQLite: one writer at a time, so a write transaction takes the write lock when it begins; read-then-write in a
 //! deferred transaction would fail at once when another writer came first.
 
-use std::{fs::File, path::PathBuf, str::FromStr};
+use std::{
+    fs::{File, TryLockError},
+    io,
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+    str::FromStr,
+};
 
-use sqlx::{AnyConnection, Executor, migrate::Migrator, sqlite::SqliteConnectOptions};
+use sqlx::{AnyConnection, Connection, Executor, migrate::Migrator, sqlite::SqliteConnectOptions};
 
 use crate::error::{Result, StoreError};
 
@@ -36,35 +42,103 @@ pub(crate) fn creating(url: &str) -> String {
     }
 }
 
-/// Holds the file beside the database locked until it is dropped: SQLite itself lets two starts migrate at once.
-pub(crate) async fn migration_lock(url: &str) -> Result<File> {
-    let options = SqliteConnectOptions::from_str(url).map_err(StoreError::unavailable)?;
-    let mut path = PathBuf::from(options.get_filename()).into_os_string();
-    if path.is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
+/// The file of the database, made for this user alone where it is missing. One connection tries it: a pool would try a
+/// file that is no database again and again until its patience ends, and log each time.
+pub(crate) async fn file(url: &str) -> Result<PathBuf> {
+    let path = path(url)?;
+    if path.as_os_str().is_empty() || url.contains(":memory:") || url.contains("mode=memory") {
         return Err(StoreError::Unavailable {
             message: "Slipway keeps its data in a file. Write “sqlite:///path/to/slipway.db”."
                 .to_owned(),
         });
     }
-    path.push(".lock");
-    let path = PathBuf::from(path);
     let shown = path.display().to_string();
-    let locked = tokio::task::spawn_blocking(move || {
-        let file = File::options()
-            .create(true)
-            .truncate(false)
+    let unusable = |why: &dyn std::fmt::Display| StoreError::Unavailable {
+        message: format!(
+            "{shown} cannot be used as Slipway's database: {why}. Correct the setting database_url (SLIPWAY_DATABASE_URL), or let the user who runs Slipway read and write the file and its folder."
+        ),
+    };
+    if url.contains("mode=rwc") {
+        // Files SQLite adds later get the mode of this one. An existing one is not opened here: closing it again would
+        // give back what SQLite has locked.
+        let made = File::options()
             .write(true)
-            .open(path)?;
-        file.lock()?;
-        Ok::<File, std::io::Error>(file)
-    });
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        match made {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(unusable(&error));
+            }
+            _ => {}
+        }
+    }
+    let tried = async {
+        let mut connection = AnyConnection::connect(url).await?;
+        connection.execute("PRAGMA schema_version").await?;
+        connection.close().await
+    };
+    if let Err(error) = tried.await {
+        return Err(match error.as_database_error() {
+            // SQLITE_BUSY is no defect of the file.
+            Some(refused) if refused.code().as_deref() == Some("5") => error.into(),
+            Some(refused) => unusable(&refused.message()),
+            None => unusable(&error),
+        });
+    }
+    // Whatever links lead to it, it is one file and has one lock.
+    path.canonicalize().map_err(|error| unusable(&error))
+}
+
+fn path(url: &str) -> Result<PathBuf> {
+    let options = SqliteConnectOptions::from_str(url).map_err(StoreError::unavailable)?;
+    Ok(PathBuf::from(options.get_filename()))
+}
+
+pub(crate) fn name_of(url: &str) -> String {
+    path(url).map_or_else(|_| String::new(), |path| path.display().to_string())
+}
+
+/// Holds `slipway.db.lock` locked until it is dropped: SQLite itself lets two starts migrate at once.
+pub(crate) async fn migration_lock(url: &str) -> Result<File> {
+    let (file, shown) = beside(url, "lock").await?;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
     match locked.await {
-        Ok(Ok(file)) => Ok(file),
-        Ok(Err(error)) => Err(StoreError::Unavailable {
-            message: format!(
-                "{shown} cannot be opened: {error}. Create the folder and let Slipway write to it."
-            ),
-        }),
+        Ok(locked) => locked.map_err(|error| cannot_lock(&shown, &error)),
         Err(error) => Err(StoreError::defect(error)),
+    }
+}
+
+/// Holds `slipway.db.serve` locked until it is dropped; nothing when another process holds it. It is not the file of
+/// migrations, because a command line may open the database of a running server.
+pub(crate) async fn serve_lock(url: &str) -> Result<Option<File>> {
+    let (file, shown) = beside(&creating(url), "serve").await?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(cannot_lock(&shown, &error)),
+    }
+}
+
+/// Opens the file of this ending beside the database.
+async fn beside(url: &str, ending: &str) -> Result<(File, String)> {
+    let mut path = file(url).await?.into_os_string();
+    path.push(format!(".{ending}"));
+    let shown = path.to_string_lossy().into_owned();
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| cannot_lock(&shown, &error))?;
+    Ok((file, shown))
+}
+
+fn cannot_lock(shown: &str, error: &io::Error) -> StoreError {
+    StoreError::Unavailable {
+        message: format!(
+            "{shown} cannot be locked: {error}. Let the user who runs Slipway write to its folder, which must be on a disk of this machine."
+        ),
     }
 }

@@ -27,6 +27,7 @@ fn read_batch(cells: &Cells<'_>) -> Result<Batch> {
         verdict: cells.maybe_document("verdict_json")?,
         started_at: cells.maybe_time("started_at")?,
         verified_at: cells.maybe_time("verified_at")?,
+        next_look: cells.maybe_time("next_look")?,
     })
 }
 
@@ -42,6 +43,7 @@ fn row(rollout: RolloutId, batch: &Batch) -> Result<Vec<Arg>> {
         verdict.into(),
         batch.started_at.into(),
         batch.verified_at.into(),
+        batch.next_look.into(),
     ])
 }
 
@@ -52,11 +54,11 @@ pub(super) async fn save(tx: &mut Tx, rollout: RolloutId, batches: &[Batch]) -> 
         .map(|batch| row(rollout, batch))
         .collect::<Result<Vec<_>>>()?;
     let mut sql = Sql::new(
-        "INSERT INTO batches (rollout_id, number, host_count, bake_seconds, state, state_json, verdict_json, started_at, verified_at) VALUES ",
+        "INSERT INTO batches (rollout_id, number, host_count, bake_seconds, state, state_json, verdict_json, started_at, verified_at, next_look) VALUES ",
     );
     sql.tuples(rows).push(
         " ON CONFLICT (rollout_id, number) DO UPDATE SET bake_seconds = excluded.bake_seconds, state = excluded.state, state_json = excluded.state_json,
-              verdict_json = excluded.verdict_json, started_at = excluded.started_at, verified_at = excluded.verified_at",
+              verdict_json = excluded.verdict_json, started_at = excluded.started_at, verified_at = excluded.verified_at, next_look = excluded.next_look",
     );
     sql.run(&mut **tx).await?;
     Ok(())

@@ -45,7 +45,9 @@ impl Store {
     /// Writes a change and everything that follows from it, or nothing at all.
     ///
     /// Refuses with `Conflict` when the rollout moved on since it was read, or when the permit was given for another
-    /// decision version; with `Reserved` when another rollout holds one of its hosts.
+    /// decision version; with `Reserved` when another rollout holds one of its hosts; with `Superseded` when an ended
+    /// rollout is to be rolled back and a newer one went to its hosts since; with `AlreadyObserved` when `observed` was
+    /// taken into account before.
     pub async fn commit(&self, permit: &Permit, commit: Commit<'_>) -> Result<()> {
         let Commit {
             revision,
@@ -66,7 +68,15 @@ impl Store {
             before.state.reserves_hosts(),
             rollout.state.reserves_hosts(),
         ) {
-            (false, true) => reservation::take(&mut tx, rollout.id, rollout.plan.service).await?,
+            (false, true) => {
+                reservation::take(&mut tx, rollout.id, rollout.plan.service).await?;
+                // Asked while the hosts are held, so that no other rollout reaches them in between.
+                if matches!(rollout.state, RolloutState::RollingBack { .. })
+                    && let Some(rollout) = super::newer(&mut *tx, rollout).await?
+                {
+                    return Err(StoreError::Superseded { rollout });
+                }
+            }
             (true, false) => reservation::release(&mut tx, rollout.id).await?,
             _ => {}
         }

@@ -9,7 +9,8 @@ on_each_database!(
     events_are_append_only,
     events_have_no_gap_and_are_paged,
     events_are_of_the_team,
-    messages_are_tried_again
+    messages_are_tried_again,
+    a_message_that_is_given_up_is_told_of
 );
 
 async fn events_are_append_only(db: Database) {
@@ -40,14 +41,15 @@ async fn events_are_append_only(db: Database) {
 async fn events_have_no_gap_and_are_paged(db: Database) {
     let world = World::new(db, 3).await;
     let permit = world.inventory_permit();
-    let writes = (0..20).map(|number| {
-        let (store, permit, note, now) = (
+    let writes = (0..20).map(|_| {
+        let (store, permit, environment, hosts, now) = (
             world.store().clone(),
             permit.clone(),
-            world.note(&format!("test.{number}")),
+            world.environment.id,
+            world.hosts.clone(),
             world.clock.now(),
         );
-        tokio::spawn(async move { store.audit_write(&permit, &note, now).await })
+        tokio::spawn(async move { store.hosts_import(&permit, environment, &hosts, now).await })
     });
     for write in writes.collect::<Vec<_>>() {
         write.await.unwrap().unwrap();
@@ -69,7 +71,12 @@ async fn events_have_no_gap_and_are_paged(db: Database) {
             // What is written while somebody reads does not shift their pages.
             world
                 .store()
-                .audit_write(&permit, &world.note("test.late"), world.clock.now())
+                .hosts_import(
+                    &permit,
+                    world.environment.id,
+                    &world.hosts,
+                    world.clock.now(),
+                )
                 .await
                 .unwrap();
         }
@@ -81,7 +88,12 @@ async fn events_have_no_gap_and_are_paged(db: Database) {
     }
     assert_eq!(
         i64::try_from(ids.len()).unwrap(),
-        world.store().audit_total().await.unwrap() - 1
+        world
+            .store()
+            .audit_total(&world.everything())
+            .await
+            .unwrap()
+            - 1
     );
     assert!(
         ids.is_sorted_by(|newer, older| newer > older),
@@ -110,7 +122,22 @@ async fn events_are_of_the_team(db: Database) {
         .audit(&world.scope_of(&world.otto), &filter, None, 100)
         .await
         .unwrap();
-    assert_eq!((own, other.items.len()), (all, 0));
+    assert_eq!((own, other.items.len()), (all.clone(), 0));
+    let total = async |subject| {
+        world
+            .store()
+            .audit_total(&world.scope_of(subject))
+            .await
+            .unwrap()
+    };
+    assert!(total(&world.maria).await >= i64::try_from(all.items.len()).unwrap());
+    assert_eq!(total(&world.otto).await, 1, "of their team, its making");
+    let everything = world
+        .store()
+        .audit_total(&world.everything())
+        .await
+        .unwrap();
+    assert!(total(&world.maria).await < everything);
 }
 
 async fn messages_are_tried_again(db: Database) {
@@ -123,7 +150,12 @@ async fn messages_are_tried_again(db: Database) {
         due.iter()
             .map(|message| message.notice.kind)
             .collect::<Vec<_>>(),
-        [NoticeKind::Success, NoticeKind::Info]
+        [NoticeKind::Info, NoticeKind::Success, NoticeKind::Info],
+        "it waits for approval, is approved, and starts"
+    );
+    assert_eq!(
+        due[0].notice.title,
+        "checkout 1.1.0 to production waits for approval"
     );
     assert_eq!(store.outbox_due(now, 1).await.unwrap(), due[..1]);
 
@@ -132,7 +164,9 @@ async fn messages_are_tried_again(db: Database) {
         .outbox_retry(&permit, due[0].id, later, "503 from the other side")
         .await
         .unwrap();
-    store.outbox_done(&permit, due[1].id, now).await.unwrap();
+    for other in &due[1..] {
+        store.outbox_done(&permit, other.id, now).await.unwrap();
+    }
     assert!(store.outbox_due(now, 10).await.unwrap().is_empty());
     let again = store.outbox_due(later, 10).await.unwrap();
     assert_eq!(
@@ -145,4 +179,31 @@ async fn messages_are_tried_again(db: Database) {
         store.outbox_done(&permit, due[0].id, later).await,
         Err(StoreError::Conflict { .. })
     ));
+}
+
+async fn a_message_that_is_given_up_is_told_of(db: Database) {
+    let world = World::new(db, 3).await;
+    let rollout = world.released("1.1.0").await;
+    let (store, now) = (world.store(), world.clock.now());
+    let due = store.outbox_due(now, 1).await.unwrap();
+    let permit = system(
+        SystemAction::DELIVER,
+        Resource::new("rollout", due[0].rollout, "").of_team(due[0].team),
+    );
+    store
+        .outbox_give_up(&permit, due[0].id, "too old by now", now)
+        .await
+        .unwrap();
+    assert!(!store.outbox_due(now, 10).await.unwrap().contains(&due[0]));
+    let about = AuditFilter {
+        object: Some(("rollout".to_owned(), rollout.to_string())),
+    };
+    let seen = store
+        .audit(&world.scope_of(&world.maria), &about, None, 1)
+        .await
+        .unwrap();
+    assert_eq!(
+        (seen.items[0].action.as_str(), seen.items[0].reason.as_str()),
+        ("message.give_up", "too old by now")
+    );
 }

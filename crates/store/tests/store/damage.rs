@@ -167,7 +167,7 @@ async fn addresses_that_lead_nowhere_are_answered_with_a_sentence() {
         ("sqlite::memory:", "keeps its data in a file"),
         (
             "sqlite:///nowhere/at/all/slipway.db",
-            "/nowhere/at/all/slipway.db.lock cannot be opened",
+            "/nowhere/at/all/slipway.db cannot be used",
         ),
         (
             "postgres://somebody@127.0.0.1:1/slipway",

@@ -11,7 +11,10 @@ on_each_database!(
     hosts_cannot_share_a_name,
     groups_follow_the_inventory,
     a_slug_is_taken_once,
-    a_host_page_is_stable
+    a_host_page_is_stable,
+    a_machine_belongs_to_one_environment,
+    an_import_says_what_it_changed,
+    a_folder_belongs_to_one_service
 );
 
 const NOTHING: Imported = Imported {
@@ -296,4 +299,156 @@ async fn a_host_page_is_stable(db: Database) {
         "none twice, none lost"
     );
     assert_eq!(third.next, None);
+}
+
+async fn a_machine_belongs_to_one_environment(db: Database) {
+    let world = World::new(db, 3).await;
+    let (store, now) = (world.store(), testkit::start());
+    let scratch = domain::environment::Environment {
+        purpose: domain::environment::Purpose::Test,
+        approval: domain::environment::Approval::NotRequired,
+        ..testkit::environment("scratch")
+    };
+    store
+        .environment_insert(&world.inventory_permit(), &scratch, now)
+        .await
+        .unwrap();
+    let import = async |environment, hosts: &[domain::host::Host]| {
+        store
+            .hosts_import(&world.inventory_permit(), environment, hosts, now)
+            .await
+    };
+    let production = world.environment.id;
+    let other = |name: &str, identity: &str, address: &str| {
+        let mut host = testkit::hosts(scratch.id, 1).remove(0);
+        host.name = name.parse().unwrap();
+        host.identity = identity.to_owned();
+        host.variables
+            .insert("ansible_host".to_owned(), address.into());
+        host
+    };
+    let address = world.hosts[0].variables["ansible_host"].as_str().unwrap();
+    for (host, known_by) in [
+        (other("a", "a", address), "(address 10.0.0.2:2222)"),
+        (
+            other("a", "i-00000001", "10.9.9.9"),
+            "(identity i-00000001)",
+        ),
+        (other("a", "i-00000001", address), "(address 10.0.0.2:2222)"),
+    ] {
+        let fine = other("b", "b", "10.9.9.8");
+        let refused = import(scratch.id, &[fine, host]).await.unwrap_err();
+        let said = refused.to_string();
+        assert!(
+            said.starts_with("Host a is a machine of the environment Production already")
+                && said.contains(known_by),
+            "{said}"
+        );
+    }
+    assert!(
+        store
+            .hosts_in_group(&world.everything(), scratch.id, "all")
+            .await
+            .unwrap()
+            .is_empty(),
+        "nothing is half-written"
+    );
+
+    // Another machine of the same name is another machine.
+    import(scratch.id, &[other("web-00001", "web-00001", "10.9.9.9")])
+        .await
+        .unwrap();
+    // An address that was given up may be used elsewhere, and one in use may not come back.
+    let mut moved = world.hosts[0].clone();
+    moved
+        .variables
+        .insert("ansible_host".to_owned(), "10.9.9.7".into());
+    import(production, &[moved]).await.unwrap();
+    import(scratch.id, &[other("a", "a", address)])
+        .await
+        .unwrap();
+    let refused = import(production, &world.hosts).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("Host web-00001 is a machine of the environment Scratch already"),
+        "{refused}"
+    );
+    let direct = world
+        .db
+        .try_run("INSERT INTO machines (known_by, environment_id) SELECT known_by, environment_id FROM machines")
+        .await;
+    assert!(direct.is_err(), "the database itself keeps it");
+}
+
+async fn an_import_says_what_it_changed(db: Database) {
+    let world = World::new(db, 30).await;
+    let mut hosts = world.hosts.clone();
+    for host in &mut hosts {
+        host.variables
+            .insert("slipway_restart_command".to_owned(), "s3cret".into());
+    }
+    hosts[0].variables.remove("ansible_port");
+    hosts[1].criticality = domain::host::Criticality::High;
+    let mut new = testkit::hosts(world.environment.id, 31).remove(30);
+    new.id = HostId(mint());
+    hosts.push(new);
+    world
+        .store()
+        .hosts_import(
+            &world.inventory_permit(),
+            world.environment.id,
+            &hosts,
+            testkit::start(),
+        )
+        .await
+        .unwrap();
+    let event = world
+        .store()
+        .audit(&world.everything(), &store::AuditFilter::default(), None, 1)
+        .await
+        .unwrap()
+        .items
+        .remove(0);
+    assert_eq!(
+        event.summary,
+        "Hosts were imported: 1 new, 30 changed, 0 as before"
+    );
+    let said = event.reason;
+    assert!(
+        said.starts_with("New: web-00031. Changed: web-00001, web-00002, ")
+            && said.ends_with(
+                "web-00020 and 10 more. What changed: ansible_port, criticality, slipway_restart_command."
+            ),
+        "{said}"
+    );
+}
+
+async fn a_folder_belongs_to_one_service(db: Database) {
+    let world = World::new(db, 3).await;
+    let mut service = testkit::service("basket", world.other_team.id);
+    service.installation.install_root = world.service.installation.install_root.clone();
+    let leave = permit(
+        &world.omar,
+        Action::OnboardService,
+        Resource::new("service", service.id, &service.slug),
+    );
+    let refused = world
+        .store()
+        .service_insert(&leave, &service, testkit::start())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refused,
+        StoreError::Duplicate {
+            field: "install_root",
+            message: "The service Checkout is installed in “/opt/checkout” already. Give this one a folder of its own.".to_owned()
+        }
+    );
+    service.installation.install_root = "/opt/basket".to_owned();
+    world
+        .store()
+        .service_insert(&leave, &service, testkit::start())
+        .await
+        .unwrap();
 }

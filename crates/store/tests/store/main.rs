@@ -13,6 +13,7 @@ mod commits;
 mod damage;
 mod inventory;
 mod journey;
+mod lock;
 mod pages;
 mod people;
 mod reading;

@@ -55,15 +55,15 @@ async fn a_person_keeps_their_id(db: Database) {
 async fn sessions_end(db: Database) {
     let store = &db.store;
     store
-        .session_save("a", "one", None, after(60), start())
+        .session_insert("a", "one", None, after(60), start())
         .await
         .unwrap();
     store
-        .session_save("a", "two", Some(UserId(mint())), after(90), start())
+        .session_update("a", "two", Some(UserId(mint())), after(90), start())
         .await
         .unwrap();
     store
-        .session_save("b", "three", None, after(30), start())
+        .session_insert("b", "three", None, after(30), start())
         .await
         .unwrap();
     assert_eq!(
@@ -73,6 +73,11 @@ async fn sessions_end(db: Database) {
     assert_eq!(store.session_load("a", after(90)).await.unwrap(), None);
     assert_eq!(store.sessions_expire(after(40)).await.unwrap(), 1);
     store.session_delete("a").await.unwrap();
+    // A request that began before the end of the session does not bring it back.
+    store
+        .session_update("a", "four", None, after(90), start())
+        .await
+        .unwrap();
     assert_eq!(store.session_load("a", start()).await.unwrap(), None);
 }
 

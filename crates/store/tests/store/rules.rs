@@ -12,6 +12,8 @@ on_each_database!(
     a_held_host_is_refused,
     the_requester_cannot_be_the_approver,
     one_key_makes_one_rollout,
+    one_key_hides_no_other_plan,
+    an_old_success_is_not_rolled_back_under_a_newer_one,
 );
 
 async fn a_held_host_is_refused(db: Database) {
@@ -126,12 +128,23 @@ async fn the_requester_cannot_be_the_approver(db: Database) {
 async fn one_key_makes_one_rollout(db: Database) {
     let world = World::new(db, 3).await;
     let first = world.request_once("1.1.0", Some("form-1")).await.unwrap();
-    let events = world.store().audit_total().await.unwrap();
+    let events = world
+        .store()
+        .audit_total(&world.everything())
+        .await
+        .unwrap();
     assert_eq!(
         world.request_once("1.1.0", Some("form-1")).await.unwrap(),
         first
     );
-    assert_eq!(world.store().audit_total().await.unwrap(), events);
+    assert_eq!(
+        world
+            .store()
+            .audit_total(&world.everything())
+            .await
+            .unwrap(),
+        events
+    );
     assert_ne!(
         world.request_once("1.1.0", Some("form-2")).await.unwrap(),
         first
@@ -160,4 +173,106 @@ async fn one_key_makes_one_rollout(db: Database) {
             .len(),
         1
     );
+}
+
+async fn one_key_hides_no_other_plan(db: Database) {
+    let world = World::new(db, 3).await;
+    let first = world.request_once("1.1.0", Some("form-1")).await.unwrap();
+    let events = world
+        .store()
+        .audit_total(&world.everything())
+        .await
+        .unwrap();
+    assert_eq!(
+        world.request_once("1.2.0", Some("form-1")).await,
+        Err(StoreError::KeyTaken {
+            rollout: "checkout 1.1.0 to production".to_owned()
+        })
+    );
+    assert_eq!(
+        world
+            .store()
+            .audit_total(&world.everything())
+            .await
+            .unwrap(),
+        events,
+        "nothing is written"
+    );
+    assert_eq!(
+        world.request_once("1.1.0", Some("form-1")).await.unwrap(),
+        first
+    );
+}
+
+async fn an_old_success_is_not_rolled_back_under_a_newer_one(db: Database) {
+    let world = World::new(db, 6).await;
+    let old = succeeded(&world, "1.1.0").await;
+    let new = succeeded(&world, "1.2.0").await;
+    let back = || Event::RollBack {
+        reason: "slow".parse().unwrap(),
+    };
+    let superseded = StoreError::Superseded {
+        rollout: "checkout 1.2.0 to production".to_owned(),
+    };
+    let why = async |id| {
+        let rollout = world.load(id).await.rollout;
+        world
+            .store()
+            .superseded(&world.everything(), &rollout)
+            .await
+            .unwrap()
+    };
+    assert_eq!(why(old).await, Some(superseded.clone()));
+    assert_eq!(why(new).await, None);
+    assert_eq!(
+        world
+            .act(&world.omar, Action::RollBack, old, back())
+            .await
+            .unwrap_err(),
+        superseded
+    );
+    assert!(
+        matches!(
+            world.load(old).await.rollout.state,
+            RolloutState::Succeeded { .. }
+        ),
+        "nothing is half-written"
+    );
+
+    world
+        .act(&world.omar, Action::RollBack, new, back())
+        .await
+        .unwrap();
+    for _ in 1..=3 {
+        world.work_off("1.0.0").await;
+    }
+    assert!(matches!(
+        world.load(new).await.rollout.state,
+        RolloutState::RolledBack { .. }
+    ));
+    assert_eq!(why(old).await, None, "the newer one is gone again");
+    world
+        .act(&world.omar, Action::RollBack, old, back())
+        .await
+        .unwrap();
+}
+
+/// A rollout of three batches that went well.
+async fn succeeded(world: &World, version: &str) -> domain::id::RolloutId {
+    let id = world.released(version).await;
+    for batch in 1..=3 {
+        world.work_off(version).await;
+        world.work_off(version).await;
+        world.clock.advance_seconds(600);
+        let verdict = crate::verdict(world, domain::verdict::Outcome::Pass);
+        world
+            .observe(id, Event::Judged { batch, verdict })
+            .await
+            .unwrap();
+    }
+    assert!(matches!(
+        world.load(id).await.rollout.state,
+        RolloutState::Succeeded { .. }
+    ));
+    id
 }

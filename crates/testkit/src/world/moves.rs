@@ -44,12 +44,11 @@ impl World {
         let resource =
             Resource::new("service", self.service.id, &self.service.slug).of_team(self.team.id);
         let new = NewRollout {
-            rollout: &change.rollout,
+            change: &change,
             change_request: Some(&change_request),
             requested_by_name: &self.omar.name,
             team: self.team.id,
             created_at: self.clock.now(),
-            notes: &change.notes,
             idempotency_key,
         };
         self.store()

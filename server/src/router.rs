@@ -120,9 +120,17 @@ async fn ready(State(site): State<Site>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::{body::Body, http::Request};
+    use std::sync::Arc;
 
-    use crate::testing::{ask, get, lab, text};
+    use axum::{body::Body, http::Request};
+    use control::Clock as _;
+    use tower_sessions::Session;
+
+    use crate::{
+        auth::session::{self, Sessions},
+        clock::SystemClock,
+        testing::{ask, get, lab, somebody, text},
+    };
 
     #[tokio::test]
     async fn strangers_get_nothing_but_pages_and_health() {
@@ -200,6 +208,31 @@ mod tests {
                 (expected, Some(u64::from(expected))),
                 "{body}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_the_senders_fault() {
+        let lab = lab().await;
+        let router = lab.router();
+        let store = Sessions {
+            console: lab.site.console.clone(),
+            seal: lab.site.seal.clone(),
+        };
+        let session = Session::new(None, Arc::new(store), None);
+        session::sign_in(&session, somebody(), SystemClock.now())
+            .await
+            .unwrap();
+        session.save().await.unwrap();
+        let cookie = format!("{}={}", session::COOKIE, session.id().unwrap());
+        for (cookie, expected) in [(cookie.as_str(), 422), ("a=b", 401)] {
+            let request = Request::post("/api/rollout/approve")
+                .header("origin", "http://127.0.0.1:8400")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("cookie", cookie)
+                .body(Body::from("input=nonsense"))
+                .unwrap();
+            assert_eq!(ask(&router, request).await.status(), expected, "{cookie}");
         }
     }
 

@@ -3,7 +3,8 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::serve::ListenerExt as _;
-use control::Console;
+use control::{Console, DatadogSettings, ServeLock};
+use integrations::datadog;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -29,8 +30,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     log(&config)?;
     let checked = config.check()?;
     let leptos = leptos_options(&checked)?;
-    // Held to the end of this function.
+    checked.installed()?;
+    // Both are held to the end of this function.
     let _lock = lock::lock(&checked.settings.data_dir)?;
+    let mut database = ServeLock::take(&checked.settings.database_url).await?;
     let listener = TcpListener::bind(checked.listen)
         .await
         .map_err(|why| cannot_listen(checked.listen, &why))?;
@@ -42,6 +45,13 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         settings,
         ..
     } = checked;
+    if let Some(datadog) = settings.datadog.clone() {
+        tokio::spawn(async move {
+            if let Err(why) = telemetry_answers(&datadog).await {
+                tracing::warn!("Telemetry cannot be asked, so no gate passes by itself: {why}");
+            }
+        });
+    }
     let console = Console::open(settings, Arc::new(SystemClock)).await?;
     let (stop_now, stop) = watch::channel(false);
     let site = Site {
@@ -74,6 +84,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let ended_early = tokio::select! {
         () = asked_to_stop() => None,
         ended = &mut reconcilers => Some(anyhow::anyhow!("The reconcilers ended by themselves ({}). Start Slipway again; playbooks under way go on.", ended.err().map_or_else(|| "without an error".to_owned(), |why| why.to_string()))),
+        lost = database.lost() => lost.err().map(Into::into),
         ended = &mut server => Some(anyhow::anyhow!("The web server ended by itself ({ended:?}). Start Slipway again; playbooks under way go on.")),
     };
     tracing::info!(
@@ -93,6 +104,17 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// Asks Datadog whether it takes the API key.
+pub async fn telemetry_answers(settings: &DatadogSettings) -> Result<(), datadog::Error> {
+    datadog::Client::new(
+        settings.base_url.clone(),
+        settings.api_key.clone(),
+        settings.app_key.clone(),
+    )?
+    .validate()
+    .await
 }
 
 fn log(config: &Config) -> Result<(), ConfigError> {

@@ -3,7 +3,7 @@
 use domain::{
     SignedDuration, Timestamp,
     id::{TeamId, TokenId, UserId},
-    text::Slug,
+    text::{Name, Slug},
 };
 use policy::{Grant, Resource, Role, Subject, SystemAction};
 use sha2::{Digest as _, Sha256};
@@ -26,7 +26,7 @@ pub struct SignIn {
 #[derive(Debug, Clone)]
 pub struct NewToken {
     /// What it is for; shown wherever the token acts.
-    pub name: String,
+    pub name: Name,
     pub roles: Vec<(Role, Option<Slug>)>,
     pub days: u32,
 }
@@ -137,7 +137,7 @@ impl Console {
                 id: TokenId(self.mint()),
                 hash: hash(&secret),
                 user: UserId(self.mint()),
-                name: new.name.clone(),
+                name: new.name.to_string(),
                 grants_json: serde_json::to_string(&grants)
                     .map_err(|error| Error::Internal(error.to_string()))?,
                 created_at: now,
@@ -174,8 +174,8 @@ impl Console {
         work.await.map_err(|error: Error| self.api(error))
     }
 
-    /// Keeps a session under the hash of its id.
-    pub async fn session_save(
+    /// Keeps a new session under the hash of its id.
+    pub async fn session_insert(
         &self,
         id_hash: &str,
         data: &str,
@@ -183,7 +183,21 @@ impl Console {
         expires_at: Timestamp,
     ) -> Result<(), ApiError> {
         self.store()
-            .session_save(id_hash, data, user, expires_at, self.now())
+            .session_insert(id_hash, data, user, expires_at, self.now())
+            .await
+            .map_err(|error| self.api(error.into()))
+    }
+
+    /// Changes a session, unless it was ended meanwhile.
+    pub async fn session_update(
+        &self,
+        id_hash: &str,
+        data: &str,
+        user: Option<UserId>,
+        expires_at: Timestamp,
+    ) -> Result<(), ApiError> {
+        self.store()
+            .session_update(id_hash, data, user, expires_at, self.now())
             .await
             .map_err(|error| self.api(error.into()))
     }

@@ -17,7 +17,7 @@ use url::Url;
 use uuid::Uuid;
 use view::error::ApiError;
 
-use crate::{Clock, Error, Signal, job::LogIndexes, reconcile};
+use crate::{Clock, Error, Signal, job::LogIndexes, reconcile, telemetry::Charts};
 
 /// Where telemetry comes from.
 #[derive(Debug, Clone)]
@@ -67,10 +67,13 @@ pub(crate) struct Inner {
     pub datadog: Option<datadog::Client>,
     pub signals: broadcast::Sender<Signal>,
     pub logs: LogIndexes,
+    pub charts: Charts,
     /// Wakes the job reconciler.
     pub jobs_due: Notify,
     /// Wakes the rollout reconciler.
     pub rollouts_due: Notify,
+    /// Wakes the judge.
+    pub looks_due: Notify,
     /// Wakes the outbox reconciler.
     pub outbox_due: Notify,
 }
@@ -105,8 +108,10 @@ impl Console {
             datadog,
             signals: broadcast::channel(1024).0,
             logs: LogIndexes::default(),
+            charts: Charts::default(),
             jobs_due: Notify::new(),
             rollouts_due: Notify::new(),
+            looks_due: Notify::new(),
             outbox_due: Notify::new(),
         };
         let console = Self {
@@ -198,6 +203,7 @@ impl Console {
     pub(crate) fn wake(&self) {
         self.inner.jobs_due.notify_one();
         self.inner.rollouts_due.notify_one();
+        self.inner.looks_due.notify_one();
         self.inner.outbox_due.notify_one();
     }
 

@@ -8,6 +8,7 @@ use domain::{
 };
 use integrations::ansible::inventory;
 use policy::{Action, Resource};
+use serde_json::Value;
 use view::{
     environment::{EnvironmentList, EnvironmentRow, EnvironmentView},
     error::ApiError,
@@ -127,7 +128,8 @@ impl Ctx {
 }
 
 /// Turns an inventory host into one Slipway knows. `slipway_criticality`, `slipway_failure_domain` and
-/// `slipway_identity` are Slipway's own words in the inventory; everything else is given to Ansible.
+/// `slipway_identity` are Slipway's own words in the inventory, and say nothing when they are empty; everything else is
+/// given to Ansible.
 fn known(
     host: inventory::InventoryHost,
     environment: EnvironmentId,
@@ -135,12 +137,12 @@ fn known(
 ) -> Result<Host, FieldError> {
     let mut variables = host.variables;
     let mut take = |name: &str| {
-        variables.remove(name).and_then(|value| {
-            value
-                .as_str()
-                .map(str::to_owned)
-                .or_else(|| Some(value.to_string()))
-        })
+        let text = match variables.remove(name)? {
+            Value::Null => return None,
+            Value::String(text) => text.trim().to_owned(),
+            other => other.to_string(),
+        };
+        (!text.is_empty()).then_some(text)
     };
     let criticality = match take("slipway_criticality") {
         Some(word) => word.parse::<Criticality>().map_err(|error| {
@@ -175,4 +177,42 @@ fn known(
         groups: host.groups,
         variables,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_empty_says_nothing() {
+        let inventory = |identity: Value| inventory::InventoryHost {
+            name: "web-1".parse().unwrap(),
+            groups: BTreeSet::new(),
+            variables: BTreeMap::from([
+                ("slipway_identity".to_owned(), identity),
+                ("slipway_criticality".to_owned(), Value::Null),
+                ("slipway_failure_domain".to_owned(), json!("")),
+            ]),
+        };
+        for (identity, expected) in [
+            (Value::Null, "web-1"),
+            (json!(""), "web-1"),
+            (json!("  "), "web-1"),
+            (json!("i-1"), "i-1"),
+            (json!(17), "17"),
+        ] {
+            let (environment, id) = (EnvironmentId(testkit::mint()), HostId(testkit::mint()));
+            let host = known(inventory(identity), environment, id).unwrap();
+            assert_eq!(
+                (host.identity.as_str(), host.failure_domain.as_str()),
+                (expected, "")
+            );
+            assert_eq!(host.criticality, Criticality::default());
+            assert!(host.variables.is_empty());
+        }
+    }
 }

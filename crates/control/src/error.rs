@@ -47,9 +47,12 @@ impl Error {
             }
             Self::NotFound(_) => ApiError::NotFound { message },
             Self::Unavailable(_) => ApiError::Unavailable { message },
-            Self::Store(StoreError::Conflict { .. } | StoreError::Reserved { .. }) => {
-                ApiError::Conflict { message }
-            }
+            Self::Store(
+                StoreError::Conflict { .. }
+                | StoreError::Reserved { .. }
+                | StoreError::Superseded { .. }
+                | StoreError::KeyTaken { .. },
+            ) => ApiError::Conflict { message },
             Self::Store(StoreError::NotFound { .. }) => ApiError::NotFound { message },
             Self::Store(
                 StoreError::Duplicate { field, message } | StoreError::Invalid { field, message },

@@ -14,6 +14,8 @@ mod rollout;
 mod service;
 mod signal;
 mod telemetry;
+#[cfg(test)]
+mod testing;
 
 pub use access::{NewToken, SignIn};
 pub use clock::Clock;
@@ -21,3 +23,4 @@ pub use console::{Console, Ctx, DatadogSettings, RoleRule, Settings};
 pub use error::Error;
 pub use integrations::ansible::Settings as AnsibleSettings;
 pub use signal::Signal;
+pub use store::{ServeLock, StoreError};

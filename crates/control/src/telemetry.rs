@@ -1,6 +1,10 @@
 //! Asks telemetry about a batch: for a verdict, and for the charts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use domain::{
     SignedDuration, Timestamp,
@@ -13,6 +17,7 @@ use domain::{
 use integrations::datadog::Series;
 use judge::{ProviderFault, Samples, Stretch, Window};
 use policy::system_scope;
+use tokio::time::timeout;
 use view::{
     error::ApiError,
     rollout::{ChartLine, ChartMarker, ChartView},
@@ -24,6 +29,10 @@ use crate::{Console, Ctx, Error};
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 /// The shortest, in intervals, so that a short bake is not compared with a handful of points.
 const FEWEST_INTERVALS: i64 = 30;
+/// How long telemetry has to answer, all queries together; they are asked at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a page waits for its charts: whoever wants to stop a rollout must not wait for Datadog.
+const PAGE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The answers to a service's queries over one range.
 struct Answers {
@@ -66,7 +75,7 @@ impl Console {
             .filter_map(|series| series.interval)
             .map(|interval| interval.as_secs())
             .max();
-        let configured = i64::try_from(self.interval_seconds()).unwrap_or(i64::MAX);
+        let configured = self.interval().as_secs();
         let interval = SignedDuration::from_secs(longest.unwrap_or(configured).max(1));
         Answers {
             queries,
@@ -89,10 +98,15 @@ impl Console {
                 "no telemetry is configured; give Slipway a Datadog address and keys",
             ));
         };
-        client
-            .query(query, from, to)
-            .await
-            .map_err(|error| ProviderFault::new(error.to_string().trim_end_matches('.')))
+        match timeout(PATIENCE, client.query(query, from, to)).await {
+            Ok(answer) => {
+                answer.map_err(|error| ProviderFault::new(error.to_string().trim_end_matches('.')))
+            }
+            Err(_) => Err(ProviderFault::new(format!(
+                "no answer from Datadog within {} s",
+                PATIENCE.as_secs()
+            ))),
+        }
     }
 }
 
@@ -117,6 +131,24 @@ fn points(series: &Series) -> impl Iterator<Item = (String, Timestamp, f64)> + '
 }
 
 impl Answers {
+    /// No answer, for one reason.
+    fn refused(why: &str) -> Self {
+        let fault = || Err(ProviderFault::new(why));
+        Self {
+            queries: Vec::new(),
+            requests: fault(),
+            errors: fault(),
+            latency: fault(),
+            liveness: fault(),
+            interval: SignedDuration::from_secs(1),
+        }
+    }
+
+    /// Every query whose answer is drawn was answered.
+    fn are_whole(&self) -> bool {
+        self.requests.is_ok() && self.errors.is_ok() && self.latency.is_ok()
+    }
+
     fn stretch(&self, from: Timestamp, until: Timestamp) -> Stretch {
         Stretch {
             from,
@@ -173,10 +205,8 @@ pub(crate) async fn judge_batch(
     let bake_ms =
         i64::try_from(batch.bake_seconds.saturating_mul(1000) / console.time_scale().max(1))
             .unwrap_or(i64::MAX);
-    let shortest = SignedDuration::from_secs(
-        FEWEST_INTERVALS.saturating_mul(i64::try_from(console.interval_seconds()).unwrap_or(1)),
-    );
-    let length = SignedDuration::from_millis(bake_ms).clamp(shortest.min(LONGEST), LONGEST);
+    let length =
+        SignedDuration::from_millis(bake_ms).clamp(console.shortest().min(LONGEST), LONGEST);
     let environment = rollout.plan.environment_slug.as_str();
     // Asked for apart: over the days of a long bake one answer would have intervals of many minutes.
     let (baseline, current) = tokio::join!(
@@ -222,83 +252,153 @@ fn planned(rollout: &Rollout, batch: u32) -> impl Iterator<Item = &str> {
         .map(|host| host.name.as_str())
 }
 
+/// Charts as last drawn, by rollout: however many people look, telemetry is asked once an interval.
+#[derive(Default)]
+pub(crate) struct Charts(Mutex<HashMap<RolloutId, Slot>>);
+
+/// Locked while telemetry is asked, so that everybody else who looks gets the same answer.
+type Slot = Arc<tokio::sync::Mutex<Option<Drawn>>>;
+
+struct Drawn {
+    charts: Vec<ChartView>,
+    good_until: Timestamp,
+}
+
+impl Charts {
+    /// The place of one rollout; places nobody looks at any more are given up.
+    fn slot(&self, id: RolloutId, now: Timestamp) -> Slot {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|_, slot| {
+            Arc::strong_count(slot) > 1
+                || slot
+                    .try_lock()
+                    .is_ok_and(|drawn| drawn.as_ref().is_some_and(|drawn| now < drawn.good_until))
+        });
+        Arc::clone(slots.entry(id).or_default())
+    }
+}
+
 impl Ctx {
     /// Error rate and latency of every batch over time, with the deployments marked; none before the release.
     pub async fn charts(&self, id: RolloutId) -> Result<Vec<ChartView>, ApiError> {
         self.answer(async {
-            let scope = self.scope()?;
-            let rollout = self.store().rollout(&scope, id).await?.rollout;
+            let rollout = self.store().rollout(&self.scope()?, id).await?.rollout;
             let Some(released) = rollout.released_at else {
                 return Ok(Vec::new());
             };
-            let service = self
-                .store()
-                .service_by_id(&scope, rollout.plan.service)
-                .await?;
-            let now = self.console.now();
-            let lead = SignedDuration::from_secs(
-                FEWEST_INTERVALS * i64::try_from(self.console.interval_seconds()).unwrap_or(1),
-            );
-            let to = ended_at(&rollout)
-                .map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now));
-            let from = before(released, lead);
-            let answers = self
-                .console
-                .ask(
-                    &service.telemetry,
-                    rollout.plan.environment_slug.as_str(),
-                    from,
-                    to,
-                )
-                .await;
-            let until = answers.trusted_until(now).min(to);
-            let markers: Vec<ChartMarker> = rollout
-                .batches
-                .iter()
-                .filter_map(|batch| {
-                    Some(ChartMarker {
-                        at: batch.started_at?,
-                        label: format!("Batch {}", batch.number),
-                    })
-                })
-                .collect();
-            let chart =
-                |dimension: Dimension, unit: &str, lines: Result<Vec<ChartLine>, ProviderFault>| {
-                    let (lines, missing) = match lines {
-                        Ok(lines) if lines.iter().any(|line| !line.points.is_empty()) => {
-                            (lines, String::new())
-                        }
-                        Ok(_) => (
-                            Vec::new(),
-                            "Telemetry has no points for this time.".to_owned(),
-                        ),
-                        Err(fault) => (Vec::new(), format!("Telemetry did not answer: {fault}.")),
-                    };
-                    ChartView {
-                        dimension,
-                        unit: unit.to_owned(),
-                        lines,
-                        markers: markers.clone(),
-                        from,
-                        to: until,
-                        missing,
-                    }
-                };
-            Ok(vec![
-                chart(
-                    Dimension::ErrorRate,
-                    "%",
-                    error_lines(&rollout, &answers, until),
-                ),
-                chart(
-                    Dimension::Latency,
-                    "ms",
-                    latency_lines(&rollout, &answers, until),
-                ),
-            ])
+            let (now, lead) = (self.console.now(), self.console.shortest());
+            let shown = Range {
+                from: before(released, lead),
+                to: ended_at(&rollout)
+                    .map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now)),
+            };
+            let late = Answers::refused("it takes its time; reload the page in a moment");
+            let late = drawn(&rollout, &late, shown, now);
+            // Goes on when the page does not wait for it, and is there for the next one.
+            let console = self.console.clone();
+            let drawing = tokio::spawn(async move { console.charts(&rollout, shown).await });
+            match timeout(PAGE_PATIENCE, drawing).await {
+                Ok(charts) => charts.map_err(|error| Error::Internal(error.to_string()))?,
+                Err(_) => Ok(late),
+            }
         })
         .await
     }
+}
+
+/// The time a chart shows.
+#[derive(Clone, Copy)]
+struct Range {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Console {
+    fn interval(&self) -> SignedDuration {
+        SignedDuration::from_secs(i64::try_from(self.interval_seconds()).unwrap_or(1))
+    }
+
+    /// The shortest stretch of time worth asking about.
+    fn shortest(&self) -> SignedDuration {
+        let interval = self.interval().as_secs();
+        SignedDuration::from_secs(interval.saturating_mul(FEWEST_INTERVALS))
+    }
+
+    async fn charts(&self, rollout: &Rollout, shown: Range) -> Result<Vec<ChartView>, Error> {
+        let slot = self.inner.charts.slot(rollout.id, self.now());
+        let mut last = slot.lock().await;
+        let now = self.now();
+        if let Some(last) = &*last
+            && now < last.good_until
+        {
+            return Ok(last.charts.clone());
+        }
+        let service = self
+            .store()
+            .service_by_id(&system_scope(), rollout.plan.service)
+            .await?;
+        let environment = rollout.plan.environment_slug.as_str();
+        let answers = self
+            .ask(&service.telemetry, environment, shown.from, shown.to)
+            .await;
+        let charts = drawn(rollout, &answers, shown, now);
+        // Nothing is added to the chart of a rollout that ended a while ago.
+        let good_for = if shown.to < now && answers.are_whole() {
+            self.shortest()
+        } else {
+            self.interval()
+        };
+        *last = Some(Drawn {
+            charts: charts.clone(),
+            good_until: now.checked_add(good_for).unwrap_or(now),
+        });
+        Ok(charts)
+    }
+}
+
+fn drawn(rollout: &Rollout, answers: &Answers, shown: Range, now: Timestamp) -> Vec<ChartView> {
+    let until = answers.trusted_until(now).min(shown.to);
+    let markers: Vec<ChartMarker> = rollout
+        .batches
+        .iter()
+        .filter_map(|batch| {
+            Some(ChartMarker {
+                at: batch.started_at?,
+                label: format!("Batch {}", batch.number),
+            })
+        })
+        .collect();
+    let chart = |dimension: Dimension, unit: &str, lines: Result<Vec<ChartLine>, ProviderFault>| {
+        let (lines, missing) = match lines {
+            Ok(lines) if lines.iter().any(|line| !line.points.is_empty()) => (lines, String::new()),
+            Ok(_) => (
+                Vec::new(),
+                "Telemetry has no points for this time.".to_owned(),
+            ),
+            Err(fault) => (Vec::new(), format!("Telemetry did not answer: {fault}.")),
+        };
+        ChartView {
+            dimension,
+            unit: unit.to_owned(),
+            lines,
+            markers: markers.clone(),
+            from: shown.from,
+            to: until,
+            missing,
+        }
+    };
+    vec![
+        chart(
+            Dimension::ErrorRate,
+            "%",
+            error_lines(rollout, answers, until),
+        ),
+        chart(
+            Dimension::Latency,
+            "ms",
+            latency_lines(rollout, answers, until),
+        ),
+    ]
 }
 
 fn ended_at(rollout: &Rollout) -> Option<Timestamp> {
@@ -374,3 +474,6 @@ fn error_lines(
             .collect()
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,8 +124,16 @@ fn user(record: &Record) -> Option<UserId> {
     serde_json::from_value(signed_in.get("subject")?.get("user")?.clone()).ok()
 }
 
+/// A session as it is kept.
+struct Kept {
+    place: String,
+    sealed: String,
+    user: Option<UserId>,
+    expires: Timestamp,
+}
+
 impl Sessions {
-    async fn write(&self, record: &Record) -> Result<()> {
+    fn kept(&self, record: &Record) -> Result<Kept> {
         let place = hash(&record.id);
         let plain = serde_json::to_vec(record).map_err(|why| Error::Encode(why.to_string()))?;
         let sealed = self
@@ -134,31 +142,32 @@ impl Sessions {
             .map_err(|why| Error::Encode(why.to_string()))?;
         let expires = Timestamp::from_second(record.expiry_date.unix_timestamp())
             .map_err(|why| Error::Encode(why.to_string()))?;
-        self.console
-            .session_save(&place, &sealed, user(record), expires)
-            .await
-            .map_err(backend)
+        Ok(Kept {
+            place,
+            sealed,
+            user: user(record),
+            expires,
+        })
     }
 }
 
 #[async_trait]
 impl SessionStore for Sessions {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        self.write(record).await
+        let kept = self.kept(record)?;
+        self.console
+            .session_insert(&kept.place, &kept.sealed, kept.user, kept.expires)
+            .await
+            .map_err(backend)
     }
 
+    /// A request that began before somebody signed out must not bring the session back.
     async fn save(&self, record: &Record) -> Result<()> {
-        // A request that began before somebody signed out must not bring the session back.
-        if self
-            .console
-            .session_load(&hash(&record.id))
+        let kept = self.kept(record)?;
+        self.console
+            .session_update(&kept.place, &kept.sealed, kept.user, kept.expires)
             .await
-            .map_err(backend)?
-            .is_none()
-        {
-            return Ok(());
-        }
-        self.write(record).await
+            .map_err(backend)
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {

@@ -151,7 +151,7 @@ async fn the_database_holds_neither_the_id_nor_the_person() {
     let other = tower_sessions::session::Id(7);
     lab.site
         .console
-        .session_save(
+        .session_insert(
             &session::hash(&other),
             &kept,
             None,

@@ -11,7 +11,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use domain::Timestamp;
-use integrations::supervisor;
+use integrations::{ansible::check, supervisor};
 
 use crate::{api::shape::Items, config, serve};
 use client::Client;
@@ -136,7 +136,7 @@ fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
                     Err(error) => Failure::new(Failure::FAILED, error.to_string()),
                 }
             }),
-            Command::CheckConfig => check_config(configuration()?),
+            Command::CheckConfig => check_config(configuration()?).await,
             Command::Healthcheck => client::healthcheck(configuration).await,
             Command::Token(command) => token::run(command, configuration()?).await,
             Command::Service(command) => service::run(command, &Client::from_environment()?).await,
@@ -205,8 +205,22 @@ fn moment(at: Option<Timestamp>) -> String {
     )
 }
 
-fn check_config(configuration: config::Config) -> Result<(), Failure> {
+async fn check_config(configuration: config::Config) -> Result<(), Failure> {
     let checked = configuration.check()?;
+    checked.installed()?;
+    let ansible = check::version(&checked.settings.ansible)
+        .await
+        .map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?;
+    let telemetry = match &checked.settings.datadog {
+        None => "none: gates cannot pass by themselves".to_owned(),
+        Some(datadog) => {
+            let answer = match serve::telemetry_answers(datadog).await {
+                Ok(()) => "it accepts the API key".to_owned(),
+                Err(why) => why.to_string(),
+            };
+            format!("{}: {answer}", datadog.base_url)
+        }
+    };
     let database = checked
         .settings
         .database_url
@@ -226,13 +240,8 @@ fn check_config(configuration: config::Config) -> Result<(), Failure> {
                 ],
                 vec!["database".into(), database.to_owned()],
                 vec!["sign-on".into(), checked.oidc.issuer_text],
-                vec![
-                    "telemetry".into(),
-                    checked.settings.datadog.map_or_else(
-                        || "none: gates cannot pass by themselves".to_owned(),
-                        |datadog| datadog.base_url.to_string()
-                    )
-                ],
+                vec!["telemetry".into(), telemetry],
+                vec!["ansible-core".into(), ansible],
                 vec![
                     "role rules".into(),
                     checked.settings.role_rules.len().to_string()

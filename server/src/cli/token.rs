@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use control::{Console, NewToken};
-use domain::text::Slug;
+use domain::text::{Name, Slug};
 use policy::Role;
 
 use super::Failure;
@@ -16,7 +16,7 @@ pub enum Command {
     Create {
         /// What it is for; shown wherever it acts
         #[arg(long)]
-        name: String,
+        name: Name,
         /// viewer, operator, approver, or one of them and member for a team: member:payments; may be repeated
         #[arg(long = "role", required = true, value_parser = grant)]
         roles: Vec<(Role, Option<Slug>)>,
@@ -74,6 +74,20 @@ pub async fn run(command: Command, config: Config) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_one_plain_line() {
+        use clap::Parser as _;
+        let named = |name| {
+            crate::cli::Cli::try_parse_from([
+                "slipway", "token", "create", "--role", "viewer", "--name", name,
+            ])
+        };
+        assert!(named("payments bot").is_ok());
+        for bad in ["", "\u{1b}[2Jroot", "two\nlines"] {
+            assert!(named(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn roles_are_read_with_their_team() {

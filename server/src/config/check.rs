@@ -11,6 +11,9 @@ use policy::Role;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use domain::job::JobKind;
+use integrations::ansible::check;
+
 use super::{
     Config, ConfigError, DatadogConfig, OidcConfig, RoleConfig,
     address::{base_url, safe},
@@ -122,6 +125,49 @@ impl Config {
             data_dir,
         })
     }
+}
+
+impl Checked {
+    /// Checks that what runs jobs is on this machine.
+    pub fn installed(&self) -> Result<(), ConfigError> {
+        let ansible = &self.settings.ansible;
+        if !executable(&ansible.playbook_bin) {
+            return Err(ConfigError::of(
+                "ansible.playbook_bin",
+                format!(
+                    "names {}, and there is no such program to run. Install ansible-core, or set it to the full path of ansible-playbook.",
+                    ansible.playbook_bin.display()
+                ),
+            ));
+        }
+        for kind in [JobKind::Deploy, JobKind::Probe, JobKind::RollBack] {
+            check::playbook(ansible, kind).map_err(|why| {
+                ConfigError::of(
+                    "ansible.project_dir",
+                    format!("is {}. {why}", ansible.project_dir.display()),
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is such a program; a bare name is looked for in `PATH`, as when it is started.
+fn executable(program: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places: Vec<PathBuf> = if program.is_absolute() {
+        vec![program.to_path_buf()]
+    } else {
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(program))
+            .collect()
+    };
+    places.iter().any(|place| {
+        place
+            .metadata()
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    })
 }
 
 fn secret_key(text: Option<&SecretString>) -> Result<SecretKey, ConfigError> {
@@ -249,10 +295,23 @@ fn datadog(config: DatadogConfig) -> Result<DatadogSettings, ConfigError> {
     }
     Ok(DatadogSettings {
         base_url,
-        api_key: config.api_key,
-        app_key: config.app_key,
+        api_key: header_key("datadog.api_key", config.api_key)?,
+        app_key: header_key("datadog.app_key", config.app_key)?,
         interval_seconds: config.interval_seconds,
     })
+}
+
+/// A key that can be sent in a header.
+fn header_key(setting: &str, key: SecretString) -> Result<SecretString, ConfigError> {
+    let text = key.expose_secret();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(key)
+    } else {
+        Err(ConfigError::of(
+            setting,
+            "is empty or holds a space, a line break or another character no key has. Copy it from Datadog once more.",
+        ))
+    }
 }
 
 fn database_url(url: String) -> Result<String, ConfigError> {

@@ -226,6 +226,12 @@ fn refusals_name_the_setting_and_the_next_step() {
             &["datadog.site", "datadoghq.eu"],
         ),
         (
+            "datadog key",
+            &good("datadog = { site = \"datadoghq.eu\", api_key = \"a\\n\", app_key = \"b\" }"),
+            &[],
+            &["datadog.api_key", "SLIPWAY_DATADOG__API_KEY", "line break"],
+        ),
+        (
             "datadog keys",
             &good("datadog = { site = \"datadoghq.eu\", api_key = \"a\" }"),
             &[],
@@ -253,6 +259,48 @@ fn refusals_name_the_setting_and_the_next_step() {
         assert!(!refusal.contains('\n'), "{case}: {refusal}");
         assert!(!refusal.contains(KEY), "{case} shows the key");
     }
+}
+
+/// Without these no job could run, and nobody would know before the first rollout.
+#[test]
+fn what_runs_jobs_must_be_there() {
+    let project = tempfile::tempdir().unwrap();
+    let refusal = |program: &str| {
+        let dir = project.path().display();
+        let ansible =
+            format!("ansible = {{ playbook_bin = \"{program}\", project_dir = \"{dir}\" }}");
+        checked(&good(&ansible), &[])
+            .unwrap()
+            .installed()
+            .map_err(|error| error.to_string())
+    };
+    for missing in [
+        "/nowhere/ansible-playbook",
+        "no-such-program",
+        "/etc/passwd",
+    ] {
+        let said = refusal(missing).unwrap_err();
+        for word in [
+            missing,
+            "ansible.playbook_bin",
+            "SLIPWAY_ANSIBLE__PLAYBOOK_BIN",
+        ] {
+            assert!(said.contains(word), "{said}");
+        }
+    }
+    std::fs::create_dir(project.path().join("playbooks")).unwrap();
+    for playbook in ["deploy", "probe", "rollback"] {
+        let said = refusal("sh").unwrap_err();
+        for word in [
+            playbook,
+            "ansible.project_dir",
+            "SLIPWAY_ANSIBLE__PROJECT_DIR",
+        ] {
+            assert!(said.contains(word), "{said}");
+        }
+        std::fs::write(project.path().join(format!("playbooks/{playbook}.yml")), "").unwrap();
+    }
+    refusal("sh").unwrap();
 }
 
 #[test]

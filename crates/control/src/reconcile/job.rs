@@ -27,13 +27,13 @@ use store::{CancelWish, Claimed, JobHost, OpenAttempt};
 use tokio::task::spawn_blocking;
 
 use super::report;
-use crate::{Console, Error, Signal, automation};
+use crate::{Console, Error, Signal, automation, rollout::check_hosts};
 
 /// Jobs run at once by one process.
 const PARALLEL: usize = 8;
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
-/// A playbook is ended after this long.
-const DEADLINE: Duration = Duration::from_secs(2 * 3600);
+/// Attempts of one job that never begin before the job is given up.
+const MOST_STARTS: u32 = 3;
 /// Events taken in at once.
 const BYTES: usize = 1 << 20;
 
@@ -45,6 +45,14 @@ struct Watch {
     plan: Plan,
     hosts: Vec<JobHost>,
     cancel_passed_on: bool,
+}
+
+/// A playbook is ended after this long. Abort and roll back wait for a probe, and it only asks.
+const fn deadline(kind: JobKind) -> Duration {
+    match kind {
+        JobKind::Deploy | JobKind::RollBack => Duration::from_secs(2 * 3600),
+        JobKind::Probe => Duration::from_secs(5 * 60),
+    }
 }
 
 /// The job reconciler.
@@ -177,6 +185,9 @@ impl Runner {
             if kind == JobKind::Deploy && automation::digest(&settings.ansible.project_dir).map_err(|error| error.to_string())? != plan.automation {
                 return Err("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned());
             }
+            if kind == JobKind::Deploy {
+                check_hosts(&plan, hosts.iter().map(|known| &known.host))?;
+            }
             let run = Run {
                 attempt: id,
                 rollout,
@@ -187,7 +198,7 @@ impl Runner {
                 release: &plan.release,
                 artifacts_dir: &settings.artifacts_dir,
                 hosts: hosts.iter().map(|known| Target { name: &known.host.name, variables: &known.host.variables, before: known.before.as_ref() }).collect(),
-                deadline: DEADLINE,
+                deadline: deadline(kind),
             };
             let spec = command::write(&settings.ansible, &folder, &run).map_err(|error| error.to_string())?;
             supervisor::prepare(&folder, &spec).map_err(|error| error.to_string())?;
@@ -220,19 +231,37 @@ impl Runner {
             ..
         } = open;
         let folder = self.console.attempt_folder(attempt.id);
-        if attempt.state == AttemptState::Starting && !folder.exists() {
+        let found = if attempt.state == AttemptState::Starting && !folder.exists() {
             // Claimed by a process that ended before it made the folder: nothing was launched.
-            return self.start(attempt, *job, *kind, open.batch, *rollout).await;
-        }
-        let at = folder.clone();
-        let found = spawn_blocking(move || supervisor::inspect(&at))
-            .await
-            .map_err(|error| Error::Internal(error.to_string()))?;
-        let found = found.map_err(|error| Error::Unavailable(error.to_string()))?;
+            Found::NeverBegan
+        } else {
+            let at = folder.clone();
+            spawn_blocking(move || supervisor::inspect(&at))
+                .await
+                .map_err(|error| Error::Internal(error.to_string()))?
+                .map_err(|error| Error::Unavailable(error.to_string()))?
+        };
+        let wanted = *cancel_asked == CancelWish::None;
         match found {
-            Found::NeverBegan if !folder.join(names::SPEC).exists() => {
+            Found::NeverBegan if wanted && !folder.join(names::SPEC).exists() => {
                 self.start(attempt, *job, *kind, open.batch, *rollout).await
             }
+            // An attempt that began is never queued again, so those before this one did not begin either.
+            Found::NeverBegan if wanted && attempt.number >= MOST_STARTS => {
+                let conclusion = Conclusion {
+                    end: JobEnd::CouldNotStart {
+                        message: format!(
+                            "The process that watches the playbook ended {} times before it had begun. {}",
+                            attempt.number,
+                            last_words(&folder)
+                        ),
+                    },
+                    hosts: Default::default(),
+                };
+                self.finish(attempt, *job, *kind, *rollout, conclusion)
+                    .await
+            }
+            // The job ends instead if somebody asked for that.
             Found::NeverBegan => {
                 self.watched.remove(&attempt.id);
                 Ok(self
@@ -253,7 +282,7 @@ impl Runner {
                 }
                 self.take_in(open, &folder).await?;
                 let watch = self.watch(attempt.id, *job, *rollout).await?;
-                if *cancel_asked == CancelWish::Asked && !watch.cancel_passed_on {
+                if !wanted && !watch.cancel_passed_on {
                     watch.cancel_passed_on = true;
                     supervisor::cancel(&folder)
                         .map_err(|error| Error::Unavailable(error.to_string()))?;
@@ -408,6 +437,21 @@ fn names_of(hosts: &[JobHost]) -> Vec<HostName> {
     hosts.iter().map(|known| known.host.name.clone()).collect()
 }
 
+/// What a supervisor that never began complained about last.
+fn last_words(folder: &Path) -> String {
+    const TAIL: usize = 2000;
+    let path = folder.join(names::SUPERVISOR_LOG);
+    let length = std::fs::metadata(&path).map_or(0, |file| file.len());
+    let lines = tail::read_lines(&path, length.saturating_sub(TAIL as u64), TAIL);
+    let lines = lines.map(|(lines, _)| lines).unwrap_or_default();
+    let said: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    match said.as_slice() {
+        [] => format!("It did not say why: {} is empty.", path.display()),
+        [.., _, _, _] => said[said.len() - 3..].join(" "),
+        said => said.join(" "),
+    }
+}
+
 /// Why a job ended badly, in one sentence; empty when it did not.
 fn message(report: &JobReport) -> String {
     match &report.end {
@@ -433,3 +477,6 @@ fn message(report: &JobReport) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

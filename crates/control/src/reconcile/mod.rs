@@ -15,8 +15,10 @@ use crate::Console;
 pub(crate) async fn run(console: &Console, stop: watch::Receiver<bool>) {
     tokio::join!(
         jobs(console, stop.clone()),
-        rollouts(console, stop.clone()),
-        outbox(console, stop)
+        settling(console, stop.clone()),
+        judging(console, stop.clone()),
+        outbox(console, stop.clone()),
+        sessions(console, stop)
     );
 }
 
@@ -33,14 +35,26 @@ async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
     }
 }
 
-async fn rollouts(console: &Console, stop: watch::Receiver<bool>) {
+async fn settling(console: &Console, stop: watch::Receiver<bool>) {
     let mut pace = Pace {
         period: Duration::from_millis(500),
         due: &console.inner.rollouts_due,
         stop,
     };
     while pace.goes_on() {
-        rollout::round(console).await;
+        rollout::settle(console).await;
+        pace.wait().await;
+    }
+}
+
+async fn judging(console: &Console, stop: watch::Receiver<bool>) {
+    let mut pace = Pace {
+        period: Duration::from_millis(500),
+        due: &console.inner.looks_due,
+        stop,
+    };
+    while pace.goes_on() {
+        rollout::judge(console).await;
         pace.wait().await;
     }
 }
@@ -54,6 +68,28 @@ async fn outbox(console: &Console, stop: watch::Receiver<bool>) {
     while pace.goes_on() {
         outbox::round(console).await;
         pace.wait().await;
+    }
+}
+
+async fn sessions(console: &Console, stop: watch::Receiver<bool>) {
+    let mut pace = Pace {
+        period: Duration::from_secs(3600),
+        // Nobody asks for old sessions to go.
+        due: &Notify::new(),
+        stop,
+    };
+    while pace.goes_on() {
+        expire_sessions(console).await;
+        pace.wait().await;
+    }
+}
+
+/// Deletes sessions that nobody can use any more.
+async fn expire_sessions(console: &Console) {
+    match console.store().sessions_expire(console.now()).await {
+        Ok(0) => {}
+        Ok(many) => tracing::debug!(many, "expired sessions were deleted"),
+        Err(error) => tracing::warn!(%error, "expired sessions could not be deleted"),
     }
 }
 
@@ -78,3 +114,6 @@ impl Pace<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

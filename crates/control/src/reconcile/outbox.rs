@@ -8,6 +8,9 @@ use store::OutboxMessage;
 use crate::{Console, Error};
 
 const LIMIT: u32 = 20;
+/// Datadog refuses events that happened longer ago than this (`date_happened` of `POST /api/v1/events`: "limited to
+/// events no older than 18 hours").
+const TOO_OLD: SignedDuration = SignedDuration::from_hours(18);
 
 /// Sends what is due. Without Datadog there is nobody to tell, and messages count as delivered.
 pub(super) async fn round(console: &Console) {
@@ -25,7 +28,7 @@ pub(super) async fn round(console: &Console) {
 async fn deliver(console: &Console, message: &OutboxMessage) -> Result<(), Error> {
     let permit = console.system(
         SystemAction::DELIVER,
-        Resource::new("outbox", message.id, &message.notice.title),
+        Resource::new("rollout", message.rollout, &message.notice.title).of_team(message.team),
     );
     let now = console.now();
     let Some(client) = &console.inner.datadog else {
@@ -34,7 +37,23 @@ async fn deliver(console: &Console, message: &OutboxMessage) -> Result<(), Error
             .outbox_done(&permit, message.id, now)
             .await?);
     };
-    match client.post_event(&event(message), now).await {
+    if now.duration_since(message.created_at) >= TOO_OLD {
+        let why = if message.error.is_empty() {
+            "Datadog takes no event older than 18 hours, and this one could not be sent before."
+                .to_owned()
+        } else {
+            format!(
+                "Datadog takes no event older than 18 hours; the last try before said: {}",
+                message.error
+            )
+        };
+        tracing::error!(message = %message.id, rollout = %message.rollout, %why, "a message was given up");
+        return Ok(console
+            .store()
+            .outbox_give_up(&permit, message.id, &why, now)
+            .await?);
+    }
+    match client.post_event(&event(message), message.created_at).await {
         Ok(()) => {
             console
                 .store()

@@ -3,7 +3,6 @@
 use domain::{
     change_request::{ChangeRequest, ChangeRequestEvent, ChangeRequestState},
     id::RolloutId,
-    plan,
     rollout::{BakeWhilePaused, Decision, Event, Moment, RolloutState},
     strategy::parse_seconds,
     text::{FieldError, Reason},
@@ -162,9 +161,7 @@ impl Ctx {
     ) -> Result<(), Error> {
         let loaded = self.store().rollout(&self.scope()?, id).await?;
         let seen = input.decision_version;
-        // Making a rollout safe never waits for a reload; everything else is decided on what was seen.
-        let urgent = matches!(action, Action::Pause | Action::Abort | Action::RollBack);
-        if !urgent && seen != loaded.rollout.decision_version {
+        if !event.makes_safe() && seen != loaded.rollout.decision_version {
             return Err(Error::Conflict("The rollout moved on since this page was loaded, so nothing was done. Look at where it stands now and decide again.".to_owned()));
         }
         let resource = rollout::resource(&loaded).at_version(loaded.rollout.decision_version);
@@ -217,7 +214,7 @@ impl Ctx {
         Ok(())
     }
 
-    /// Refuses to release a plan whose hosts are no longer those that were approved.
+    /// Refuses to release a plan whose hosts are no longer those that were approved, or no longer as they were.
     async fn hosts_unchanged(&self, loaded: &Loaded) -> Result<(), Error> {
         let plan = &loaded.rollout.plan;
         let hosts = self
@@ -228,22 +225,12 @@ impl Ctx {
                 plan.installation.host_group.as_str(),
             )
             .await?;
-        let (gone, new) = plan::churn(plan, &hosts);
-        if gone.is_empty() && new.is_empty() {
-            return Ok(());
+        let churn = plan.churn(&hosts);
+        if churn.is_none() {
+            Ok(())
+        } else {
+            Err(Error::Conflict(churn.to_string()))
         }
-        let names = |hosts: Vec<&str>| {
-            if hosts.is_empty() {
-                "none".to_owned()
-            } else {
-                hosts.join(", ")
-            }
-        };
-        Err(Error::Conflict(format!(
-            "The hosts are not those of the approved plan (gone: {}; new: {}). Withdraw this rollout and request it again, so that what is approved is what runs.",
-            names(gone.iter().map(|host| host.name.as_str()).collect()),
-            names(new.iter().map(|host| host.name.as_str()).collect())
-        )))
     }
 }
 

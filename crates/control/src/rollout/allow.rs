@@ -29,7 +29,12 @@ impl Ctx {
         }
     }
 
-    pub(super) fn rollout_actions(&self, loaded: &Loaded) -> RolloutActions {
+    /// `superseded` says why an ended rollout cannot be rolled back any more.
+    pub(super) fn rollout_actions(
+        &self,
+        loaded: &Loaded,
+        superseded: Option<String>,
+    ) -> RolloutActions {
         let state = &loaded.rollout.state;
         let live = matches!(state, S::Running | S::Paused { .. });
         let awaiting = matches!(state, S::AwaitingApproval);
@@ -48,7 +53,13 @@ impl Ctx {
             pause: self.offered(matches!(state, S::Running), Action::Pause, loaded),
             resume: self.offered(matches!(state, S::Paused { .. }), Action::Resume, loaded),
             abort: self.offered(live, Action::Abort, loaded),
-            roll_back: self.offered(reversible, Action::RollBack, loaded),
+            roll_back: match (
+                self.offered(reversible, Action::RollBack, loaded),
+                superseded,
+            ) {
+                (Allowance::Allowed, Some(why)) => Allowance::Refused { why },
+                (allowance, _) => allowance,
+            },
             recover: self.offered(
                 matches!(state, S::RollbackFailed { .. }),
                 Action::Recover,

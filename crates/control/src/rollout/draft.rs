@@ -298,22 +298,22 @@ impl Ctx {
                 requested_by_name: self.subject.name.clone(),
                 state: match approval {
                     Approval::Required => ChangeRequestState::Submitted { at: now },
-                    Approval::NotRequired => ChangeRequestState::Approved { by: "no approval required".to_owned(), at: now },
+                    Approval::NotRequired => ChangeRequestState::Approved { by: "nobody: the environment requires no approval".to_owned(), at: now },
                 },
             };
             let key = input.idempotency_key.trim();
             let new = NewRollout {
-                rollout: &change.rollout,
+                change: &change,
                 change_request: Some(&change_request),
                 requested_by_name: &self.subject.name,
                 team: drafted.service.team,
                 created_at: now,
-                notes: &change.notes,
                 idempotency_key: (!key.is_empty()).then_some(key),
             };
             let id = self.store().rollout_insert(&permit, new).await?;
             tracing::info!(rollout = %id, name = %rollout::name(&change.rollout), "a rollout was requested");
             self.console.signal(crate::Signal::Rollout(id));
+            self.console.wake();
             Ok(id)
         })
         .await

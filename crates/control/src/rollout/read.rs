@@ -114,6 +114,11 @@ impl Ctx {
             };
             let events = self.store().audit(&scope, &filter, None, 100).await?.items;
             let rollout = &loaded.rollout;
+            let superseded = if rollout.state.ended() {
+                self.store().superseded(&scope, rollout).await?
+            } else {
+                None
+            };
             let plan = &rollout.plan;
             let batches = rollout
                 .batches
@@ -134,7 +139,7 @@ impl Ctx {
                 service_name: service.name.to_string(),
                 environment_name: environment.name.to_string(),
                 sentence: sentence(rollout),
-                artifact: plan.release.artifact.to_string(),
+                artifact: plan.release.artifact.shown(),
                 sha256: plan.release.sha256.to_string(),
                 commit: plan.release.commit.clone(),
                 digest: rollout.digest.to_string(),
@@ -143,6 +148,7 @@ impl Ctx {
                     .unwrap_or_default(),
                 change_request: request.map(|request| request.state.word().to_owned()),
                 decided: request.and_then(|request| decided(&request.state)),
+                decided_at: request.and_then(|request| decided_at(&request.state)),
                 decision_version: rollout.decision_version,
                 gate: plan.strategy.gate,
                 split: plan.strategy.split.to_string(),
@@ -151,7 +157,7 @@ impl Ctx {
                 now: self.console.now(),
                 released_at: rollout.released_at,
                 batches,
-                actions: self.rollout_actions(&loaded),
+                actions: self.rollout_actions(&loaded, superseded.map(|why| why.to_string())),
                 jobs,
                 events,
             })
@@ -200,14 +206,22 @@ fn row(loaded: &Loaded) -> RolloutRow {
 
 fn decided(state: &ChangeRequestState) -> Option<String> {
     match state {
-        ChangeRequestState::Approved { by, .. } => Some(format!("Approved by {by}")),
         ChangeRequestState::Rejected { by, reason, .. } => {
             Some(format!("Rejected by {by}: {reason}"))
         }
         ChangeRequestState::Withdrawn { by, reason, .. } => {
             Some(format!("Withdrawn by {by}: {reason}"))
         }
-        _ => None,
+        state => state.approval().map(|(by, _)| format!("Approved by {by}")),
+    }
+}
+
+fn decided_at(state: &ChangeRequestState) -> Option<domain::Timestamp> {
+    match state {
+        ChangeRequestState::Rejected { at, .. } | ChangeRequestState::Withdrawn { at, .. } => {
+            Some(*at)
+        }
+        state => state.approval().map(|(_, at)| at),
     }
 }
 
@@ -305,7 +319,9 @@ fn running(rollout: &Rollout) -> String {
         BatchState::Gate { .. } => {
             format!("Batch {number} of {of} waits at its gate for a decision.")
         }
-        BatchState::Held { message, .. } => format!("Batch {number} of {of} is held. {message}"),
+        BatchState::Held { .. } => {
+            format!("Batch {number} of {of} is held and waits for a person.")
+        }
         BatchState::Probing { .. } => {
             format!("Batch {number} of {of}: hosts whose state is unknown are asked what they run.")
         }

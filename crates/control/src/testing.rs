@@ -1,0 +1,59 @@
+//! A console on a throw-away database with a Datadog the test answers for.
+
+use std::{net::Ipv4Addr, path::Path, sync::Arc};
+
+use axum::Router;
+use domain::Timestamp;
+use testkit::{ManualClock, World, mint};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use crate::{AnsibleSettings, Clock, Console, DatadogSettings, Settings};
+
+struct TestClock(ManualClock);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn mint(&self) -> Uuid {
+        mint()
+    }
+
+    fn random(&self) -> [u8; 32] {
+        [7; 32]
+    }
+}
+
+/// A console on the database of `world` that asks `datadog`.
+pub(crate) async fn console(world: &World, datadog: Router) -> Console {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, datadog).await.unwrap() });
+    let settings = Settings {
+        // Beside the database's file.
+        data_dir: Path::new(world.db.url.trim_start_matches("sqlite://")).with_file_name("data"),
+        database_url: world.db.url.clone(),
+        artifacts_dir: "/nowhere".into(),
+        ansible: AnsibleSettings {
+            playbook_bin: "ansible-playbook".into(),
+            project_dir: "/nowhere".into(),
+            ssh_private_key: None,
+            known_hosts: None,
+            forks: 1,
+        },
+        datadog: Some(DatadogSettings {
+            base_url: base_url.parse().unwrap(),
+            api_key: "api".into(),
+            app_key: "app".into(),
+            interval_seconds: 20,
+        }),
+        time_scale: 1,
+        role_rules: Vec::new(),
+        supervisor_exe: "/nowhere".into(),
+        worker: "test".to_owned(),
+    };
+    let clock = Arc::new(TestClock(world.clock.clone()));
+    Console::open(settings, clock).await.unwrap()
+}

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use view::access::{Frame, Refusal};
 
-use crate::{error::PageError, load::Read};
+use crate::{error::PageError, load::Read, wire::Wire};
 
 /// The frame on its way, for pages that wait for it before they draw their forms.
 #[derive(Clone, Copy)]
@@ -48,7 +48,7 @@ impl Framing {
 }
 
 /// Who is signed in, the chosen theme, and the form that was refused last, which the session forgets with this.
-#[server(name = ReadFrame, endpoint = "frame/show")]
+#[server(name = ReadFrame, endpoint = "frame/show", output = Wire)]
 pub async fn frame() -> Result<Frame, PageError> {
     use crate::{
         context::{SignedIn, answer, expect_console},

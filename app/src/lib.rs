@@ -10,6 +10,7 @@ pub mod form;
 pub mod frame;
 pub mod gallery;
 pub mod job;
+mod later;
 pub mod live;
 mod load;
 pub mod rollout;
@@ -17,6 +18,7 @@ mod routes;
 pub mod service;
 #[cfg(feature = "ssr")]
 mod shell;
+mod wire;
 
 pub use routes::App;
 #[cfg(feature = "ssr")]
@@ -27,5 +29,5 @@ pub use shell::shell;
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(App);
+    leptos::mount::hydrate_lazy(App);
 }

@@ -1,15 +1,29 @@
 //! Reading before drawing: a panel while it loads, the error if it fails.
 
-use leptos::prelude::*;
-use leptos_meta::Title;
+use std::{pin::Pin, sync::Arc};
+
 use serde::{Serialize, de::DeserializeOwned};
+use ui::prelude::*;
 use ui::{ErrorPanel, LoadingPanel};
 use view::error::ApiError;
 
-use crate::{error::PageError, frame::Framing};
+use crate::{error::PageError, frame::Framing, wire::WireEncoding};
 
 /// What a page reads.
-pub type Read<T> = Resource<Result<T, PageError>>;
+pub type Read<T> = Resource<Result<T, PageError>, WireEncoding>;
+
+/// Reads with `fetch` what `source` names, and again whenever that changes.
+pub fn read<S, T, Fetching>(
+    source: impl Fn() -> S + Send + Sync + 'static,
+    fetch: impl Fn(S) -> Fetching + Send + Sync + 'static,
+) -> Read<T>
+where
+    S: PartialEq + Clone + Send + Sync + 'static,
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    Fetching: Future<Output = Result<T, PageError>> + Send + 'static,
+{
+    Resource::new_with_options(source, fetch, false)
+}
 
 /// Draws what was read, a panel while it loads, or its error. What was there stays while it is read again.
 pub fn draw<T, V>(
@@ -22,30 +36,34 @@ where
     V: IntoView + 'static,
 {
     let framing = use_context::<Framing>();
+    let drawing = move || -> Drawing {
+        let draw = draw.clone();
+        Box::pin(async move {
+            if let Some(framing) = framing {
+                framing.settled().await;
+            }
+            match read.await {
+                Ok(value) => draw(value).into_any(),
+                Err(PageError(error)) => failed(error),
+            }
+        })
+    };
+    waiting(what, Arc::new(drawing))
+}
+
+type Drawing = Pin<Box<dyn Future<Output = AnyView> + Send>>;
+
+/// Apart from `draw` and without its types, so that it is compiled once and not for every page.
+fn waiting(what: &'static str, drawing: Arc<dyn Fn() -> Drawing + Send + Sync>) -> AnyView {
     view! {
         <Transition fallback=move || view! { <LoadingPanel what /> }>
-            {move || {
-                let draw = draw.clone();
-                Suspend::new(async move {
-                    if let Some(framing) = framing {
-                        framing.settled().await;
-                    }
-                    match read.await {
-                        Ok(value) => draw(value).into_any(),
-                        Err(PageError(error)) => failed(error),
-                    }
-                })
-            }}
+            {move || Suspend::new(drawing())}
         </Transition>
     }
+    .into_any()
 }
 
 /// The panel of an error, with the way to sign in where that is what is missing.
 pub fn failed(error: ApiError) -> AnyView {
-    let title = error.title();
-    view! {
-        <Title text=title />
-        <ErrorPanel error />
-    }
-    .into_any()
+    view! { <ErrorPanel error /> }.into_any()
 }

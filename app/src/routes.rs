@@ -1,26 +1,21 @@
 //! Every route of the console.
 
-use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
-    components::{Redirect, Route, Router, Routes},
+    components::{FlatRoutes, Redirect, Route, Router},
     hooks::use_location,
     path,
 };
+use ui::prelude::*;
 use ui::{NavLink, RehearsalBanner, Theme, TopNav};
 use view::{access::Frame, error::ApiError};
 
 use crate::{
-    audit::list::AuditPage,
-    delivery::page::DeliveryPage,
-    environment::{detail::EnvironmentPage, list::EnvironmentsPage},
     frame::{Framing, frame},
     gallery::GalleryPage,
-    job::{detail::JobPage, list::JobsPage},
+    later::{self, Detail, Form, Later, List},
     load,
-    rollout::{detail::RolloutPage, list::RolloutsPage, new::NewRolloutPage},
-    service::{detail::ServicePage, list::ServicesPage, new::OnboardPage},
 };
 
 const NAV: [NavLink; 6] = [
@@ -54,7 +49,7 @@ const NAV: [NavLink; 6] = [
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
-    let read = Resource::new_blocking(|| (), |()| frame());
+    let read = Resource::new_with_options(|| (), |()| frame(), true);
     provide_context(Framing::new(read));
     view! {
         <Title formatter=|title: String| if title.is_empty() { "Slipway".to_owned() } else { format!("{title} · Slipway") } />
@@ -93,21 +88,21 @@ fn Top(read: load::Read<Frame>) -> impl IntoView {
 #[component]
 fn Pages() -> impl IntoView {
     view! {
-        <Routes fallback=|| load::failed(ApiError::NotFound { message: "There is no such page. Follow a link from the menu.".to_owned() })>
+        <FlatRoutes fallback=|| load::failed(ApiError::NotFound { message: "There is no such page. Follow a link from the menu.".to_owned() })>
             <Route path=path!("/") view=|| view! { <Redirect path="/rollouts" /> } ssr=SsrMode::Async />
-            <Route path=path!("/rollouts") view=RolloutsPage ssr=SsrMode::Async />
-            <Route path=path!("/rollouts/new") view=NewRolloutPage ssr=SsrMode::Async />
-            <Route path=path!("/rollouts/:id") view=RolloutPage ssr=SsrMode::Async />
-            <Route path=path!("/services") view=ServicesPage ssr=SsrMode::Async />
-            <Route path=path!("/services/new") view=OnboardPage ssr=SsrMode::Async />
-            <Route path=path!("/services/:slug") view=ServicePage ssr=SsrMode::Async />
-            <Route path=path!("/environments") view=EnvironmentsPage ssr=SsrMode::Async />
-            <Route path=path!("/environments/:slug") view=EnvironmentPage ssr=SsrMode::Async />
-            <Route path=path!("/jobs") view=JobsPage ssr=SsrMode::Async />
-            <Route path=path!("/jobs/:id") view=JobPage ssr=SsrMode::Async />
-            <Route path=path!("/delivery") view=DeliveryPage ssr=SsrMode::Async />
-            <Route path=path!("/audit") view=AuditPage ssr=SsrMode::Async />
+            <Route path=path!("/rollouts") view=Later(|| later::lists(List::Rollouts)) ssr=SsrMode::Async />
+            <Route path=path!("/rollouts/new") view=Later(|| later::forms(Form::NewRollout)) ssr=SsrMode::Async />
+            <Route path=path!("/rollouts/:id") view=Later(later::rollout) ssr=SsrMode::Async />
+            <Route path=path!("/services") view=Later(|| later::lists(List::Services)) ssr=SsrMode::Async />
+            <Route path=path!("/services/new") view=Later(|| later::forms(Form::Onboard)) ssr=SsrMode::Async />
+            <Route path=path!("/services/:slug") view=Later(|| later::details(Detail::Service)) ssr=SsrMode::Async />
+            <Route path=path!("/environments") view=Later(|| later::lists(List::Environments)) ssr=SsrMode::Async />
+            <Route path=path!("/environments/:slug") view=Later(|| later::details(Detail::Environment)) ssr=SsrMode::Async />
+            <Route path=path!("/jobs") view=Later(|| later::lists(List::Jobs)) ssr=SsrMode::Async />
+            <Route path=path!("/jobs/:id") view=Later(|| later::details(Detail::Job)) ssr=SsrMode::Async />
+            <Route path=path!("/delivery") view=Later(later::delivery) ssr=SsrMode::Async />
+            <Route path=path!("/audit") view=Later(|| later::lists(List::Audit)) ssr=SsrMode::Async />
             <Route path=path!("/ui") view=GalleryPage ssr=SsrMode::Async />
-        </Routes>
+        </FlatRoutes>
     }
 }

@@ -1,10 +1,11 @@
 //! The document around every page, and what the browser may load on it.
 
 use axum::http::{HeaderValue, header, request::Parts};
-use leptos::{nonce::use_nonce, prelude::*};
+use leptos::nonce::use_nonce;
 use leptos_axum::ResponseOptions;
 use leptos_meta::{HashedStylesheet, MetaTags};
 use ui::Theme;
+use ui::prelude::*;
 
 use crate::App;
 

@@ -5,9 +5,9 @@ use view::{audit::AuditRow, page::Page};
 
 #[cfg(feature = "ssr")]
 use crate::context::{answer, ctx};
-use crate::error::PageError;
+use crate::{error::PageError, wire::Wire};
 
-#[server(endpoint = "audit/list")]
+#[server(endpoint = "audit/list", output = Wire)]
 pub async fn audit(
     object_kind: Option<String>,
     object_id: Option<String>,

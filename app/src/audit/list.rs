@@ -1,8 +1,8 @@
 //! The audit trail.
 
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
+use ui::prelude::*;
 use ui::{Cell, Column, DataTable, EmptyState, PageHeader, Pager, Section, Tag, TimeText};
 use view::{audit::AuditRow, page::Page};
 
@@ -14,7 +14,7 @@ pub fn AuditPage() -> impl IntoView {
     let asked = move || {
         use_query_map().with(|query| (query.get("kind"), query.get("id"), query.get("cursor")))
     };
-    let read = Resource::new(asked, |(kind, id, cursor)| audit(kind, id, cursor));
+    let read = load::read(asked, |(kind, id, cursor)| audit(kind, id, cursor));
     view! {
         <Title text="Audit" />
         {load::draw(read, "the audit trail", move |page| audit_view(page, asked()))}
@@ -40,7 +40,7 @@ fn audit_view(
         }
     });
     let shown = page.items.len();
-    let rows = audit_rows(page.items);
+    let rows = audit_rows(page.items, false);
     let whole = object
         .is_some()
         .then(|| view! { <p><a href="/audit">"Show the whole trail"</a></p> });
@@ -61,13 +61,21 @@ fn audit_view(
     }
 }
 
-/// Events as a table.
-pub fn audit_rows(events: Vec<AuditRow>) -> impl IntoView {
-    let rows = events.into_iter().map(row).collect_view();
-    view! { <DataTable caption="Audit events, newest first" columns=vec![Column::text("Time"), Column::text("Who"), Column::text("What"), Column::text("Object"), Column::text("Allowed by")]>{rows}</DataTable> }
+/// Events as a table; those of a single object do not name it in every row.
+pub fn audit_rows(events: Vec<AuditRow>, of_one: bool) -> impl IntoView {
+    let rows = events
+        .into_iter()
+        .map(|event| row(event, of_one))
+        .collect_view();
+    let columns = ["Time", "Who", "What", "Object", "Allowed by"]
+        .into_iter()
+        .filter(|name| !of_one || *name != "Object")
+        .map(Column::text)
+        .collect::<Vec<_>>();
+    view! { <DataTable caption="Audit events, newest first" columns>{rows}</DataTable> }
 }
 
-fn row(event: AuditRow) -> impl IntoView {
+fn row(event: AuditRow, of_one: bool) -> impl IntoView {
     let object = match event.object_kind.as_str() {
         "rollout" => view! { <a href=format!("/rollouts/{}", event.object_id)>{event.object_name}</a> }.into_any(),
         "service" => view! { <a href=format!("/services/{}", event.object_name)>{event.object_name.clone()}</a> }.into_any(),
@@ -83,7 +91,7 @@ fn row(event: AuditRow) -> impl IntoView {
                 <Tag text=event.action />
                 {reason}
             </Cell>
-            <Cell label="Object">{object}</Cell>
+            {(!of_one).then(|| view! { <Cell label="Object">{object}</Cell> })}
             <Cell label="Allowed by"><span class="muted">{event.allowed_by}</span></Cell>
         </tr>
     }

@@ -5,9 +5,9 @@ use view::delivery::DeliveryView;
 
 #[cfg(feature = "ssr")]
 use crate::context::{answer, ctx};
-use crate::error::PageError;
+use crate::{error::PageError, wire::Wire};
 
-#[server(endpoint = "delivery/show")]
+#[server(endpoint = "delivery/show", output = Wire)]
 pub async fn delivery(days: u32) -> Result<DeliveryView, PageError> {
     answer(ctx()?.delivery(days).await)
 }

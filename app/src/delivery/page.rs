@@ -1,8 +1,8 @@
 //! How delivery goes, from what really ran.
 
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
+use ui::prelude::*;
 use ui::{
     Cell, Column, DataTable, EmptyState, Look, PageHeader, Section, Stat, StateBadge, Stats, Tab,
     Tabs, TimeText, figure,
@@ -24,7 +24,7 @@ pub fn DeliveryPage() -> impl IntoView {
                 .unwrap_or(30)
         })
     };
-    let read = Resource::new(days, delivery);
+    let read = load::read(days, delivery);
     view! {
         <Title text="Delivery" />
         {load::draw(read, "delivery numbers", delivery_view)}
@@ -33,7 +33,7 @@ pub fn DeliveryPage() -> impl IntoView {
 
 fn seconds(seconds: Option<f64>) -> String {
     seconds.map_or_else(
-        || "–".to_owned(),
+        || "—".to_owned(),
         |seconds| figure::length((seconds * 1000.0) as i64),
     )
 }

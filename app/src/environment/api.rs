@@ -6,19 +6,19 @@ use view::{
     input::{EnvironmentInput, ImportInput},
 };
 
-use crate::error::PageError;
 #[cfg(feature = "ssr")]
 use crate::{
     context::{answer, ctx},
     form::ssr::finish,
 };
+use crate::{error::PageError, wire::Wire};
 
-#[server(endpoint = "environment/list")]
+#[server(endpoint = "environment/list", output = Wire)]
 pub async fn environments() -> Result<EnvironmentList, PageError> {
     answer(ctx()?.environments().await)
 }
 
-#[server(endpoint = "environment/show")]
+#[server(endpoint = "environment/show", output = Wire)]
 pub async fn environment(
     slug: String,
     cursor: Option<String>,

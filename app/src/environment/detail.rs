@@ -1,8 +1,8 @@
 //! One environment and its hosts.
 
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use ui::prelude::*;
 use ui::{
     Button, ButtonTone, Cell, Column, Confirm, Crumb, DataTable, EmptyState, ErrorPanel, Icon,
     PageHeader, Pager, Section, Tag, TextArea,
@@ -20,7 +20,7 @@ use crate::{
 pub fn EnvironmentPage() -> impl IntoView {
     let slug = move || use_params_map().with(|params| params.get("slug").unwrap_or_default());
     let cursor = move || use_query_map().with(|query| query.get("cursor"));
-    let read = Resource::new(
+    let read = load::read(
         move || (slug(), cursor()),
         |(slug, cursor)| environment(slug, cursor),
     );
@@ -65,7 +65,7 @@ fn environment_view(
         } else {
             view! {
                 <Section title="Hosts" id="hosts" flush=true>
-                    <DataTable caption="Hosts" columns=vec![Column::text("Host"), Column::text("Address"), Column::text("Criticality"), Column::text("Failure domain"), Column::text("Groups")]>{rows}</DataTable>
+                    <DataTable caption="Hosts" columns=vec![Column::text("Host"), Column::text("Address"), Column::text("Criticality"), Column::text("Failure domain"), Column::text("Groups"), Column::text("Variables")]>{rows}</DataTable>
                     <Pager shown what="hosts" first next />
                 </Section>
             }
@@ -105,6 +105,7 @@ fn row(host: HostRow) -> impl IntoView {
             <Cell label="Criticality">{host.criticality.word()}</Cell>
             <Cell label="Failure domain">{host.failure_domain}</Cell>
             <Cell label="Groups">{groups}</Cell>
+            <Cell label="Variables"><code>{host.variables.join(" ")}</code></Cell>
         </tr>
     }
 }

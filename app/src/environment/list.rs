@@ -1,8 +1,8 @@
 //! The list of environments, and adding one.
 
 use domain::environment::{Approval, Purpose};
-use leptos::prelude::*;
 use leptos_meta::Title;
+use ui::prelude::*;
 use ui::{
     Button, ButtonTone, Cell, Choice, Choices, Column, Confirm, DataTable, EmptyState, ErrorPanel,
     Icon, PageHeader, Section, Tag, TextField,
@@ -14,7 +14,7 @@ use crate::{environment::api::environments, form::typed, load};
 /// The list of environments.
 #[component]
 pub fn EnvironmentsPage() -> impl IntoView {
-    let read = Resource::new(|| (), |()| environments());
+    let read = load::read(|| (), |()| environments());
     view! {
         <Title text="Environments" />
         {load::draw(read, "environments", environments_view)}

@@ -8,24 +8,24 @@ use view::{
     page::Page,
 };
 
-use crate::error::PageError;
 #[cfg(feature = "ssr")]
 use crate::{
     context::{answer, ctx},
     form::ssr::finish,
 };
+use crate::{error::PageError, wire::Wire};
 
-#[server(endpoint = "job/list")]
+#[server(endpoint = "job/list", output = Wire)]
 pub async fn jobs(cursor: Option<String>) -> Result<Page<JobRow>, PageError> {
     answer(ctx()?.jobs(cursor).await)
 }
 
-#[server(endpoint = "job/show")]
+#[server(endpoint = "job/show", output = Wire)]
 pub async fn job(id: JobId) -> Result<JobView, PageError> {
     answer(ctx()?.job_view(id).await)
 }
 
-#[server(endpoint = "job/log")]
+#[server(endpoint = "job/log", output = Wire)]
 pub async fn log(id: JobId, from: u64, limit: u32) -> Result<LogPage, PageError> {
     answer(ctx()?.log(id, from, limit).await)
 }

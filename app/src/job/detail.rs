@@ -1,9 +1,10 @@
 //! One job and its output.
 
 use domain::id::JobId;
-use leptos::{prelude::*, task::spawn_local};
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use ui::prelude::*;
 use ui::{
     ButtonTone, ConfirmForm, Crumb, EmptyState, Fact, Facts, LogRow, LogView, Look, PageHeader,
     Section, StateBadge, TimeText, figure,
@@ -22,7 +23,7 @@ use crate::{
         list::title,
     },
     live::use_events,
-    load,
+    load, wire,
 };
 
 const LINES: u32 = 1_000;
@@ -42,7 +43,7 @@ pub fn JobPage() -> impl IntoView {
             }),
         )
     };
-    let read = Resource::new(asked, async |(id, from)| match id.parse::<JobId>() {
+    let read = load::read(asked, async |(id, from)| match id.parse::<JobId>() {
         Ok(id) => Ok((job(id).await?, log(id, from, LINES).await?)),
         Err(error) => Err(PageError(ApiError::NotFound {
             message: error.to_string(),
@@ -79,7 +80,7 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
     if whole && !shown.with_untracked(|row| row.state.ended()) {
         let path = move || format!("/stream/jobs/{id}/log?from={}", next.get_untracked());
         use_events(path, &["line", "end"], move |name, data| {
-            match (name, serde_json::from_str::<LogLine>(&data)) {
+            match (name, wire::read::<LogLine>(&data)) {
                 ("line", Ok(line)) if line.number == next.get_untracked() => {
                     next.set(line.number + 1);
                     lines.update(|lines| lines.push(line));

@@ -1,8 +1,8 @@
 //! The list of jobs.
 
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
+use ui::prelude::*;
 use ui::{
     Cell, Column, DataTable, EmptyState, Look, PageHeader, Pager, Section, StateBadge, TimeText,
     figure,
@@ -15,7 +15,7 @@ use crate::{job::api::jobs, load};
 #[component]
 pub fn JobsPage() -> impl IntoView {
     let cursor = move || use_query_map().with(|query| query.get("cursor"));
-    let read = Resource::new(cursor, jobs);
+    let read = load::read(cursor, jobs);
     view! {
         <Title text="Jobs" />
         {load::draw(read, "jobs", move |page| jobs_view(page, cursor()))}
@@ -61,7 +61,7 @@ pub fn job_table(jobs: Vec<JobRow>) -> impl IntoView {
 
 fn row(job: JobRow) -> impl IntoView {
     let took = job.started_at.zip(job.ended_at).map_or_else(
-        || "–".to_owned(),
+        || "—".to_owned(),
         |(from, to)| figure::length(to.as_millisecond() - from.as_millisecond()),
     );
     let (heading, subject) = (

@@ -1,7 +1,7 @@
 //! What may be pressed on a rollout and on its batches.
 
 use domain::id::RolloutId;
-use leptos::prelude::*;
+use ui::prelude::*;
 use ui::{
     Alert, Button, ButtonTone, Choice, Choices, Confirm, ConfirmForm, ReasonField, TextField, Tone,
 };

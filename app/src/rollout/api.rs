@@ -8,24 +8,24 @@ use view::{
     rollout::{ChartView, HostCell, PlanPreview, RolloutForm, RolloutList, RolloutView},
 };
 
-use crate::error::PageError;
 #[cfg(feature = "ssr")]
 use crate::{
     context::{answer, ctx},
     form::ssr::finish,
 };
+use crate::{error::PageError, wire::Wire};
 
-#[server(endpoint = "rollout/list")]
+#[server(endpoint = "rollout/list", output = Wire)]
 pub async fn rollouts(query: RolloutQuery) -> Result<RolloutList, PageError> {
     answer(ctx()?.rollouts(query).await)
 }
 
-#[server(endpoint = "rollout/show")]
+#[server(endpoint = "rollout/show", output = Wire)]
 pub async fn rollout(id: RolloutId) -> Result<RolloutView, PageError> {
     answer(ctx()?.rollout(id).await)
 }
 
-#[server(endpoint = "rollout/hosts")]
+#[server(endpoint = "rollout/hosts", output = Wire)]
 pub async fn host_cells(
     id: RolloutId,
     batch: Option<u32>,
@@ -34,17 +34,17 @@ pub async fn host_cells(
     answer(ctx()?.host_cells(id, batch, cursor).await)
 }
 
-#[server(endpoint = "rollout/charts")]
+#[server(endpoint = "rollout/charts", output = Wire)]
 pub async fn charts(id: RolloutId) -> Result<Vec<ChartView>, PageError> {
     answer(ctx()?.charts(id).await)
 }
 
-#[server(name = ReadRolloutForm, endpoint = "rollout/form")]
+#[server(name = ReadRolloutForm, endpoint = "rollout/form", output = Wire)]
 pub async fn rollout_form() -> Result<RolloutForm, PageError> {
     answer(ctx()?.rollout_form().await)
 }
 
-#[server(endpoint = "rollout/preview")]
+#[server(endpoint = "rollout/preview", output = Wire)]
 pub async fn preview(input: RolloutInput) -> Result<PlanPreview, PageError> {
     answer(ctx()?.preview(input).await)
 }

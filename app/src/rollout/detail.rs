@@ -1,9 +1,12 @@
 //! One rollout: where it stands, what may be pressed, what telemetry says, which host runs what.
 
-use domain::id::RolloutId;
-use leptos::{prelude::*, task::spawn_local};
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+
+use domain::{host::HostPhase, id::RolloutId};
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
+use ui::prelude::*;
 use ui::{
     BatchTimeline, Crumb, Digest, EmptyState, Fact, Facts, HostGrid, Look, MetricChart, PageHeader,
     Section, StateBadge, TimeText, VerdictCard, clock,
@@ -11,10 +14,10 @@ use ui::{
 use view::{
     error::ApiError,
     page::Page,
-    rollout::{ChartView, HostCell, RolloutView},
+    rollout::{BatchView, ChartView, HostCell, RolloutView},
 };
 
-use super::actions::{batch_actions, rollout_actions};
+use super::actions::{Deciding, batch_actions, rollout_actions};
 use crate::{
     audit::list::audit_rows,
     error::PageError,
@@ -32,9 +35,12 @@ struct Whole {
     charts: Vec<ChartView>,
 }
 
+async fn standing(id: RolloutId) -> Result<(RolloutView, Page<HostCell>), PageError> {
+    Ok((rollout(id).await?, host_cells(id, None, None).await?))
+}
+
 async fn whole(id: RolloutId) -> Result<Whole, PageError> {
-    let view = rollout(id).await?;
-    let hosts = host_cells(id, None, None).await?;
+    let (view, hosts) = standing(id).await?;
     // Telemetry that does not answer must not hide the rollout; the chart says itself what is missing.
     let charts = charts(id).await.unwrap_or_default();
     Ok(Whole {
@@ -48,7 +54,7 @@ async fn whole(id: RolloutId) -> Result<Whole, PageError> {
 #[component]
 pub fn RolloutPage() -> impl IntoView {
     let id = move || use_params_map().with(|params| params.get("id").unwrap_or_default());
-    let read = Resource::new(id, async |id| match id.parse::<RolloutId>() {
+    let read = load::read(id, async |id| match id.parse::<RolloutId>() {
         Ok(id) => whole(id).await,
         Err(error) => Err(PageError(ApiError::NotFound {
             message: error.to_string(),
@@ -62,25 +68,61 @@ pub fn RolloutPage() -> impl IntoView {
 #[component]
 fn Live(first: Whole) -> impl IntoView {
     let id = first.view.row.id;
-    let shown = RwSignal::new(first);
+    let shown = RwSignal::new(Arc::new(first));
     let changes = use_changes(move || format!("/stream/rollouts/{id}"));
     Effect::new(move |before: Option<u32>| {
         let change = changes.get();
         if before.is_some_and(|before| before != change) {
             spawn_local(async move {
                 // What is shown stays when the server does not answer; the stream connects again by itself.
-                if let Ok(newest) = whole(id).await {
-                    shown.set(newest);
+                if let Ok((view, hosts)) = standing(id).await {
+                    shown.update(|shown| {
+                        let shown = Arc::make_mut(shown);
+                        shown.view = view;
+                        shown.hosts = hosts;
+                    });
+                }
+                // Apart, so that slow telemetry does not hide where the rollout stands.
+                if let Ok(charts) = charts(id).await {
+                    shown.update(|shown| Arc::make_mut(shown).charts = charts);
                 }
             });
         }
         change
     });
-    let part = move |pick: fn(&RolloutView) -> String| {
-        Memo::new(move |_| shown.with(|shown| pick(&shown.view)))
+    let part = move |same| {
+        Memo::new(move |_| Part {
+            whole: shown.get(),
+            same,
+        })
     };
-    let state = part(|view| view.row.state.clone());
-    let sentence = part(|view| view.sentence.clone());
+    let state = part(|a, b| a.view.row.state == b.view.row.state);
+    let sentence = part(|a, b| a.view.sentence == b.view.sentence);
+    let actions = part(|a, b| {
+        a.view.actions == b.view.actions
+            && a.view.decision_version == b.view.decision_version
+            && a.view.digest == b.view.digest
+    });
+    let batches = part(|a, b| a.view.batches == b.view.batches);
+    let decisions = part(|a, b| {
+        a.view.decision_version == b.view.decision_version && deciding(a) == deciding(b)
+    });
+    let hosts = part(|a, b| a.hosts == b.hosts && counts(a) == counts(b));
+    let verdicts = part(|a, b| {
+        let verdict = |batch: &BatchView| batch.verdict.clone();
+        a.view
+            .batches
+            .iter()
+            .map(verdict)
+            .eq(b.view.batches.iter().map(verdict))
+    });
+    let charts = part(|a, b| a.charts == b.charts);
+    let jobs = part(|a, b| a.view.jobs == b.view.jobs);
+    let events = part(|a, b| a.view.events == b.view.events);
+    let request = part(|a, b| {
+        let (a, b) = (&a.view, &b.view);
+        a.decided == b.decided && a.decided_at == b.decided_at
+    });
     let title = shown.with_untracked(|shown| {
         format!(
             "{} {} to {}",
@@ -91,91 +133,33 @@ fn Live(first: Whole) -> impl IntoView {
         Crumb::link("Rollouts", "/rollouts"),
         Crumb::here(title.clone()),
     ];
-    let actions = Memo::new(move |_| {
-        shown.with(|shown| {
-            (
-                shown.view.actions.clone(),
-                shown.view.decision_version,
-                shown.view.digest.clone(),
-            )
-        })
-    });
-    let batches = Memo::new(move |_| shown.with(|shown| shown.view.batches.clone()));
-    let decisions = Memo::new(move |_| {
-        shown.with(|shown| {
-            let batches = shown.view.batches.iter().map(|batch| {
-                (
-                    batch.number,
-                    batch.state.clone(),
-                    batch.message.clone(),
-                    batch.decide.clone(),
-                    batch.retry.clone(),
-                    batch.extend.clone(),
-                )
-            });
-            (shown.view.decision_version, batches.collect::<Vec<_>>())
-        })
-    });
-    let verdicts = Memo::new(move |_| {
-        shown.with(|shown| {
-            shown
-                .view
-                .batches
-                .iter()
-                .rev()
-                .filter_map(|batch| Some((batch.number, batch.verdict.clone()?)))
-                .collect::<Vec<_>>()
-        })
-    });
-    let hosts = Memo::new(move |_| shown.with(|shown| shown.hosts.items.clone()));
-    let counts = Memo::new(move |_| {
-        shown.with(|shown| {
-            shown
-                .view
-                .batches
-                .iter()
-                .flat_map(|batch| batch.counts.clone())
-                .collect::<Vec<_>>()
-        })
-    });
-    let charts = Memo::new(move |_| shown.with(|shown| shown.charts.clone()));
-    let jobs = Memo::new(move |_| shown.with(|shown| shown.view.jobs.clone()));
-    let events = Memo::new(move |_| shown.with(|shown| shown.view.events.clone()));
     let plan = shown.with_untracked(|shown| plan_facts(shown.view.clone()));
-    let request = Memo::new(move |_| {
-        shown.with(|shown| {
-            (
-                shown.view.reason.clone(),
-                shown.view.row.requested_by.clone(),
-                shown.view.row.created_at,
-                shown.view.decided.clone(),
-            )
-        })
-    });
     // The clock is set again whenever the server was heard; in between the browser carries it on.
     let now = Signal::derive(move || shown.with(|shown| shown.view.now));
     let ticking = Memo::new(move |_| clock::ticking(now.get()));
     let time = Signal::derive(move || ticking.get().get());
-    let running = move || matches!(state.get().as_str(), "running" | "paused");
+    let running = move || matches!(state.get().view.row.state.as_str(), "running" | "paused");
     view! {
         <Title text=title.clone() />
-        <PageHeader title=title crumbs badge=move || view! { <StateBadge look=Look::rollout(&state.get()) /> } sub=move || view! { <span aria-live="polite">{sentence}</span> } />
-        {move || { let (actions, version, digest) = actions.get(); rollout_actions(id, version, digest, actions) }}
-        {move || { let (version, batches) = decisions.get(); batch_actions(id, version, batches) }}
+        <PageHeader title=title crumbs badge=move || view! { <StateBadge look=Look::rollout(&state.get().view.row.state) /> } sub=move || view! { <span aria-live="polite">{move || sentence.get().view.sentence.clone()}</span> } />
+        {move || { let view = &actions.get().view; rollout_actions(id, view.decision_version, view.digest.clone(), view.actions.clone()) }}
+        {move || { let whole = decisions.get(); batch_actions(id, whole.view.decision_version, deciding(&whole)) }}
         <Section title="Batches" id="batches">
-            {move || view! { <BatchTimeline batches=batches.get() now=time live=running() /> }}
+            {move || view! { <BatchTimeline batches=batches.get().view.batches.clone() now=time live=running() /> }}
         </Section>
         <div class="columns">
             <Section title="Hosts" id="hosts">
-                {move || view! { <HostGrid hosts=hosts.get() counts=sum(counts.get()) /> }}
-                {move || shown.with(|shown| shown.hosts.next.is_some()).then(|| view! { <p class="muted">"The first hosts are shown; the counts are of all."</p> })}
+                {move || { let whole = hosts.get(); view! {
+                    <HostGrid hosts=whole.hosts.items.clone() counts=counts(&whole) />
+                    {whole.hosts.next.is_some().then(|| view! { <p class="muted">"The first hosts are shown; the counts are of all."</p> })}
+                } }}
             </Section>
             <Section title="Change request" id="request">
-                {move || { let (reason, by, at, decided) = request.get(); view! {
+                {move || { let RolloutView { row, reason, decided, decided_at, .. } = request.get().view.clone(); view! {
                     <Facts>
                         <Fact name="Reason">{reason}</Fact>
-                        <Fact name="Requested">{by} ", " <TimeText at /></Fact>
-                        {decided.map(|decided| view! { <Fact name="Decision">{decided}</Fact> })}
+                        <Fact name="Requested">{row.requested_by} ", " <TimeText at=row.created_at /></Fact>
+                        {decided.map(|decided| view! { <Fact name="Decision">{decided} {decided_at.map(|at| view! { ", " <TimeText at /> })}</Fact> })}
                     </Facts>
                 } }}
                 {plan}
@@ -183,19 +167,19 @@ fn Live(first: Whole) -> impl IntoView {
         </div>
         <Section title="Judgement" id="judgement">
             {move || {
-                let verdicts = verdicts.get();
+                let verdicts: Vec<_> = verdicts.get().view.batches.iter().rev().filter_map(|batch| Some((batch.number, batch.verdict.clone()?))).collect();
                 if verdicts.is_empty() {
                     return view! { <EmptyState title="Nothing judged yet">"A batch is judged against its own baseline while it bakes."</EmptyState> }.into_any();
                 }
                 verdicts.into_iter().map(|(number, verdict)| view! { <VerdictCard verdict title=format!("Batch {number}") /> }).collect_view().into_any()
             }}
             <div class="charts">
-                {move || charts.get().into_iter().map(|chart| { let id = format!("chart-{}", chart.dimension); view! { <MetricChart chart id /> } }).collect_view()}
+                {move || charts.get().charts.clone().into_iter().map(|chart| { let id = format!("chart-{}", chart.dimension); view! { <MetricChart chart id /> } }).collect_view()}
             </div>
         </Section>
         <Section title="Jobs" id="jobs" flush=true>
             {move || {
-                let jobs = jobs.get();
+                let jobs = jobs.get().view.jobs.clone();
                 if jobs.is_empty() {
                     view! { <EmptyState title="No job yet">"Releasing the rollout queues the first one."</EmptyState> }.into_any()
                 } else {
@@ -204,17 +188,54 @@ fn Live(first: Whole) -> impl IntoView {
             }}
         </Section>
         <Section title="What happened" id="events" flush=true>
-            {move || audit_rows(events.get())}
+            {move || audit_rows(events.get().view.events.clone(), true)}
             <p class="section-more"><a href=format!("/audit?kind=rollout&id={id}")>"Everything in the audit trail"</a></p>
         </Section>
     }
 }
 
-/// Adds up counts of several batches.
-fn sum(counts: Vec<(domain::host::HostPhase, u32)>) -> Vec<(domain::host::HostPhase, u32)> {
-    let mut sums = std::collections::BTreeMap::new();
-    for (phase, count) in counts {
-        *sums.entry(phase).or_insert(0) += count;
+/// What a part of the page shows, which stays as it is while `same` holds. One type for all parts: a memo of each part's
+/// own type would be compiled, and loaded, once for each.
+#[derive(Clone)]
+struct Part {
+    whole: Arc<Whole>,
+    same: fn(&Whole, &Whole) -> bool,
+}
+
+impl PartialEq for Part {
+    fn eq(&self, other: &Self) -> bool {
+        (self.same)(&self.whole, &other.whole)
+    }
+}
+
+impl Deref for Part {
+    type Target = Whole;
+
+    fn deref(&self) -> &Whole {
+        &self.whole
+    }
+}
+
+/// What batches need to draw their decisions.
+fn deciding(whole: &Whole) -> Vec<Deciding> {
+    let batch = |batch: &BatchView| {
+        (
+            batch.number,
+            batch.state.clone(),
+            batch.message.clone(),
+            batch.decide.clone(),
+            batch.retry.clone(),
+            batch.extend.clone(),
+        )
+    };
+    whole.view.batches.iter().map(batch).collect()
+}
+
+/// The counts of all batches added up.
+fn counts(whole: &Whole) -> Vec<(HostPhase, u32)> {
+    let mut sums = BTreeMap::new();
+    for (phase, count) in whole.view.batches.iter().flat_map(|batch| &batch.counts) {
+        *sums.entry(*phase).or_insert(0) += count;
     }
     sums.into_iter().collect()
 }

@@ -1,9 +1,9 @@
 //! The list of rollouts.
 
 use domain::rollout::RolloutState;
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
+use ui::prelude::*;
 use ui::{
     BatchDots, Button, ButtonTone, Cell, Choice, Column, DataTable, EmptyState, Icon, LinkButton,
     Look, PageHeader, Pager, Section, Select, StateBadge, TimeText,
@@ -26,7 +26,7 @@ pub fn RolloutsPage() -> impl IntoView {
             cursor: query.get("cursor"),
         })
     };
-    let read = Resource::new(query, rollouts);
+    let read = load::read(query, rollouts);
     view! {
         <Title text="Rollouts" />
         {load::draw(read, "rollouts", move |list| rollouts_view(list, query()))}

@@ -1,9 +1,9 @@
 //! Requesting a rollout, with a preview of its batches and its digest.
 
 use domain::strategy::{GateRule, spell_seconds};
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
+use ui::prelude::*;
 use ui::{
     Alert, Button, ButtonTone, Choice, Choices, Crumb, Digest, ErrorPanel, Fact, Facts,
     FormActions, PageHeader, Section, Select, Tag, TextArea, TextField, Tone,
@@ -51,7 +51,7 @@ pub fn NewRolloutPage() -> impl IntoView {
         })
     };
     let service = move || use_query_map().with(|query| query.get("service"));
-    let read = Resource::new(typed_in_address, async |typed| {
+    let read = load::read(typed_in_address, async |typed| {
         let form = rollout_form().await?;
         let previewed = if typed.is_empty() {
             None
@@ -148,7 +148,11 @@ fn form_view(
         <PageHeader title="New rollout" crumbs=vec![Crumb::link("Rollouts", "/rollouts"), Crumb::here("New")] sub=|| "Nothing is touched before the plan is approved and an operator releases it." />
         {refused}
         {other}
-        {plan.map(plan_view)}
+        <div class="form-aside">
+        <aside>{match plan {
+            Some(plan) => plan_view(plan).into_any(),
+            None => view! { <p class="aside-hint">"Preview shows here which hosts each batch takes, and the digest of the plan that would be approved. Nothing is stored by looking."</p> }.into_any(),
+        }}</aside>
         <form method="post" action="/api/rollout/request" id="request" class="form">
             <input type="hidden" name="input[idempotency_key]" value=idempotency_key />
             <Section title="What goes out" id="what">
@@ -189,6 +193,7 @@ fn form_view(
                 <Button id="submit" tone=ButtonTone::Primary allowance=may_request>"Request"</Button>
             </FormActions>
         </form>
+        </div>
     }
 }
 

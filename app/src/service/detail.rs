@@ -1,8 +1,8 @@
 //! One service.
 
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
+use ui::prelude::*;
 use ui::{ButtonTone, Crumb, EmptyState, Fact, Facts, Icon, LinkButton, PageHeader, Section};
 use view::service::ServiceView;
 
@@ -12,7 +12,7 @@ use crate::{load, rollout::list::rollout_table, service::api::service};
 #[component]
 pub fn ServicePage() -> impl IntoView {
     let slug = move || use_params_map().with(|params| params.get("slug").unwrap_or_default());
-    let read = Resource::new(slug, service);
+    let read = load::read(slug, service);
     load::draw(read, "the service", service_view)
 }
 
@@ -74,7 +74,7 @@ fn service_view(view: ServiceView) -> impl IntoView {
         </Section>
         <Section title="Telemetry" id="telemetry">
             <p class="muted">"A batch is judged by these queries against its own baseline."</p>
-            <Facts>
+            <Facts wide=true>
                 <Fact name="Requests"><code>{telemetry.requests}</code></Fact>
                 <Fact name="Errors"><code>{telemetry.errors}</code></Fact>
                 <Fact name="Latency"><code>{telemetry.latency}</code></Fact>

@@ -1,8 +1,8 @@
 //! The list of services.
 
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
+use ui::prelude::*;
 use ui::{Cell, Column, DataTable, EmptyState, Icon, LinkButton, PageHeader, Pager, Section, Tag};
 use view::service::{ServiceList, ServiceRow};
 
@@ -12,7 +12,7 @@ use crate::{load, service::api::services};
 #[component]
 pub fn ServicesPage() -> impl IntoView {
     let cursor = move || use_query_map().with(|query| query.get("cursor"));
-    let read = Resource::new(cursor, services);
+    let read = load::read(cursor, services);
     view! {
         <Title text="Services" />
         {load::draw(read, "services", move |list| services_view(list, cursor()))}

@@ -1,7 +1,7 @@
 //! Bringing a service in.
 
-use leptos::prelude::*;
 use leptos_meta::Title;
+use ui::prelude::*;
 use ui::{
     Button, ButtonTone, Choice, Crumb, ErrorPanel, FormActions, PageHeader, Section, Select,
     TextArea, TextField,
@@ -29,7 +29,7 @@ const FIELDS: &[&str] = &[
 /// The form that brings a service in.
 #[component]
 pub fn OnboardPage() -> impl IntoView {
-    let read = Resource::new(|| (), |()| onboarding_form());
+    let read = load::read(|| (), |()| onboarding_form());
     view! {
         <Title text="Bring a service in" />
         {load::draw(read, "the form", form_view)}

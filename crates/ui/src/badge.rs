@@ -1,6 +1,6 @@
 //! State words as badges, and batches as dots.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use view::rollout::BatchDot;
 
 use crate::{figure, state::Look, tone::Tone};

@@ -1,7 +1,7 @@
 //! Batches as a timeline of deploy, bake and gate, and the countdown of a bake.
 
+use crate::prelude::*;
 use domain::{Timestamp, host::HostPhase, strategy::spell_seconds};
-use leptos::prelude::*;
 use view::rollout::{BakeView, BatchView};
 
 use crate::{badge::StateBadge, figure, host, icon::Icon, state::Look, text::TimeText, tone::Tone};

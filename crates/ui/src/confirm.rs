@@ -1,6 +1,6 @@
 //! Things that are pressed twice: open, give a reason, confirm.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use view::access::Allowance;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! What a page says when it has nothing, waits, failed, or has news.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use view::error::ApiError;
 
 use crate::{icon::Icon, tone::Tone};

@@ -1,20 +1,40 @@
 //! Numbers and times as text, the same on every machine: no locale, UTC.
 
-use domain::{Timestamp, strategy::spell_seconds};
+use domain::{Timestamp, moment::Parts, strategy::spell_seconds};
 
 /// “21 Nov 07:31 UTC”.
 pub fn minute(at: Timestamp) -> String {
-    at.strftime("%-d %b %H:%M UTC").to_string()
+    format!("{} {} UTC", day(at), hour_minute(at))
 }
 
 /// “21 Nov 07:31:04 UTC”.
 pub fn second(at: Timestamp) -> String {
-    at.strftime("%-d %b %H:%M:%S UTC").to_string()
+    format!("{} {} UTC", day(at), hour_minute_second(at))
 }
 
 /// “2026-11-21 07:31:04 UTC”.
 pub fn full(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+    let Parts {
+        year, month, day, ..
+    } = Parts::of(at);
+    format!("{year}-{month:02}-{day:02} {} UTC", hour_minute_second(at))
+}
+
+/// “21 Nov”.
+pub fn day(at: Timestamp) -> String {
+    let parts = Parts::of(at);
+    format!("{} {}", parts.day, parts.month_name())
+}
+
+/// “07:31”.
+pub fn hour_minute(at: Timestamp) -> String {
+    let Parts { hour, minute, .. } = Parts::of(at);
+    format!("{hour:02}:{minute:02}")
+}
+
+/// “07:31:04”.
+pub fn hour_minute_second(at: Timestamp) -> String {
+    format!("{}:{:02}", hour_minute(at), Parts::of(at).second)
 }
 
 /// “48 h”, “1 min 30 s”; “0 s” when it is over.

@@ -1,7 +1,7 @@
 //! Form fields: label, hint, error and value, tied together by ids.
 
+use crate::prelude::*;
 use domain::text::FieldError;
-use leptos::prelude::*;
 
 use crate::icon::Icon;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::prelude::*;
 use domain::host::HostPhase;
-use leptos::prelude::*;
 use view::rollout::HostCell;
 
 use crate::{badge::StateBadge, figure, state::Look};

@@ -1,6 +1,6 @@
 //! The icons, drawn on a 20 × 20 grid with one stroke. They inherit colour and size from the text beside them.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 macro_rules! icons {
     ($($name:ident = $path:literal;)*) => {

@@ -17,6 +17,7 @@ pub mod host;
 pub mod icon;
 pub mod log;
 pub mod page;
+pub mod prelude;
 pub mod shell;
 pub mod stat;
 pub mod state;

@@ -1,6 +1,6 @@
 //! The parts every page is put together from.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::icon::Icon;
 

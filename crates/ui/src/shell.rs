@@ -1,6 +1,7 @@
 //! The frame around every page.
 
-use leptos::{html, prelude::*};
+use crate::prelude::*;
+use leptos::html;
 use view::access::Viewer;
 
 use crate::{icon::Icon, theme::Theme};

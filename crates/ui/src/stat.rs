@@ -1,6 +1,6 @@
 //! Headline numbers.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::{chart, icon::Icon, tone::Tone};
 

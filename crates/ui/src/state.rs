@@ -224,7 +224,6 @@ const BATCH: &[Look] = &[
 ];
 
 const CHANGE_REQUEST: &[Look] = &[
-    look("draft", "Draft", Neutral, Pencil, "Not yet handed in."),
     look(
         "submitted",
         "Submitted",
@@ -610,7 +609,6 @@ mod tests {
             BatchState::Baking {
                 since: at,
                 clock: BakeClock::Stopped { left_ms: 0 },
-                next_look: at,
             },
             BatchState::Gate {
                 since: at,
@@ -627,7 +625,6 @@ mod tests {
             BatchState::RollbackFailed { message: none() },
         ];
         let requests = [
-            ChangeRequestState::Draft,
             ChangeRequestState::Submitted { at },
             ChangeRequestState::Approved { by: none(), at },
             ChangeRequestState::Rejected {
@@ -640,8 +637,14 @@ mod tests {
                 at,
                 reason: none(),
             },
-            ChangeRequestState::Implementing { since: at },
+            ChangeRequestState::Implementing {
+                by: none(),
+                approved_at: at,
+                since: at,
+            },
             ChangeRequestState::Closed {
+                by: none(),
+                approved_at: at,
                 at,
                 outcome: none(),
             },

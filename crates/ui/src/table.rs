@@ -1,6 +1,6 @@
 //! Tables that become stacked cards on a narrow screen.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 /// The head of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Small pieces of text: times, digests, facts.
 
+use crate::prelude::*;
 use domain::Timestamp;
-use leptos::prelude::*;
 
 use crate::figure;
 
@@ -41,8 +41,13 @@ pub fn Digest(
 
 /// A list of facts, name beside value; holds [`Fact`]s.
 #[component]
-pub fn Facts(children: Children) -> impl IntoView {
-    view! { <dl class="facts">{children()}</dl> }
+pub fn Facts(
+    /// One below the other, for long values.
+    #[prop(optional)]
+    wide: bool,
+    children: Children,
+) -> impl IntoView {
+    view! { <dl class=if wide { "facts is-wide" } else { "facts" }>{children()}</dl> }
 }
 
 /// One fact.

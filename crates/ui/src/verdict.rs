@@ -1,7 +1,7 @@
 //! A verdict with the numbers it was reached from.
 
+use crate::prelude::*;
 use domain::verdict::{Dimension, Measurement, Verdict};
-use leptos::prelude::*;
 
 use crate::{
     badge::StateBadge,

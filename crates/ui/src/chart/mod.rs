@@ -4,8 +4,8 @@ mod path;
 mod scale;
 mod table;
 
+use crate::prelude::*;
 use domain::Timestamp;
-use leptos::prelude::*;
 use view::rollout::{ChartLine, ChartMarker, ChartView};
 
 use crate::{figure, icon::Icon, verdict::dimension_label};

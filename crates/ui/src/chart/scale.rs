@@ -4,6 +4,8 @@ use std::iter;
 
 use domain::Timestamp;
 
+use crate::figure;
+
 /// A vertical axis with round ticks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
@@ -136,12 +138,11 @@ impl TimeAxis {
     /// As exact as the step asks for.
     pub fn label(&self, at: i64) -> String {
         let form = match self.step {
-            step if step < MINUTE => "%H:%M:%S",
-            step if step < DAY => "%H:%M",
-            _ => "%-d %b",
+            step if step < MINUTE => figure::hour_minute_second,
+            step if step < DAY => figure::hour_minute,
+            _ => figure::day,
         };
-        Timestamp::from_millisecond(at)
-            .map_or_else(|_| String::new(), |at| at.strftime(form).to_string())
+        Timestamp::from_millisecond(at).map_or_else(|_| String::new(), form)
     }
 }
 

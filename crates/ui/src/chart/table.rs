@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::prelude::*;
 use domain::Timestamp;
-use leptos::prelude::*;
 use view::rollout::ChartView;
 
 use crate::figure;
@@ -32,7 +32,7 @@ pub(super) fn Numbers(chart: ChartView, title: String) -> impl IntoView {
                 .collect_view();
             view! {
                 <tr>
-                    <th scope="row">{at.strftime("%H:%M:%S").to_string()}</th>
+                    <th scope="row">{figure::hour_minute_second(at)}</th>
                     {cells}
                 </tr>
             }

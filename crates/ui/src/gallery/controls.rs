@@ -1,5 +1,5 @@
+use crate::prelude::*;
 use domain::text::FieldError;
-use leptos::prelude::*;
 
 use super::sample;
 use crate::{

@@ -7,7 +7,7 @@ mod rollouts;
 mod sample;
 mod states;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use crate::{
     page::{PageHeader, Tab, Tabs},

@@ -1,4 +1,4 @@
-use leptos::prelude::*;
+use crate::prelude::*;
 use view::error::ApiError;
 
 use super::sample;

@@ -1,5 +1,5 @@
+use crate::prelude::*;
 use domain::verdict::Outcome;
-use leptos::prelude::*;
 use view::rollout::BakeView;
 
 use super::sample;

@@ -2,7 +2,7 @@
 
 mod ansi;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use view::job::LogLine;
 
 pub use ansi::{Span, spans};

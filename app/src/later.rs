@@ -1,0 +1,98 @@
+//! Pages whose code is not in the file every page loads. Each group below is a file of its own, which the browser fetches
+//! with the first page that needs it: [ADR 0011](../../docs/adr/0011-lazy-pages.md).
+
+use leptos_router::ChooseView;
+use ui::prelude::*;
+
+use crate::{
+    audit::list::AuditPage,
+    delivery::page::DeliveryPage,
+    environment::{detail::EnvironmentPage, list::EnvironmentsPage},
+    job::{detail::JobPage, list::JobsPage},
+    rollout::{detail::RolloutPage, list::RolloutsPage, new::NewRolloutPage},
+    service::{detail::ServicePage, list::ServicesPage, new::OnboardPage},
+};
+
+/// What a route shows once its group has arrived.
+#[derive(Clone, Copy)]
+pub struct Later<F>(pub F);
+
+impl<F, Arriving> ChooseView for Later<F>
+where
+    F: Fn() -> Arriving + Send + Clone + 'static,
+    Arriving: Future<Output = AnyView>,
+{
+    async fn choose(self) -> AnyView {
+        (self.0)().await
+    }
+
+    async fn preload(&self) {}
+}
+
+/// The page that is looked at most, and the largest.
+#[lazy]
+pub fn rollout() -> AnyView {
+    view! { <RolloutPage /> }
+}
+
+/// Every list.
+#[lazy]
+pub fn lists(page: List) -> AnyView {
+    match page {
+        List::Rollouts => view! { <RolloutsPage /> },
+        List::Services => view! { <ServicesPage /> },
+        List::Environments => view! { <EnvironmentsPage /> },
+        List::Jobs => view! { <JobsPage /> },
+        List::Audit => view! { <AuditPage /> },
+    }
+}
+
+/// Which list.
+#[derive(Clone, Copy)]
+pub enum List {
+    Rollouts,
+    Services,
+    Environments,
+    Jobs,
+    Audit,
+}
+
+/// The long forms.
+#[lazy]
+pub fn forms(page: Form) -> AnyView {
+    match page {
+        Form::NewRollout => view! { <NewRolloutPage /> },
+        Form::Onboard => view! { <OnboardPage /> },
+    }
+}
+
+/// Which form.
+#[derive(Clone, Copy)]
+pub enum Form {
+    NewRollout,
+    Onboard,
+}
+
+/// One of its kind.
+#[lazy]
+pub fn details(page: Detail) -> AnyView {
+    match page {
+        Detail::Service => view! { <ServicePage /> },
+        Detail::Environment => view! { <EnvironmentPage /> },
+        Detail::Job => view! { <JobPage /> },
+    }
+}
+
+/// One of which kind.
+#[derive(Clone, Copy)]
+pub enum Detail {
+    Service,
+    Environment,
+    Job,
+}
+
+/// The delivery numbers.
+#[lazy]
+pub fn delivery() -> AnyView {
+    view! { <DeliveryPage /> }
+}

@@ -146,17 +146,22 @@ impl<'a, 'm> Step<'a, 'm> {
     }
 
     /// Sets when telemetry is judged again: after a tenth of the bake, between one second and five minutes, while it
-    /// lasts; every minute from then on, whatever the other batches do.
+    /// lasts, and at its end; every minute from then on, whatever the other batches do.
     pub fn look_again(&mut self, at: At) {
         let batch = self.batch(at);
-        let wait = if matches!(batch.state, BatchState::Baking { .. }) {
-            let tenth = self.scaled(batch.bake_seconds).as_millis() / 10;
-            let millis = i64::try_from(tenth.clamp(1000, 300_000)).unwrap_or(300_000);
-            SignedDuration::from_millis(millis)
-        } else {
-            LOOK_AFTER_BAKE
+        let look = match &batch.state {
+            BatchState::Baking { clock, .. } => {
+                let tenth = self.scaled(batch.bake_seconds).as_millis() / 10;
+                let millis = i64::try_from(tenth.clamp(1000, 300_000)).unwrap_or(300_000);
+                let look = self.later(SignedDuration::from_millis(millis));
+                match clock {
+                    BakeClock::Running { until } if *until > self.now() => look.min(*until),
+                    _ => look,
+                }
+            }
+            _ => self.later(LOOK_AFTER_BAKE),
         };
-        self.rollout.batches[at].next_look = Some(self.later(wait));
+        self.rollout.batches[at].next_look = Some(look);
     }
 
     /// Watches a batch for so many seconds. One that is watched longer is judged on all of its time, or a slow drift

@@ -74,6 +74,17 @@ fn an_automatic_gate_that_lacked_evidence_opens_when_it_comes() {
 }
 
 #[test]
+fn the_end_of_a_bake_is_looked_at() {
+    let mut stage = Stage::released("100%", 2, GateRule::Automatic);
+    stage.finish(1);
+    stage.finish(1);
+    stage.now = 599;
+    stage.judge(1, Outcome::Pass);
+    let batch = stage.rollout.batch(1).unwrap();
+    assert_eq!(batch.next_look, Some(time(600)));
+}
+
+#[test]
 fn a_paused_rollout_promotes_nothing_at_its_gate() {
     let mut stage = Stage::released("50/50%", 4, GateRule::Automatic);
     stage.carry(1, Outcome::NoData);

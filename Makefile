@@ -54,9 +54,9 @@ build:
 front: target/hash.txt
 
 # The hashes in the file names are written last, so this file tells that target/site is complete.
-target/hash.txt: $(FRONT_SOURCES) scripts/name-front
+target/hash.txt: $(FRONT_SOURCES) scripts/name-front.mjs
 	@$(ENV) cargo leptos build --release --frontend-only --split
-	@$(ENV) scripts/name-front
+	@$(ENV) scripts/name-front.mjs
 
 server:
 	@$(ENV) cargo build --profile e2e -p server -p lab --bins

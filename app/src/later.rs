@@ -1,6 +1,8 @@
 //! Pages whose code is not in the file every page loads. Each group below is a file of its own, which the browser fetches
 //! with the first page that needs it: [ADR 0011](../../docs/adr/0011-lazy-pages.md).
 
+use std::pin::Pin;
+
 use leptos_router::ChooseView;
 use ui::prelude::*;
 
@@ -19,15 +21,13 @@ use crate::{
 #[used]
 static ROOM: [u8; 4096] = [1; 4096];
 
-/// What a route shows once its group has arrived.
+/// What a route shows once its group has arrived. A pointer, so that the router is compiled for one type.
 #[derive(Clone, Copy)]
-pub struct Later<F>(pub F);
+pub struct Later(pub fn() -> Arriving);
 
-impl<F, Arriving> ChooseView for Later<F>
-where
-    F: Fn() -> Arriving + Send + Clone + 'static,
-    Arriving: Future<Output = AnyView>,
-{
+type Arriving = Pin<Box<dyn Future<Output = AnyView>>>;
+
+impl ChooseView for Later {
     async fn choose(self) -> AnyView {
         (self.0)().await
     }
@@ -63,20 +63,22 @@ pub enum List {
     Audit,
 }
 
-/// The long forms.
+/// What is opened seldom.
 #[lazy]
-pub fn forms(page: Form) -> AnyView {
+pub fn seldom(page: Seldom) -> AnyView {
     match page {
-        Form::NewRollout => view! { <NewRolloutPage /> },
-        Form::Onboard => view! { <OnboardPage /> },
+        Seldom::NewRollout => view! { <NewRolloutPage /> },
+        Seldom::Onboard => view! { <OnboardPage /> },
+        Seldom::Delivery => view! { <DeliveryPage /> },
     }
 }
 
-/// Which form.
+/// Which of them.
 #[derive(Clone, Copy)]
-pub enum Form {
+pub enum Seldom {
     NewRollout,
     Onboard,
+    Delivery,
 }
 
 /// One of its kind.
@@ -95,10 +97,4 @@ pub enum Detail {
     Service,
     Environment,
     Job,
-}
-
-/// The delivery numbers.
-#[lazy]
-pub fn delivery() -> AnyView {
-    view! { <DeliveryPage /> }
 }

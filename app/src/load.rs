@@ -2,6 +2,7 @@
 
 use std::{pin::Pin, sync::Arc};
 
+use leptos_meta::Title;
 use serde::{Serialize, de::DeserializeOwned};
 use ui::prelude::*;
 use ui::{ErrorPanel, LoadingPanel};
@@ -65,5 +66,9 @@ fn waiting(what: &'static str, drawing: Arc<dyn Fn() -> Drawing + Send + Sync>) 
 
 /// The panel of an error, with the way to sign in where that is what is missing.
 pub fn failed(error: ApiError) -> AnyView {
-    view! { <ErrorPanel error /> }.into_any()
+    let title = error.title();
+    view! {
+        <Title text=title />
+        <ErrorPanel error />
+    }
 }

@@ -14,7 +14,7 @@ use view::{access::Frame, error::ApiError};
 use crate::{
     frame::{Framing, frame},
     gallery::GalleryPage,
-    later::{self, Detail, Form, Later, List},
+    later::{self, Detail, Later, List, Seldom},
     load,
 };
 
@@ -90,18 +90,18 @@ fn Pages() -> impl IntoView {
     view! {
         <FlatRoutes fallback=|| load::failed(ApiError::NotFound { message: "There is no such page. Follow a link from the menu.".to_owned() })>
             <Route path=path!("/") view=|| view! { <Redirect path="/rollouts" /> } ssr=SsrMode::Async />
-            <Route path=path!("/rollouts") view=Later(|| later::lists(List::Rollouts)) ssr=SsrMode::Async />
-            <Route path=path!("/rollouts/new") view=Later(|| later::forms(Form::NewRollout)) ssr=SsrMode::Async />
-            <Route path=path!("/rollouts/:id") view=Later(later::rollout) ssr=SsrMode::Async />
-            <Route path=path!("/services") view=Later(|| later::lists(List::Services)) ssr=SsrMode::Async />
-            <Route path=path!("/services/new") view=Later(|| later::forms(Form::Onboard)) ssr=SsrMode::Async />
-            <Route path=path!("/services/:slug") view=Later(|| later::details(Detail::Service)) ssr=SsrMode::Async />
-            <Route path=path!("/environments") view=Later(|| later::lists(List::Environments)) ssr=SsrMode::Async />
-            <Route path=path!("/environments/:slug") view=Later(|| later::details(Detail::Environment)) ssr=SsrMode::Async />
-            <Route path=path!("/jobs") view=Later(|| later::lists(List::Jobs)) ssr=SsrMode::Async />
-            <Route path=path!("/jobs/:id") view=Later(|| later::details(Detail::Job)) ssr=SsrMode::Async />
-            <Route path=path!("/delivery") view=Later(later::delivery) ssr=SsrMode::Async />
-            <Route path=path!("/audit") view=Later(|| later::lists(List::Audit)) ssr=SsrMode::Async />
+            <Route path=path!("/rollouts") view=Later(|| Box::pin(later::lists(List::Rollouts))) ssr=SsrMode::Async />
+            <Route path=path!("/rollouts/new") view=Later(|| Box::pin(later::seldom(Seldom::NewRollout))) ssr=SsrMode::Async />
+            <Route path=path!("/rollouts/:id") view=Later(|| Box::pin(later::rollout())) ssr=SsrMode::Async />
+            <Route path=path!("/services") view=Later(|| Box::pin(later::lists(List::Services))) ssr=SsrMode::Async />
+            <Route path=path!("/services/new") view=Later(|| Box::pin(later::seldom(Seldom::Onboard))) ssr=SsrMode::Async />
+            <Route path=path!("/services/:slug") view=Later(|| Box::pin(later::details(Detail::Service))) ssr=SsrMode::Async />
+            <Route path=path!("/environments") view=Later(|| Box::pin(later::lists(List::Environments))) ssr=SsrMode::Async />
+            <Route path=path!("/environments/:slug") view=Later(|| Box::pin(later::details(Detail::Environment))) ssr=SsrMode::Async />
+            <Route path=path!("/jobs") view=Later(|| Box::pin(later::lists(List::Jobs))) ssr=SsrMode::Async />
+            <Route path=path!("/jobs/:id") view=Later(|| Box::pin(later::details(Detail::Job))) ssr=SsrMode::Async />
+            <Route path=path!("/delivery") view=Later(|| Box::pin(later::seldom(Seldom::Delivery))) ssr=SsrMode::Async />
+            <Route path=path!("/audit") view=Later(|| Box::pin(later::lists(List::Audit))) ssr=SsrMode::Async />
             <Route path=path!("/ui") view=GalleryPage ssr=SsrMode::Async />
         </FlatRoutes>
     }

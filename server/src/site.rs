@@ -48,7 +48,7 @@ pub fn leptos_options(checked: &Checked) -> Result<LeptosOptions, ConfigError> {
     let files = root.join(&*options.site_pkg_dir);
     if !files.is_dir() {
         tracing::warn!(
-            "There are no browser files in {}, so pages will look plain and not move by themselves. Build them with `cargo leptos build`, or set site_root (SLIPWAY_SITE_ROOT) to where they are.",
+            "There are no browser files in {}, so pages will look plain and not move by themselves. Build them with `make front`, or set site_root (SLIPWAY_SITE_ROOT) to where they are.",
             files.display()
         );
     }

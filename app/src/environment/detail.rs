@@ -55,7 +55,7 @@ fn environment_view(
         "{} · {} hosts · approval {}",
         environment.purpose,
         environment.hosts,
-        approval(environment.approval).to_lowercase()
+        approval(environment.approval).to_ascii_lowercase()
     );
     view! {
         <Title text=environment.name.clone() />

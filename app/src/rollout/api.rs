@@ -2,10 +2,12 @@
 
 use domain::id::RolloutId;
 use leptos::prelude::*;
+#[cfg(feature = "ssr")]
+use ui::MetricChart;
 use view::{
     input::{ActInput, RolloutInput, RolloutQuery},
     page::Page,
-    rollout::{ChartView, HostCell, PlanPreview, RolloutForm, RolloutList, RolloutView},
+    rollout::{HostCell, PlanPreview, RolloutForm, RolloutList, RolloutView},
 };
 
 #[cfg(feature = "ssr")]
@@ -34,9 +36,15 @@ pub async fn host_cells(
     answer(ctx()?.host_cells(id, batch, cursor).await)
 }
 
+/// The charts as markup. Nothing on them can be pressed, so the browser need not load what draws them.
 #[server(endpoint = "rollout/charts", output = Wire)]
-pub async fn charts(id: RolloutId) -> Result<Vec<ChartView>, PageError> {
-    answer(ctx()?.charts(id).await)
+pub async fn charts(id: RolloutId) -> Result<String, PageError> {
+    let charts = answer(ctx()?.charts(id).await)?.into_iter();
+    let drawn = charts.map(|chart| {
+        let id = format!("chart-{}", chart.dimension);
+        view! { <MetricChart chart id /> }
+    });
+    Ok(drawn.collect_view().to_html())
 }
 
 #[server(name = ReadRolloutForm, endpoint = "rollout/form", output = Wire)]

@@ -8,13 +8,13 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use ui::prelude::*;
 use ui::{
-    BatchTimeline, Crumb, Digest, EmptyState, Fact, Facts, HostGrid, Look, MetricChart, PageHeader,
-    Section, StateBadge, TimeText, VerdictCard, clock,
+    BatchTimeline, Crumb, Digest, EmptyState, Fact, Facts, HostGrid, Look, PageHeader, Section,
+    StateBadge, TimeText, VerdictCard, clock,
 };
 use view::{
     error::ApiError,
     page::Page,
-    rollout::{BatchView, ChartView, HostCell, RolloutView},
+    rollout::{BatchView, HostCell, RolloutView},
 };
 
 use super::actions::{Deciding, batch_actions, rollout_actions};
@@ -32,7 +32,8 @@ use crate::{
 struct Whole {
     view: RolloutView,
     hosts: Page<HostCell>,
-    charts: Vec<ChartView>,
+    /// Markup.
+    charts: String,
 }
 
 async fn standing(id: RolloutId) -> Result<(RolloutView, Page<HostCell>), PageError> {
@@ -173,9 +174,7 @@ fn Live(first: Whole) -> impl IntoView {
                 }
                 verdicts.into_iter().map(|(number, verdict)| view! { <VerdictCard verdict title=format!("Batch {number}") /> }).collect_view().into_any()
             }}
-            <div class="charts">
-                {move || charts.get().charts.clone().into_iter().map(|chart| { let id = format!("chart-{}", chart.dimension); view! { <MetricChart chart id /> } }).collect_view()}
-            </div>
+            <div class="charts" inner_html=move || charts.get().charts.clone()></div>
         </Section>
         <Section title="Jobs" id="jobs" flush=true>
             {move || {

@@ -79,7 +79,9 @@ pub fn parse(text: &str) -> Option<Timestamp> {
         minute: number(14, 16)?,
         second: number(17, 19)?,
     };
-    Timestamp::new(parts.at(), nanoseconds).ok()
+    let at = Timestamp::new(parts.at(), nanoseconds).ok()?;
+    // There is no 31 February.
+    (Parts::of(at) == parts).then_some(at)
 }
 
 /// For `#[serde(with = "…")]`.
@@ -117,5 +119,61 @@ pub mod maybe {
                 })
             })
             .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moments() -> impl Iterator<Item = Timestamp> {
+        // From 1800 to 2200 in steps that hit every month, leap days and times before 1970.
+        (-5_364_662_400_i64..7_258_118_400)
+            .step_by(777_777)
+            .chain([951_782_399, 951_782_400, 1_709_251_199, 4_107_542_400])
+            .map(|second| Timestamp::new(second, 0).unwrap())
+    }
+
+    #[test]
+    fn it_reads_what_jiff_writes() {
+        for at in moments() {
+            assert_eq!(parse(&at.to_string()), Some(at));
+        }
+        let fine = Timestamp::new(1_795_246_264, 25_000_001).unwrap();
+        assert_eq!(parse(&fine.to_string()), Some(fine));
+    }
+
+    #[test]
+    fn parts_are_those_of_jiff() {
+        for at in moments() {
+            let Parts {
+                year,
+                month,
+                day,
+                hour,
+                minute,
+                second,
+            } = Parts::of(at);
+            let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z");
+            assert_eq!(text, at.to_string());
+        }
+        assert_eq!(Parts::of(Timestamp::UNIX_EPOCH).month_name(), "Jan");
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in [
+            "",
+            "2026-11-21",
+            "2026-11-21T07:31:04",
+            "2026-11-21T07:31:04+01:00",
+            "2026-11-21T07:31:04.Zz",
+            "é026-11-21T07:31:04Z",
+            "2026-11-21T07:31:04.1234567890Z",
+            "2026-02-31T07:31:04Z",
+            "2026-11-21T07:31:60Z",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
     }
 }

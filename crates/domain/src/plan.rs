@@ -104,6 +104,7 @@ impl Plan {
     }
 
     /// SHA-256 over the canonical JSON (RFC 8785) of the plan, so that equal plans have equal digests everywhere.
+    #[cfg(not(target_family = "wasm"))]
     pub fn digest(&self) -> Result<Sha256, DigestError> {
         let canonical = serde_json_canonicalizer::to_vec(self)
             .map_err(|error| DigestError(error.to_string()))?;

@@ -144,7 +144,7 @@ fn reached(batch: &BatchView) -> String {
     {
         text.push_str(&format!(
             ", {n} {}",
-            Look::host(*phase).label.to_lowercase()
+            Look::host(*phase).label.to_ascii_lowercase()
         ));
     }
     text

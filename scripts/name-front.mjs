@@ -20,15 +20,16 @@ const loader = `${files}/__wasm_split.${hashes.get('split')}.js`;
 
 for (const kind of ['js', 'wasm']) {
   const old = `slipway.${hashes.get(kind)}.${kind}`;
-  const hash = createHash('md5').update(readFileSync(`${files}/${old}`)).digest('base64url');
+  const hash = createHash('md5')
+    .update(readFileSync(`${files}/${old}`))
+    .digest('base64url');
   renameSync(`${files}/${old}`, `${files}/slipway.${hash}.${kind}`);
   writeFileSync(loader, readFileSync(loader, 'utf8').replaceAll(old, `slipway.${hash}.${kind}`));
   hashes.set(kind, hash);
 }
 
-for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-  const path = `${entry.parentPath}/${entry.name}`;
-  if (!entry.isFile() || !/\.(css|js|json|svg|wasm)$/.test(path)) continue;
+const paths = [folder, files].flatMap((dir) => readdirSync(dir).map((name) => `${dir}/${name}`));
+for (const path of paths.filter((path) => /\.(css|js|json|svg|wasm)$/.test(path))) {
   const whole = readFileSync(path);
   writeFileSync(`${path}.gz`, gzipSync(whole, { level: 9 }));
   const params = { [constants.BROTLI_PARAM_LGWIN]: 24, [constants.BROTLI_PARAM_SIZE_HINT]: whole.length };

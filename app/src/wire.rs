@@ -1,6 +1,6 @@
 //! How what a page reads travels: as JSON. It is read here without saying what is wrong and where, because only this server
 //! writes it, for this browser. serde_json compiles a reader of each type for each kind of input, with the words for all
-//! that can be wrong; that was a tenth of what the browser loads.
+//! that can be wrong; that was a sixth of the code.
 
 use leptos::{
     server::codee::{Decoder, Encoder},

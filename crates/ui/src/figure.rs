@@ -77,6 +77,7 @@ pub fn number(value: f64) -> String {
 pub fn measure(value: Option<f64>, unit: &str) -> String {
     match value {
         Some(value) if unit.is_empty() => number(value),
+        Some(1.0) if unit == "hosts" => count(1, "host"),
         Some(value) => format!("{} {unit}", number(value)),
         None => "—".to_owned(),
     }
@@ -123,6 +124,8 @@ mod tests {
         }
         assert_eq!(measure(Some(182.0), "ms"), "182 ms");
         assert_eq!(measure(None, "ms"), "—");
+        assert_eq!(measure(Some(1.0), "hosts"), "1 host");
+        assert_eq!(measure(Some(2.0), "hosts"), "2 hosts");
         assert_eq!(percent(Some(0.125)), "12.5 %");
     }
 

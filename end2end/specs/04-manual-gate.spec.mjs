@@ -18,8 +18,6 @@ test('at a manual gate an operator says go, and no-go; a pause stops the clock',
       split: '1/2 hosts',
       bake: '24h',
       gate: 'Manual',
-      // Days pass in seconds here; a gate that nobody decides in time is held.
-      gateWait: '30d',
       reason: 'Try the discounts.',
     });
     await rollout.sendRequest(omar);

@@ -10,7 +10,7 @@ export const WORK = { timeout: 60_000 };
 export const BAKE = { timeout: 90_000 };
 
 /** Fills the form for a new rollout in; what is left out keeps the form's own value. */
-export async function fillRequest(page, { environment, artifact, split, bake, gate, gateWait, reason }) {
+export async function fillRequest(page, { environment, artifact, split, bake, gate, reason }) {
   await page.goto('/rollouts/new');
   await page.getByRole('combobox', { name: 'Service' }).selectOption('Checkout');
   await page.getByRole('combobox', { name: 'Environment' }).selectOption(environment);
@@ -22,10 +22,6 @@ export async function fillRequest(page, { environment, artifact, split, bake, ga
   };
   if (bake) texts['Bake time'] = bake;
   for (const [name, text] of Object.entries(texts)) await textbox(page, name).fill(text);
-  if (gateWait) {
-    await page.getByText('Tolerances and waiting').click();
-    await textbox(page, 'A gate waits for').fill(gateWait);
-  }
   if (gate) await page.getByRole('radio', { name: gate }).check();
 }
 

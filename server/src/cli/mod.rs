@@ -1,5 +1,13 @@
 //! The command line. `serve` is the console; most other commands ask a running one over its API.
 
+/// Prints as the standard library does, but ends quietly when nobody reads any more, as behind `| head`.
+macro_rules! print {
+    ($($text:tt)*) => { $crate::cli::write_out(format_args!($($text)*)) };
+}
+macro_rules! println {
+    ($($text:tt)*) => { $crate::cli::write_out(format_args!("{}\n", format_args!($($text)*))) };
+}
+
 mod client;
 mod job;
 mod rollout;
@@ -250,6 +258,16 @@ async fn check_config(configuration: config::Config) -> Result<(), Failure> {
         )
     );
     Ok(())
+}
+
+/// What a shell reports for a program that wrote to a closed pipe.
+const CLOSED_PIPE: i32 = 141;
+
+fn write_out(text: std::fmt::Arguments<'_>) {
+    use std::io::Write as _;
+    if std::io::stdout().write_fmt(text).is_err() {
+        std::process::exit(CLOSED_PIPE);
+    }
 }
 
 #[cfg(test)]

@@ -282,7 +282,7 @@ impl Ctx {
     /// Error rate and latency of every batch over time, with the deployments marked; none before the release.
     pub async fn charts(&self, id: RolloutId) -> Result<Vec<ChartView>, ApiError> {
         self.answer(async {
-            let rollout = self.store().rollout(&self.scope()?, id).await?.rollout;
+            let rollout = Arc::new(self.store().rollout(&self.scope()?, id).await?.rollout);
             let Some(released) = rollout.released_at else {
                 return Ok(Vec::new());
             };
@@ -292,14 +292,15 @@ impl Ctx {
                 to: ended_at(&rollout)
                     .map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now)),
             };
-            let late = Answers::refused("it takes its time; reload the page in a moment");
-            let late = drawn(&rollout, &late, shown, now);
             // Goes on when the page does not wait for it, and is there for the next one.
-            let console = self.console.clone();
-            let drawing = tokio::spawn(async move { console.charts(&rollout, shown).await });
+            let (console, about) = (self.console.clone(), Arc::clone(&rollout));
+            let drawing = tokio::spawn(async move { console.charts(&about, shown).await });
             match timeout(PAGE_PATIENCE, drawing).await {
                 Ok(charts) => charts.map_err(|error| Error::Internal(error.to_string()))?,
-                Err(_) => Ok(late),
+                Err(_) => {
+                    let late = Answers::refused("it takes its time; reload the page in a moment");
+                    Ok(drawn(&rollout, &late, shown, now))
+                }
             }
         })
         .await

@@ -162,6 +162,11 @@ impl Churn {
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Refuses any difference: another address or another variable would run what nobody approved.
+    pub fn refuse(self) -> Result<(), Self> {
+        if self.is_none() { Ok(()) } else { Err(self) }
+    }
 }
 
 impl fmt::Display for Churn {

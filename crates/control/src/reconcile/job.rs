@@ -27,7 +27,7 @@ use store::{CancelWish, Claimed, JobHost, OpenAttempt};
 use tokio::task::spawn_blocking;
 
 use super::report;
-use crate::{Console, Error, Signal, automation, rollout::check_hosts};
+use crate::{Console, Error, Signal, automation};
 
 /// Jobs run at once by one process.
 const PARALLEL: usize = 8;
@@ -182,11 +182,11 @@ impl Runner {
         }
         let launched = spawn_blocking(move || -> Result<(), String> {
             // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
-            if kind == JobKind::Deploy && automation::digest(&settings.ansible.project_dir).map_err(|error| error.to_string())? != plan.automation {
-                return Err("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned());
-            }
             if kind == JobKind::Deploy {
-                check_hosts(&plan, hosts.iter().map(|known| &known.host))?;
+                if automation::digest(&settings.ansible.project_dir).map_err(|error| error.to_string())? != plan.automation {
+                    return Err("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned());
+                }
+                plan.churn_among(hosts.iter().map(|known| &known.host)).refuse().map_err(|churn| churn.to_string())?;
             }
             let run = Run {
                 attempt: id,

@@ -225,12 +225,9 @@ impl Ctx {
                 plan.installation.host_group.as_str(),
             )
             .await?;
-        let churn = plan.churn(&hosts);
-        if churn.is_none() {
-            Ok(())
-        } else {
-            Err(Error::Conflict(churn.to_string()))
-        }
+        plan.churn(&hosts)
+            .refuse()
+            .map_err(|churn| Error::Conflict(churn.to_string()))
     }
 }
 

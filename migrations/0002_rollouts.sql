@@ -58,6 +58,7 @@ CREATE TABLE rollout_hosts (
 );
 CREATE INDEX rollout_hosts_in_order ON rollout_hosts (rollout_id, batch, position);
 CREATE INDEX rollout_hosts_by_phase ON rollout_hosts (rollout_id, batch, phase);
+CREATE INDEX rollout_hosts_by_host ON rollout_hosts (host_id);
 
 CREATE TABLE change_requests (
     id TEXT PRIMARY KEY,

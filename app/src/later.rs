@@ -29,10 +29,52 @@ type Arriving = Pin<Box<dyn Future<Output = AnyView>>>;
 
 impl ChooseView for Later {
     async fn choose(self) -> AnyView {
-        (self.0)().await
+        #[cfg(feature = "ssr")]
+        let needed = preload::watch();
+        let page = (self.0)().await;
+        #[cfg(feature = "ssr")]
+        preload::announce(&needed);
+        page
     }
 
     async fn preload(&self) {}
+}
+
+/// Tells the browser in the page's head which files the page will need. Leptos would do it after the page is drawn, when
+/// it no longer knows for which request: under load the links end in somebody else's page.
+#[cfg(feature = "ssr")]
+mod preload {
+    use leptos::{PrefetchLazyFn, WasmSplitManifest, nonce::use_nonce};
+    use leptos_meta::Link;
+    use ui::prelude::*;
+
+    /// Collects the groups asked for from here on, in place of the collection Leptos looks at.
+    pub fn watch() -> PrefetchLazyFn {
+        let needed = PrefetchLazyFn::default();
+        provide_context(needed.clone());
+        needed
+    }
+
+    pub fn announce(PrefetchLazyFn(needed): &PrefetchLazyFn) {
+        let Some(WasmSplitManifest(manifest)) = use_context() else {
+            return;
+        };
+        let (needed, manifest) = (needed.read_value(), manifest.read_value());
+        let (folder, modules, loader) = &*manifest;
+        let nonce = use_nonce().map(|nonce| nonce.to_string());
+        for module in needed
+            .iter()
+            .filter_map(|group| modules.get(*group))
+            .flatten()
+        {
+            let href = format!("{folder}/{module}.wasm");
+            // Drawing it puts it into the head of this request's page.
+            let _ = view! { <Link rel="preload" href as_="fetch" type_="application/wasm" crossorigin=nonce.clone().unwrap_or_default() /> }.to_html();
+        }
+        let href = format!("{folder}/{loader}");
+        let _ = view! { <Link rel="modulepreload" href crossorigin=nonce.unwrap_or_default() /> }
+            .to_html();
+    }
 }
 
 /// The page that is looked at most, and the largest.

@@ -1,19 +1,5 @@
 //! Pages that move by themselves: the server says that something changed, and the page reads it again.
 
-use leptos::prelude::*;
-
-/// Counts up whenever the server says that `path` changed. Stands still on the server and without JavaScript.
-pub fn use_changes(path: impl Fn() -> String + 'static) -> ReadSignal<u32> {
-    let (changes, set_changes) = signal(0_u32);
-    #[cfg(feature = "hydrate")]
-    browser::follow(path, &["changed"], move |_, _| {
-        set_changes.update(|count: &mut u32| *count = count.wrapping_add(1))
-    });
-    #[cfg(not(feature = "hydrate"))]
-    let _ = (path, set_changes);
-    changes
-}
-
 /// Calls `heard` with name and data of each event of these names. A hidden tab closes its stream, because browsers allow
 /// six connections a host, and opens it again, at what `path` says then, when it is seen. Does nothing on the server.
 pub fn use_events(

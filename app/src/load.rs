@@ -58,15 +58,40 @@ type Drawing = Pin<Box<dyn Future<Output = AnyView> + Send>>;
 fn waiting(what: &'static str, drawing: Arc<dyn Fn() -> Drawing + Send + Sync>) -> AnyView {
     view! {
         <Transition fallback=move || view! { <LoadingPanel what /> }>
-            {move || Suspend::new(drawing())}
+            {suspended(move || drawing())}
         </Transition>
     }
     .into_any()
 }
 
+/// Draws once what `drawing` waits for. The server calls a closure again each time it looks whether everything below a
+/// `<Transition>` has arrived, and would draw the page as often.
+#[cfg(feature = "ssr")]
+pub fn suspended<Draws, V>(drawing: impl FnOnce() -> Draws) -> Suspend<V>
+where
+    Draws: Future<Output = V> + Send + 'static,
+    V: 'static,
+{
+    Suspend::new(drawing())
+}
+
+/// Draws what `drawing` waits for, and again whenever what it reads changes.
+#[cfg(not(feature = "ssr"))]
+pub fn suspended<Draws, V>(
+    drawing: impl Fn() -> Draws + Send + 'static,
+) -> impl Fn() -> Suspend<V> + Send + 'static
+where
+    Draws: Future<Output = V> + Send + 'static,
+    V: 'static,
+{
+    move || Suspend::new(drawing())
+}
+
 /// The panel of an error, with the way to sign in where that is what is missing.
 pub fn failed(error: ApiError) -> AnyView {
     let title = error.title();
+    #[cfg(feature = "ssr")]
+    let PageError(error) = crate::context::fail(error);
     view! {
         <Title text=title />
         <ErrorPanel error />

@@ -72,7 +72,7 @@ fn Top(read: load::Read<Frame>) -> impl IntoView {
     }
     view! {
         <Transition fallback=|| ()>
-            {move || Suspend::new(async move {
+            {load::suspended(move || async move {
                 let frame = read.await.unwrap_or_else(|_| Frame::nobody());
                 let nav = if frame.viewer.is_some() { NAV.to_vec() } else { Vec::new() };
                 view! {

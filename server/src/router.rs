@@ -12,7 +12,10 @@ use axum::{
 use leptos::{config::LeptosOptions, context::provide_context};
 use leptos_axum::{LeptosRoutes as _, file_and_error_handler_with_context, generate_route_list};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tower_http::{compression::CompressionLayer, limit::RequestBodyLimitLayer, services::ServeDir};
+use tower_http::{
+    CompressionLevel, compression::CompressionLayer, limit::RequestBodyLimitLayer,
+    services::ServeDir,
+};
 
 use crate::{
     api,
@@ -77,7 +80,7 @@ fn pages(site: &Site) -> Router<Site> {
         ))
         .layer(middleware::from_fn(auth::identify))
         .layer(session::layer(sessions))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
 }
 
 /// Files that cargo-leptos built. Their names carry a hash of what is in them, so they never change.

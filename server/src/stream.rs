@@ -15,7 +15,10 @@ use axum::{
 };
 use control::{Clock as _, Ctx, Signal};
 use domain::id::{JobId, RolloutId};
-use futures::{Stream, stream::unfold};
+use futures::{
+    Stream, StreamExt as _,
+    stream::{BoxStream, unfold},
+};
 use serde::Deserialize;
 use tokio::{
     sync::{
@@ -93,10 +96,12 @@ async fn rollout(
 ) -> Result<Response, Problem> {
     let id: RolloutId = id.parse().map_err(Problem::unknown)?;
     let signals = site.console.subscribe();
-    ctx.rollout(id).await?;
+    ctx.charts_grow(id).await?;
+    let beat = Duration::from_secs(site.console.interval_seconds());
     let changes = Changes {
         signals,
         signal: Signal::Rollout(id),
+        measured: measured(ctx, id, beat).boxed(),
         stop: site.stop,
         until: Instant::now() + LONGEST,
         count: 0,
@@ -104,9 +109,24 @@ async fn rollout(
     Ok(events(unfold(changes, Changes::next)))
 }
 
+/// Yields when the charts of a rollout have a new point.
+fn measured(ctx: Ctx, id: RolloutId, beat: Duration) -> impl Stream<Item = ()> + Send {
+    unfold(ctx, move |ctx| async move {
+        loop {
+            sleep(beat).await;
+            // A database that is gone for a moment costs a point, and whoever may no longer look gets none.
+            if ctx.charts_grow(id).await.unwrap_or(false) {
+                return Some(((), ctx));
+            }
+        }
+    })
+}
+
+/// Says `changed` when the rollout moved, and `measured` when its charts have a new point.
 struct Changes {
     signals: broadcast::Receiver<Signal>,
     signal: Signal,
+    measured: BoxStream<'static, ()>,
     stop: watch::Receiver<bool>,
     until: Instant,
     count: u64,
@@ -115,21 +135,23 @@ struct Changes {
 impl Changes {
     /// The first event comes at once: what the page shows may be older than the stream.
     async fn next(mut self) -> Option<(Result<Event, Infallible>, Self)> {
+        let mut name = "changed";
         if self.count > 0 {
             let until = self.until;
-            tokio::select! {
+            name = tokio::select! {
                 // Fails only when the sender is gone, which is the end as well.
                 _ = self.stop.wait_for(|stop| *stop) => return None,
-                heard = timeout_at(until, heard(&mut self.signals, self.signal)) => if !heard.ok()? { return None },
-            }
+                heard = timeout_at(until, heard(&mut self.signals, self.signal)) => if heard.ok()? { "changed" } else { return None },
+                Some(()) = self.measured.next() => "measured",
+            };
+        }
+        if name == "changed" && self.count > 0 {
             sleep(CALM).await;
             self.signals = self.signals.resubscribe();
         }
         self.count += 1;
-        let event = Event::default()
-            .event("changed")
-            .id(self.count.to_string())
-            .data(self.count.to_string());
+        let count = self.count.to_string();
+        let event = Event::default().event(name).id(count.clone()).data(count);
         Some((Ok(event), self))
     }
 }
@@ -268,6 +290,8 @@ fn events(stream: impl Stream<Item = Result<Event, Infallible>> + Send + 'static
 
 #[cfg(test)]
 mod tests {
+    use futures::stream::{iter, pending};
+
     use super::*;
 
     fn rollout(number: u128) -> Signal {
@@ -278,6 +302,7 @@ mod tests {
         Changes {
             signals: sender.subscribe(),
             signal: rollout(1),
+            measured: pending().boxed(),
             stop,
             until: Instant::now() + LONGEST,
             count: 0,
@@ -299,6 +324,19 @@ mod tests {
         sender.send(rollout(2)).unwrap();
         let quiet = tokio::time::timeout(Duration::from_secs(60), changes.next()).await;
         assert!(quiet.is_err(), "another rollout is no change of this one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_point_is_told_at_once_and_takes_no_change_away() {
+        let (sender, (_stop, stopped)) = (broadcast::channel(2).0, watch::channel(false));
+        let (_, mut open) = changes(&sender, stopped).next().await.unwrap();
+        open.measured = iter([()]).boxed();
+        let asked = Instant::now();
+        let (_, open) = open.next().await.unwrap();
+        assert_eq!(asked.elapsed(), Duration::ZERO);
+        sender.send(rollout(1)).unwrap();
+        let (_, open) = open.next().await.unwrap();
+        assert_eq!((open.count, asked.elapsed()), (3, CALM));
     }
 
     #[tokio::test(start_paused = true)]

@@ -117,7 +117,7 @@ fn deployment(row: DeploymentRow) -> impl IntoView {
             <Cell label="Outcome"><StateBadge look=Look::deployment(row.outcome) /></Cell>
             <Cell label="Released"><TimeText at=row.started_at /></Cell>
             <Cell label="Finished"><TimeText at=row.finished_at /></Cell>
-            <Cell label="Recovered in" numeric=true>{seconds(row.recovery_seconds.map(|seconds| seconds as f64))}</Cell>
+            <Cell label="Recovered in" numeric=true>{seconds(row.recovery_seconds)}</Cell>
         </tr>
     }
 }

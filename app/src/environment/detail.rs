@@ -65,7 +65,7 @@ fn environment_view(
         } else {
             view! {
                 <Section title="Hosts" id="hosts" flush=true>
-                    <DataTable caption="Hosts" columns=vec![Column::text("Host"), Column::text("Address"), Column::text("Criticality"), Column::text("Failure domain"), Column::text("Groups"), Column::text("Variables")]>{rows}</DataTable>
+                    <DataTable caption="Hosts" columns=vec![Column::text("Host"), Column::text("Runs"), Column::text("Address"), Column::text("Criticality"), Column::text("Failure domain"), Column::text("Groups"), Column::text("Variables")]>{rows}</DataTable>
                     <Pager shown what="hosts" first next />
                 </Section>
             }
@@ -97,10 +97,17 @@ fn row(host: HostRow) -> impl IntoView {
         .into_iter()
         .map(|group| view! { <Tag text=group /> })
         .collect_view();
+    let runs = if host.runs.is_empty() {
+        view! { <span class="muted">"not known"</span> }
+    } else {
+        let run = |(service, version)| view! { <p>{service} " " <code>{version}</code></p> };
+        host.runs.into_iter().map(run).collect_view().into_any()
+    };
     let identity = (host.identity != host.name).then_some(host.identity);
     view! {
         <tr>
             <Cell head=true>{host.name} {identity.map(|identity| view! { <p class="muted">{identity}</p> })}</Cell>
+            <Cell label="Runs">{runs}</Cell>
             <Cell label="Address"><code>{host.address}</code></Cell>
             <Cell label="Criticality">{host.criticality.word()}</Cell>
             <Cell label="Failure domain">{host.failure_domain}</Cell>

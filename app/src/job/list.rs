@@ -47,7 +47,7 @@ fn jobs_view(page: Page<JobRow>, cursor: Option<String>) -> impl IntoView {
 pub fn title(job: &JobRow) -> String {
     let verb = match job.kind {
         domain::job::JobKind::Deploy => "Deploy",
-        domain::job::JobKind::Probe => "Ask versions",
+        domain::job::JobKind::Probe => "Probe versions",
         domain::job::JobKind::RollBack => "Roll back",
     };
     format!("{verb}, batch {}", job.batch)
@@ -56,7 +56,7 @@ pub fn title(job: &JobRow) -> String {
 /// Jobs as a table.
 pub fn job_table(jobs: Vec<JobRow>) -> impl IntoView {
     let rows = jobs.into_iter().map(row).collect_view();
-    view! { <DataTable caption="Jobs, newest first" columns=vec![Column::text("Job"), Column::text("Rollout"), Column::text("State"), Column::text("Started"), Column::number("Took")]>{rows}</DataTable> }
+    view! { <DataTable caption="Jobs" columns=vec![Column::text("Job"), Column::text("Rollout"), Column::text("State"), Column::text("Started"), Column::number("Took")]>{rows}</DataTable> }
 }
 
 fn row(job: JobRow) -> impl IntoView {

@@ -4,6 +4,8 @@ use domain::id::RolloutId;
 use leptos::prelude::*;
 #[cfg(feature = "ssr")]
 use ui::MetricChart;
+#[cfg(feature = "ssr")]
+use view::rollout::ChartView;
 use view::{
     input::{ActInput, RolloutInput, RolloutQuery},
     page::Page,
@@ -39,12 +41,15 @@ pub async fn host_cells(
 /// The charts as markup. Nothing on them can be pressed, so the browser need not load what draws them.
 #[server(endpoint = "rollout/charts", output = Wire)]
 pub async fn charts(id: RolloutId) -> Result<String, PageError> {
-    let charts = answer(ctx()?.charts(id).await)?.into_iter();
-    let drawn = charts.map(|chart| {
-        let id = format!("chart-{}", chart.dimension);
-        view! { <MetricChart chart id /> }
-    });
-    Ok(drawn.collect_view().to_html())
+    let charted = answer(ctx()?.charts(id).await)?;
+    let draw = |charts: &[ChartView]| {
+        let drawn = charts.iter().cloned().map(|chart| {
+            let id = format!("chart-{}", chart.dimension);
+            view! { <MetricChart chart id /> }
+        });
+        drawn.collect_view().to_html()
+    };
+    Ok(charted.markup(draw).to_owned())
 }
 
 #[server(name = ReadRolloutForm, endpoint = "rollout/form", output = Wire)]

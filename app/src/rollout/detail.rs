@@ -14,7 +14,7 @@ use ui::{
 use view::{
     error::ApiError,
     page::Page,
-    rollout::{BatchView, HostCell, RolloutView},
+    rollout::{BatchView, HostCell, RolloutView, spread},
 };
 
 use super::actions::{Deciding, batch_actions, rollout_actions};
@@ -22,7 +22,7 @@ use crate::{
     audit::list::audit_rows,
     error::PageError,
     job::list::job_table,
-    live::use_changes,
+    live::use_events,
     load,
     rollout::api::{charts, host_cells, rollout},
 };
@@ -32,7 +32,8 @@ use crate::{
 struct Whole {
     view: RolloutView,
     hosts: Page<HostCell>,
-    /// Markup.
+    /// Markup. It is on the page the server drew and need not travel a second time beside it.
+    #[serde(skip)]
     charts: String,
 }
 
@@ -70,27 +71,36 @@ pub fn RolloutPage() -> impl IntoView {
 fn Live(first: Whole) -> impl IntoView {
     let id = first.view.row.id;
     let shown = RwSignal::new(Arc::new(first));
-    let changes = use_changes(move || format!("/stream/rollouts/{id}"));
-    Effect::new(move |before: Option<u32>| {
-        let change = changes.get();
-        if before.is_some_and(|before| before != change) {
-            spawn_local(async move {
-                // What is shown stays when the server does not answer; the stream connects again by itself.
-                if let Ok((view, hosts)) = standing(id).await {
-                    shown.update(|shown| {
-                        let shown = Arc::make_mut(shown);
+    // What is shown stays when the server does not answer; the stream connects again by itself.
+    let read_standing = move || {
+        spawn_local(async move {
+            if let Ok((view, hosts)) = standing(id).await {
+                shown.update(|shown| {
+                    let shown = Arc::make_mut(shown);
+                    // An answer that was overtaken by a later one says nothing new.
+                    if view.now >= shown.view.now {
                         shown.view = view;
                         shown.hosts = hosts;
-                    });
-                }
-                // Apart, so that slow telemetry does not hide where the rollout stands.
-                if let Ok(charts) = charts(id).await {
-                    shown.update(|shown| Arc::make_mut(shown).charts = charts);
-                }
-            });
-        }
-        change
-    });
+                    }
+                });
+            }
+        });
+    };
+    let read_charts = move || {
+        spawn_local(async move {
+            if let Ok(charts) = charts(id).await {
+                shown.update(|shown| Arc::make_mut(shown).charts = charts);
+            }
+        });
+    };
+    use_events(
+        move || format!("/stream/rollouts/{id}"),
+        &["changed", "measured"],
+        move |name, _| match name {
+            "measured" => read_charts(),
+            _ => read_standing(),
+        },
+    );
     let part = move |same| {
         Memo::new(move |_| Part {
             whole: shown.get(),
@@ -121,8 +131,9 @@ fn Live(first: Whole) -> impl IntoView {
     let jobs = part(|a, b| a.view.jobs == b.view.jobs);
     let events = part(|a, b| a.view.events == b.view.events);
     let request = part(|a, b| {
-        let (a, b) = (&a.view, &b.view);
-        a.decided == b.decided && a.decided_at == b.decided_at
+        a.view.decided == b.view.decided
+            && a.view.decided_at == b.view.decided_at
+            && before(a) == before(b)
     });
     let title = shown.with_untracked(|shown| {
         format!(
@@ -156,8 +167,9 @@ fn Live(first: Whole) -> impl IntoView {
                 } }}
             </Section>
             <Section title="Change request" id="request">
-                {move || { let RolloutView { row, reason, decided, decided_at, .. } = request.get().view.clone(); view! {
+                {move || { let whole = request.get(); let RolloutView { row, reason, decided, decided_at, .. } = whole.view.clone(); view! {
                     <Facts>
+                        <Fact name="Change">{before(&whole)} " → " <strong>{row.version}</strong></Fact>
                         <Fact name="Reason">{reason}</Fact>
                         <Fact name="Requested">{row.requested_by} ", " <TimeText at=row.created_at /></Fact>
                         {decided.map(|decided| view! { <Fact name="Decision">{decided} {decided_at.map(|at| view! { ", " <TimeText at /> })}</Fact> })}
@@ -228,6 +240,17 @@ fn deciding(whole: &Whole) -> Vec<Deciding> {
         )
     };
     whole.view.batches.iter().map(batch).collect()
+}
+
+/// What the hosts ran before.
+fn before(whole: &Whole) -> String {
+    let hosts = whole.hosts.items.iter();
+    let before = spread(hosts.map(|host| host.version_before.as_deref()));
+    if before.is_empty() {
+        "not known yet".to_owned()
+    } else {
+        before
+    }
 }
 
 /// The counts of all batches added up.

@@ -55,13 +55,17 @@ fn rollouts_view(
         .next
         .map(|cursor| format!("/rollouts?{filter}cursor={cursor}"));
     let table = rollout_table(page.items);
-    let states = std::iter::once(Choice::new("", "Any state", ""))
-        .chain(
-            RolloutState::WORDS
-                .iter()
-                .map(|word| Choice::new(*word, Look::rollout(word).label, "")),
-        )
-        .collect();
+    let states = [
+        Choice::new("", "Any state", ""),
+        Choice::new(RolloutQuery::WAITING, "Waits for a person", ""),
+    ]
+    .into_iter()
+    .chain(
+        RolloutState::WORDS
+            .iter()
+            .map(|word| Choice::new(*word, Look::rollout(word).label, "")),
+    )
+    .collect();
     view! {
         <PageHeader
             title="Rollouts"
@@ -100,7 +104,21 @@ pub fn rollout_table(rollouts: Vec<RolloutRow>) -> impl IntoView {
     }
 }
 
+/// A rollout that runs but waits for a person at one of its batches looks like that batch.
+fn look(rollout: &RolloutRow) -> Look {
+    let waits = rollout
+        .batches
+        .iter()
+        .map(|batch| batch.state.as_str())
+        .find(|state| matches!(*state, "held" | "gate"));
+    match waits {
+        Some(state) if rollout.state == "running" => Look::batch(state),
+        _ => Look::rollout(&rollout.state),
+    }
+}
+
 fn row(rollout: RolloutRow) -> impl IntoView {
+    let look = look(&rollout);
     view! {
         <tr>
             <Cell head=true>
@@ -108,7 +126,7 @@ fn row(rollout: RolloutRow) -> impl IntoView {
                 " to "
                 {rollout.environment}
             </Cell>
-            <Cell label="State"><StateBadge look=Look::rollout(&rollout.state) /></Cell>
+            <Cell label="State"><StateBadge look /></Cell>
             <Cell label="Batches"><BatchDots batches=rollout.batches /></Cell>
             <Cell label="Requested by">{rollout.requested_by}</Cell>
             <Cell label="Requested"><TimeText at=rollout.created_at /></Cell>

@@ -233,9 +233,15 @@ fn plan_view(plan: PlanPreview) -> impl IntoView {
         service,
         environment,
         version,
+        runs,
         approval,
         batches,
     } = plan;
+    let from = if runs.is_empty() {
+        "Not known: nobody has asked these hosts yet.".to_owned()
+    } else {
+        runs
+    };
     let hosts: usize = batches.iter().map(|batch| batch.hosts.len()).sum();
     let next = if approval {
         "An approver decides on exactly this plan."
@@ -248,6 +254,7 @@ fn plan_view(plan: PlanPreview) -> impl IntoView {
             <Facts>
                 <Fact name="Change">{format!("{service} {version} to {environment}")}</Fact>
                 <Fact name="Hosts">{hosts}</Fact>
+                <Fact name="Run now">{from}</Fact>
                 <Fact name="Plan"><Digest value=digest /></Fact>
                 <Fact name="Next">{next}</Fact>
             </Facts>
@@ -258,7 +265,7 @@ fn plan_view(plan: PlanPreview) -> impl IntoView {
 
 fn batch_view(batch: PreviewBatch) -> impl IntoView {
     let count = ui::figure::count(u32::try_from(batch.hosts.len()).unwrap_or(u32::MAX), "host");
-    let hosts = batch.hosts.into_iter().map(|host| view! { <li>{host.name} " " <Tag text=host.criticality.word() /> {(!host.failure_domain.is_empty()).then(|| view! { <Tag text=host.failure_domain /> })}</li> }).collect_view();
+    let hosts = batch.hosts.into_iter().map(|host| view! { <li>{host.name} " " {host.runs.map(|version| view! { <span class="muted">{version}</span> " " })} <Tag text=host.criticality.word() /> {(!host.failure_domain.is_empty()).then(|| view! { <Tag text=host.failure_domain /> })}</li> }).collect_view();
     view! {
         <li>
             <p><strong>{format!("Batch {}", batch.number)}</strong> {format!(" · {count} · bakes {}", spell_seconds(batch.bake_seconds))}</p>

@@ -68,8 +68,8 @@ pub(crate) struct Inner {
     pub signals: broadcast::Sender<Signal>,
     pub logs: LogIndexes,
     pub charts: Charts,
-    /// Wakes the job reconciler.
-    pub jobs_due: Notify,
+    /// Wakes the job reconciler; rung by the threads that wait for supervisors, too.
+    pub jobs_due: Arc<Notify>,
     /// Wakes the rollout reconciler.
     pub rollouts_due: Notify,
     /// Wakes the judge.
@@ -109,7 +109,7 @@ impl Console {
             signals: broadcast::channel(1024).0,
             logs: LogIndexes::default(),
             charts: Charts::default(),
-            jobs_due: Notify::new(),
+            jobs_due: Arc::default(),
             rollouts_due: Notify::new(),
             looks_due: Notify::new(),
             outbox_due: Notify::new(),
@@ -208,7 +208,7 @@ impl Console {
     }
 
     /// How long a point of telemetry stands for, in seconds.
-    pub(crate) fn interval_seconds(&self) -> u64 {
+    pub fn interval_seconds(&self) -> u64 {
         self.settings()
             .datadog
             .as_ref()

@@ -69,6 +69,6 @@ fn row((deployment, service, environment): (Deployment, String, String)) -> Depl
         finished_at: deployment.finished_at,
         recovery_seconds: deployment
             .failed_at
-            .map(|failed| deployment.finished_at.duration_since(failed).as_secs()),
+            .map(|failed| deployment.finished_at.duration_since(failed).as_secs_f64()),
     }
 }

@@ -24,3 +24,4 @@ pub use error::Error;
 pub use integrations::ansible::Settings as AnsibleSettings;
 pub use signal::Signal;
 pub use store::{ServeLock, StoreError};
+pub use telemetry::Charted;

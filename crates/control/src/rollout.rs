@@ -11,6 +11,9 @@ use domain::rollout::Rollout;
 use policy::Resource;
 use store::Loaded;
 
+/// Who approved where the environment requires no approval.
+const NOBODY: &str = "nobody: the environment requires no approval";
+
 /// “checkout 1.4.2 to production”.
 pub(crate) fn name(rollout: &Rollout) -> String {
     format!(

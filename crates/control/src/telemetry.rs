@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -260,8 +260,29 @@ pub(crate) struct Charts(Mutex<HashMap<RolloutId, Slot>>);
 type Slot = Arc<tokio::sync::Mutex<Option<Drawn>>>;
 
 struct Drawn {
-    charts: Vec<ChartView>,
+    charts: Arc<Charted>,
     good_until: Timestamp,
+}
+
+/// Charts, and the markup that is made of them once, however many look.
+#[derive(Debug, Default)]
+pub struct Charted {
+    pub charts: Vec<ChartView>,
+    markup: OnceLock<String>,
+}
+
+impl Charted {
+    fn new(charts: Vec<ChartView>) -> Arc<Self> {
+        Arc::new(Self {
+            charts,
+            markup: OnceLock::new(),
+        })
+    }
+
+    /// What `draw` makes of the charts, or made of them for somebody else.
+    pub fn markup(&self, draw: impl FnOnce(&[ChartView]) -> String) -> &str {
+        self.markup.get_or_init(|| draw(&self.charts))
+    }
 }
 
 impl Charts {
@@ -280,17 +301,12 @@ impl Charts {
 
 impl Ctx {
     /// Error rate and latency of every batch over time, with the deployments marked; none before the release.
-    pub async fn charts(&self, id: RolloutId) -> Result<Vec<ChartView>, ApiError> {
+    pub async fn charts(&self, id: RolloutId) -> Result<Arc<Charted>, ApiError> {
         self.answer(async {
             let rollout = Arc::new(self.store().rollout(&self.scope()?, id).await?.rollout);
-            let Some(released) = rollout.released_at else {
-                return Ok(Vec::new());
-            };
-            let (now, lead) = (self.console.now(), self.console.shortest());
-            let shown = Range {
-                from: before(released, lead),
-                to: ended_at(&rollout)
-                    .map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now)),
+            let now = self.console.now();
+            let Some(shown) = self.console.charted(&rollout) else {
+                return Ok(Arc::default());
             };
             // Goes on when the page does not wait for it, and is there for the next one.
             let (console, about) = (self.console.clone(), Arc::clone(&rollout));
@@ -299,9 +315,20 @@ impl Ctx {
                 Ok(charts) => charts.map_err(|error| Error::Internal(error.to_string()))?,
                 Err(_) => {
                     let late = Answers::refused("it takes its time; reload the page in a moment");
-                    Ok(drawn(&rollout, &late, shown, now))
+                    Ok(Charted::new(drawn(&rollout, &late, shown, now)))
                 }
             }
+        })
+        .await
+    }
+
+    /// Whether the charts of a rollout still get points.
+    pub async fn charts_grow(&self, id: RolloutId) -> Result<bool, ApiError> {
+        self.answer(async {
+            let rollout = self.store().rollout(&self.scope()?, id).await?.rollout;
+            let now = self.console.now();
+            let shown = self.console.charted(&rollout);
+            Ok(shown.is_some_and(|shown| now <= shown.to))
         })
         .await
     }
@@ -315,6 +342,16 @@ struct Range {
 }
 
 impl Console {
+    /// What the charts of a rollout show; nothing before its release.
+    fn charted(&self, rollout: &Rollout) -> Option<Range> {
+        let (now, lead) = (self.now(), self.shortest());
+        Some(Range {
+            from: before(rollout.released_at?, lead),
+            to: ended_at(rollout)
+                .map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now)),
+        })
+    }
+
     fn interval(&self) -> SignedDuration {
         SignedDuration::from_secs(i64::try_from(self.interval_seconds()).unwrap_or(1))
     }
@@ -325,14 +362,14 @@ impl Console {
         SignedDuration::from_secs(interval.saturating_mul(FEWEST_INTERVALS))
     }
 
-    async fn charts(&self, rollout: &Rollout, shown: Range) -> Result<Vec<ChartView>, Error> {
+    async fn charts(&self, rollout: &Rollout, shown: Range) -> Result<Arc<Charted>, Error> {
         let slot = self.inner.charts.slot(rollout.id, self.now());
         let mut last = slot.lock().await;
         let now = self.now();
         if let Some(last) = &*last
             && now < last.good_until
         {
-            return Ok(last.charts.clone());
+            return Ok(Arc::clone(&last.charts));
         }
         let service = self
             .store()
@@ -342,7 +379,7 @@ impl Console {
         let answers = self
             .ask(&service.telemetry, environment, shown.from, shown.to)
             .await;
-        let charts = drawn(rollout, &answers, shown, now);
+        let charts = Charted::new(drawn(rollout, &answers, shown, now));
         // Nothing is added to the chart of a rollout that ended a while ago.
         let good_for = if shown.to < now && answers.are_whole() {
             self.shortest()
@@ -350,7 +387,7 @@ impl Console {
             self.interval()
         };
         *last = Some(Drawn {
-            charts: charts.clone(),
+            charts: Arc::clone(&charts),
             good_until: now.checked_add(good_for).unwrap_or(now),
         });
         Ok(charts)

@@ -358,7 +358,12 @@ fn finished(settings: &Settings, parts: &Parts) -> (Exit, Tally, String) {
     let folder = keep.path().join("one");
     let spec = command::write(settings, &folder, &run(parts, JobKind::Probe, keep.path())).unwrap();
     supervisor::prepare(&folder, &spec).unwrap();
-    supervisor::launch(Path::new(env!("CARGO_BIN_EXE_supervise-fixture")), &folder).unwrap();
+    supervisor::launch(
+        Path::new(env!("CARGO_BIN_EXE_supervise-fixture")),
+        &folder,
+        || (),
+    )
+    .unwrap();
     let exit = (0..12_000)
         .find_map(|_| match supervisor::inspect(&folder).unwrap() {
             Found::Finished(exit) => Some(exit),

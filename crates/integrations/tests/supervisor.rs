@@ -60,7 +60,7 @@ impl Attempt {
     }
 
     fn launch(&self) -> Result<(), LaunchError> {
-        launch(Path::new(SUPERVISOR), &self.folder)
+        launch(Path::new(SUPERVISOR), &self.folder, || ())
     }
 
     fn inspect(&self) -> Found {
@@ -378,13 +378,16 @@ fn a_run_whose_supervisor_was_killed_is_lost_and_ended() {
 fn a_run_that_never_began_may_be_launched_again() {
     let attempt = Attempt::new("echo hello", |_| {});
     assert_eq!(attempt.inspect(), Found::NeverBegan);
-    assert!(launch(Path::new("/no/such/slipway"), &attempt.folder).is_err());
+    assert!(launch(Path::new("/no/such/slipway"), &attempt.folder, || ()).is_err());
     assert_eq!(attempt.inspect(), Found::NeverBegan);
     // A supervisor that dies before it begins.
-    launch(Path::new("/bin/false"), &attempt.folder).unwrap();
-    until("it to die", || {
-        (attempt.inspect() == Found::NeverBegan).then_some(())
-    });
+    let (ended, end) = std::sync::mpsc::channel();
+    launch(Path::new("/bin/false"), &attempt.folder, move || {
+        ended.send(()).unwrap();
+    })
+    .unwrap();
+    end.recv().unwrap();
+    assert_eq!(attempt.inspect(), Found::NeverBegan);
     attempt.launch().unwrap();
     assert_eq!(attempt.finish().code, Some(0));
     assert_eq!(attempt.read(names::OUTPUT), "hello\n");

@@ -60,6 +60,7 @@ fn read_row(cells: &Cells<'_>) -> Result<(HostName, HostRow)> {
         failure_domain: host.failure_domain,
         groups: host.groups.into_iter().collect(),
         variables: host.variables.into_keys().collect(),
+        runs: Vec::new(),
     };
     Ok((host.name, row))
 }
@@ -68,7 +69,7 @@ impl Store {
     /// A page of hosts by name.
     pub async fn hosts(
         &self,
-        _: &Scope,
+        scope: &Scope,
         environment: EnvironmentId,
         cursor: Option<&str>,
         limit: u32,
@@ -81,7 +82,13 @@ impl Store {
         );
         sql.push(" ORDER BY h.name LIMIT ")
             .bind(cursor::fetch(limit));
-        cursor::page(sql.all(self.readers(), HOSTS, read_row).await?, limit)
+        let mut page = cursor::page(sql.all(self.readers(), HOSTS, read_row).await?, limit)?;
+        let ids: Vec<_> = page.items.iter().map(|host| host.id).collect();
+        let mut installed = self.installed(scope, &ids).await?;
+        for host in &mut page.items {
+            host.runs = installed.remove(&host.id).unwrap_or_default();
+        }
+        Ok(page)
     }
 
     /// The hosts of an inventory group by name; `all` is every host of the environment.

@@ -62,6 +62,8 @@ pub struct RolloutFilter {
     pub environment: Option<EnvironmentId>,
     /// Word of `domain::rollout::RolloutState`.
     pub state: Option<String>,
+    /// Only those that go no further before a person has done something.
+    pub waiting: bool,
 }
 
 fn read(cells: &Cells<'_>) -> Result<Loaded> {
@@ -262,6 +264,12 @@ impl Store {
         }
         if let Some(state) = &filter.state {
             sql.push(" AND r.state = ").bind(state.as_str());
+        }
+        if filter.waiting {
+            sql.push(
+                " AND (r.state IN ('awaiting_approval', 'scheduled', 'paused', 'rollback_failed')
+                 OR (r.state = 'running' AND EXISTS (SELECT 1 FROM batches b WHERE b.rollout_id = r.id AND b.state IN ('held', 'gate'))))",
+            );
         }
         if let Some((at, id)) = cursor::read::<Key>(cursor)? {
             sql.push(" AND (r.created_at, r.id) < (")

@@ -1,7 +1,7 @@
 //! Batches as a timeline of deploy, bake and gate, and the countdown of a bake.
 
 use crate::prelude::*;
-use domain::{Timestamp, host::HostPhase, strategy::spell_seconds};
+use domain::{Timestamp, host::HostPhase, strategy::spell_seconds, verdict::Outcome};
 use view::rollout::{BakeView, BatchView};
 
 use crate::{badge::StateBadge, figure, host, icon::Icon, state::Look, text::TimeText, tone::Tone};
@@ -16,6 +16,8 @@ pub enum Step {
     Decide,
     /// It stopped here, and a person has to act.
     Stuck,
+    /// It was judged, and not well.
+    Bad,
     /// Taking it back did not work.
     Failed,
     /// Was taken back.
@@ -30,17 +32,18 @@ impl Step {
             Self::Now => (Tone::Active, Some(Icon::Turning), "now"),
             Self::Done => (Tone::Good, Some(Icon::Check), "done"),
             Self::Decide => (Tone::Waiting, Some(Icon::Gate), "waits for a decision"),
+            Self::Bad => (Tone::Bad, Some(Icon::Octagon), "did not pass"),
             Self::Failed => (Tone::Bad, Some(Icon::Octagon), "could not be taken back"),
             Self::Stuck => (Tone::Warn, Some(Icon::Held), "waits for a person"),
             Self::Reversed => (Tone::Warn, Some(Icon::Undo), "taken back"),
-            Self::Skipped => (Tone::Neutral, Some(Icon::Minus), "skipped"),
+            Self::Skipped => (Tone::Neutral, Some(Icon::Minus), "not reached"),
         }
     }
 }
 
 /// How a batch stands with deploy, bake and gate.
 pub fn steps(batch: &BatchView) -> [Step; 3] {
-    use Step::{Ahead, Decide, Done, Failed, Now, Reversed, Skipped, Stuck};
+    use Step::{Ahead, Bad, Decide, Done, Failed, Now, Reversed, Skipped, Stuck};
     // Hosts were verified before the bake began, so what stopped later stopped during the bake or at the gate.
     let baked = batch.verified_at.is_some();
     match batch.state.as_str() {
@@ -50,8 +53,18 @@ pub fn steps(batch: &BatchView) -> [Step; 3] {
         "promoted" => [Done, Done, Done],
         "held" if baked => [Done, Done, Stuck],
         "held" => [Stuck, Ahead, Ahead],
-        "rolling_back" | "rolled_back" => [Reversed, Skipped, Skipped],
-        "rollback_failed" => [Failed, Skipped, Skipped],
+        back @ ("rolling_back" | "rolled_back" | "rollback_failed") => {
+            let deploy = if back == "rollback_failed" {
+                Failed
+            } else {
+                Reversed
+            };
+            match batch.verdict.as_ref().map(|verdict| verdict.outcome) {
+                Some(Outcome::Pass) if baked => [deploy, Done, Reversed],
+                Some(_) if baked => [deploy, Bad, Skipped],
+                _ => [deploy, Skipped, Skipped],
+            }
+        }
         _ => [Ahead, Ahead, Ahead],
     }
 }
@@ -232,6 +245,27 @@ mod tests {
         assert_eq!(
             steps(&batch(1, "held", true)),
             [Step::Done, Step::Done, Step::Stuck]
+        );
+    }
+
+    #[test]
+    fn a_batch_that_was_taken_back_shows_how_far_it_had_come() {
+        let back = |outcome: Option<Outcome>| {
+            let mut batch = batch(1, "rolled_back", outcome.is_some());
+            batch.verdict = outcome.map(|outcome| domain::verdict::Verdict {
+                outcome,
+                ..crate::gallery::sample::passing()
+            });
+            steps(&batch)
+        };
+        assert_eq!(back(None), [Step::Reversed, Step::Skipped, Step::Skipped]);
+        assert_eq!(
+            back(Some(Outcome::Fail)),
+            [Step::Reversed, Step::Bad, Step::Skipped]
+        );
+        assert_eq!(
+            back(Some(Outcome::Pass)),
+            [Step::Reversed, Step::Done, Step::Reversed]
         );
     }
 

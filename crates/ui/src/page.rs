@@ -137,7 +137,9 @@ pub fn Pager(
     next: Option<String>,
 ) -> impl IntoView {
     let whole = first.is_none() && next.is_none();
-    let text = if whole {
+    let text = if whole && shown == 1 {
+        "This is the only one".to_owned()
+    } else if whole {
         format!("All {shown} {what}")
     } else {
         format!("{shown} {what} on this page")

@@ -83,7 +83,7 @@ pub fn TopNav(
     let has_nav = !nav.is_empty();
     let links = nav
         .into_iter()
-        .map(|link| view! { <li><a href=link.href aria-current=move || path.with(|path| link.holds(path)).then_some("page")>{link.label}</a></li> })
+        .map(|link| view! { <li><a href=link.href aria-current=move || path.try_with(|path| link.holds(path)).unwrap_or_default().then_some("page")>{link.label}</a></li> })
         .collect_view();
     view! {
         <header class="top">

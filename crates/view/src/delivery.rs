@@ -27,7 +27,7 @@ pub struct DeliveryGroup {
 }
 
 /// One deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentRow {
     pub rollout: RolloutId,
     pub service: String,
@@ -39,5 +39,5 @@ pub struct DeploymentRow {
     #[serde(with = "domain::moment")]
     pub finished_at: Timestamp,
     /// Seconds from detection to the finished roll back.
-    pub recovery_seconds: Option<i64>,
+    pub recovery_seconds: Option<f64>,
 }

@@ -48,4 +48,6 @@ pub struct HostRow {
     pub groups: Vec<String>,
     /// Names of its variables; their values may be secret.
     pub variables: Vec<String>,
+    /// Services with the version the host was last seen to run.
+    pub runs: Vec<(String, String)>,
 }

@@ -138,6 +138,7 @@ pub struct HostCell {
     pub name: String,
     pub batch: u32,
     pub phase: HostPhase,
+    /// What it ran before; what it was last seen to run, while the rollout has not asked it.
     pub version_before: Option<String>,
     pub version_observed: Option<String>,
     pub message: String,
@@ -195,6 +196,8 @@ pub struct PlanPreview {
     pub service: String,
     pub environment: String,
     pub version: String,
+    /// What the hosts were last seen to run, as [`spread`] says it.
+    pub runs: String,
     pub approval: bool,
     pub batches: Vec<PreviewBatch>,
 }
@@ -213,4 +216,48 @@ pub struct PreviewHost {
     pub name: String,
     pub criticality: Criticality,
     pub failure_domain: String,
+    /// What it was last seen to run.
+    pub runs: Option<String>,
+}
+
+/// Versions and where they run: “1.4.1”, “1.4.1 on 5, 1.4.0 on 1”; empty where none is known. The most frequent first.
+pub fn spread<'a>(versions: impl Iterator<Item = Option<&'a str>>) -> String {
+    let mut hosts: Vec<(&str, u32)> = Vec::new();
+    for version in versions {
+        let version = version.unwrap_or("not known");
+        match hosts.iter_mut().find(|(known, _)| *known == version) {
+            Some((_, count)) => *count += 1,
+            None => hosts.push((version, 1)),
+        }
+    }
+    hosts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    match hosts.as_slice() {
+        [] | [("not known", _)] => String::new(),
+        [(version, _)] => (*version).to_owned(),
+        many => {
+            let on = |(version, count): &(&str, u32)| format!("{version} on {count}");
+            many.iter().map(on).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn versions_are_told_with_their_hosts() {
+        for (versions, said) in [
+            (&[][..], ""),
+            (&[None, None], ""),
+            (&[Some("1.4.1"), Some("1.4.1")], "1.4.1"),
+            (
+                &[Some("1.4.0"), Some("1.4.1"), Some("1.4.1")],
+                "1.4.1 on 2, 1.4.0 on 1",
+            ),
+            (&[Some("1.4.1"), None, None], "not known on 2, 1.4.1 on 1"),
+        ] {
+            assert_eq!(spread(versions.iter().copied()), said);
+        }
+    }
 }

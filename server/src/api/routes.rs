@@ -48,7 +48,7 @@ struct RolloutParams {
     service: Option<String>,
     /// Only in this environment, by its short name.
     environment: Option<String>,
-    /// Only in this state.
+    /// Only in this state, or `waiting`: those that go no further before a person has done something.
     state: Option<String>,
     /// Continues a list: `next` of the page before.
     cursor: Option<String>,

@@ -125,12 +125,14 @@ impl Client {
         let code = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Failure::NOT_ALLOWED,
             StatusCode::NOT_FOUND => Failure::NOT_FOUND,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Failure::USAGE,
             StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::BAD_GATEWAY
             | StatusCode::GATEWAY_TIMEOUT => Failure::NO_ANSWER,
             _ => Failure::FAILED,
         };
         let message = match response.json::<ProblemBody>().await {
+            Ok(_) if status == StatusCode::UNAUTHORIZED => "The token was not accepted: it is not known there, or has expired. Make one with `slipway token create` where Slipway runs, and set SLIPWAY_TOKEN to it.".to_owned(),
             Ok(problem) => problem.detail,
             Err(_) => format!(
                 "{} answered {status}. Is it a Slipway? Check SLIPWAY_URL.",

@@ -19,7 +19,7 @@ pub enum Command {
         /// Only in this environment
         #[arg(long)]
         environment: Option<String>,
-        /// Only in this state
+        /// Only in this state; `waiting` is every one that waits for a person
         #[arg(long)]
         state: Option<String>,
         /// Continue a list: the cursor printed below it

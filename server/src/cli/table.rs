@@ -1,5 +1,7 @@
 //! Aligned columns for people.
 
+use std::io::IsTerminal as _;
+
 /// Columns two spaces apart, each as wide as its widest cell; nothing behind the last.
 pub fn aligned(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
@@ -34,13 +36,17 @@ pub fn aligned(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-/// Text as it may go to a terminal: colours are kept, everything else that would steer the terminal is dropped.
+/// Text as it may be printed: colours are kept if they go to a terminal, everything else that would steer one is dropped.
 pub fn printable(text: &str) -> String {
+    clean(text, std::io::stdout().is_terminal())
+}
+
+fn clean(text: &str, colours: bool) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
         if let Some(colour) = colour(rest) {
-            kept.push_str(colour);
+            kept.push_str(if colours { colour } else { "" });
             rest = &rest[colour.len()..];
             continue;
         }
@@ -78,6 +84,8 @@ mod tests {
 
     #[test]
     fn only_colours_reach_the_terminal() {
+        let printable = |text| clean(text, true);
+        assert_eq!(clean("\u{1b}[1;31mred\u{1b}[0m", false), "red");
         assert_eq!(
             printable("\u{1b}[1;31mred\u{1b}[0m\ttab"),
             "\u{1b}[1;31mred\u{1b}[0m\ttab"

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use control::{Console, NewToken};
 use domain::text::{Name, Slug};
 use policy::Role;
+use view::error::ApiError;
 
 use super::Failure;
 use crate::{clock::SystemClock, config::Config, lock};
@@ -63,7 +64,15 @@ pub async fn run(command: Command, config: Config) -> Result<(), Failure> {
     let token = console
         .create_token(NewToken { name, roles, days })
         .await
-        .map_err(|why| Failure::new(Failure::FAILED, why.message()))?;
+        .map_err(|why| {
+            let wrong = matches!(why, ApiError::Invalid { .. } | ApiError::NotFound { .. });
+            let code = if wrong {
+                Failure::USAGE
+            } else {
+                Failure::FAILED
+            };
+            Failure::new(code, why.message())
+        })?;
     eprintln!(
         "Keep this token as you keep a password: it is not shown again. Days until it ends: {days}."
     );

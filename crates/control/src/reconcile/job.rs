@@ -3,7 +3,7 @@
 //! A restarted worker finds its open attempts in the database and their truth in their folders, so it does not matter
 //! where the one before stopped.
 
-use std::{collections::HashMap, io, path::Path, time::Duration};
+use std::{collections::HashMap, io, path::Path, sync::Arc, time::Duration};
 
 use domain::{
     SignedDuration,
@@ -170,6 +170,7 @@ impl Runner {
         let folder = self.console.attempt_folder(attempt.id);
         let settings = self.console.settings().clone();
         let id = attempt.id;
+        let due = Arc::clone(&self.console.inner.jobs_due);
         let watch = self.watch(id, job, rollout).await?;
         let (plan, hosts) = (watch.plan.clone(), watch.hosts.clone());
         if hosts.is_empty() {
@@ -202,7 +203,7 @@ impl Runner {
             };
             let spec = command::write(&settings.ansible, &folder, &run).map_err(|error| error.to_string())?;
             supervisor::prepare(&folder, &spec).map_err(|error| error.to_string())?;
-            supervisor::launch(&settings.supervisor_exe, &folder).map_err(|error| error.to_string())
+            supervisor::launch(&settings.supervisor_exe, &folder, move || due.notify_one()).map_err(|error| error.to_string())
         })
         .await
         .map_err(|error| Error::Internal(error.to_string()))?;

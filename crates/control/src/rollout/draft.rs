@@ -19,7 +19,7 @@ use view::{
     access::Allowance,
     error::ApiError,
     input::RolloutInput,
-    rollout::{PlanPreview, PreviewBatch, PreviewHost, RolloutForm},
+    rollout::{PlanPreview, PreviewBatch, PreviewHost, RolloutForm, spread},
 };
 
 use crate::{Ctx, Error, automation, rollout, service};
@@ -244,6 +244,14 @@ impl Ctx {
         self.answer(async {
             let drafted = self.understand(&input).await?;
             self.permit(Action::RequestRollout, service::resource(&drafted.service))?;
+            let ids: Vec<_> = drafted.hosts.iter().map(|host| host.id).collect();
+            let installed = self.store().installed(&self.scope()?, &ids).await?;
+            let runs = |id| {
+                let seen = installed.get(&id).into_iter().flatten();
+                seen.clone()
+                    .find(|(service, _)| drafted.service.slug.as_str() == service.as_str())
+                    .map(|(_, version)| version.as_str())
+            };
             let host = |id| drafted.hosts.iter().find(|host| host.id == id);
             let batches = drafted
                 .plan
@@ -260,6 +268,7 @@ impl Ctx {
                             name: host.name.to_string(),
                             criticality: host.criticality,
                             failure_domain: host.failure_domain.clone(),
+                            runs: runs(host.id).map(str::to_owned),
                         })
                         .collect(),
                 })
@@ -269,6 +278,7 @@ impl Ctx {
                 service: drafted.service.name.to_string(),
                 environment: drafted.environment.name.to_string(),
                 version: drafted.plan.release.version.to_string(),
+                runs: spread(ids.iter().map(|id| runs(*id))),
                 approval: drafted.environment.approval == Approval::Required,
                 batches,
             })
@@ -298,7 +308,7 @@ impl Ctx {
                 requested_by_name: self.subject.name.clone(),
                 state: match approval {
                     Approval::Required => ChangeRequestState::Submitted { at: now },
-                    Approval::NotRequired => ChangeRequestState::Approved { by: "nobody: the environment requires no approval".to_owned(), at: now },
+                    Approval::NotRequired => ChangeRequestState::Approved { by: super::NOBODY.to_owned(), at: now },
                 },
             };
             let key = input.idempotency_key.trim();

@@ -18,6 +18,7 @@ use view::{
     rollout::{BakeView, BatchDot, BatchView, HostCell, RolloutList, RolloutRow, RolloutView},
 };
 
+use super::NOBODY;
 use crate::{Ctx, Error};
 
 const PAGE: u32 = 30;
@@ -36,13 +37,16 @@ impl Ctx {
                     .map(str::to_owned)
             };
             let state = given(&query.state);
+            let waiting = state.as_deref() == Some(RolloutQuery::WAITING);
+            let state = state.filter(|_| !waiting);
             if let Some(state) = &state
                 && !RolloutState::WORDS.contains(&state.as_str())
             {
                 return Err(domain::text::FieldError::new(
                     "state",
                     format!(
-                        "There is no rollout state of that name. Choose one of: {}.",
+                        "There is no rollout state of that name. Choose one of: {}, {}.",
+                        RolloutQuery::WAITING,
                         RolloutState::WORDS.join(", ")
                     ),
                 )
@@ -60,6 +64,7 @@ impl Ctx {
                 service,
                 environment,
                 state,
+                waiting,
             };
             let page = self
                 .store()
@@ -212,7 +217,13 @@ fn decided(state: &ChangeRequestState) -> Option<String> {
         ChangeRequestState::Withdrawn { by, reason, .. } => {
             Some(format!("Withdrawn by {by}: {reason}"))
         }
-        state => state.approval().map(|(by, _)| format!("Approved by {by}")),
+        state => state.approval().map(|(by, _)| {
+            if by == NOBODY {
+                "No approval required".to_owned()
+            } else {
+                format!("Approved by {by}")
+            }
+        }),
     }
 }
 

@@ -25,7 +25,7 @@ async fn however_many_look_datadog_is_asked_once_an_interval() {
         console.ctx(world.maria.clone()),
     );
     let (one, other) = tokio::join!(omar.charts(id), maria.charts(id));
-    assert_eq!(one.unwrap(), other.unwrap());
+    assert!(Arc::ptr_eq(&one.unwrap(), &other.unwrap()));
     assert_eq!(asked.load(Ordering::SeqCst), 4);
     world.clock.advance_seconds(19);
     maria.charts(id).await.unwrap();
@@ -35,4 +35,6 @@ async fn however_many_look_datadog_is_asked_once_an_interval() {
     assert_eq!(asked.load(Ordering::SeqCst), 8);
     let otto = console.ctx(world.otto.clone());
     assert!(otto.charts(id).await.is_err(), "another team sees none");
+    assert!(otto.charts_grow(id).await.is_err());
+    assert!(maria.charts_grow(id).await.unwrap());
 }

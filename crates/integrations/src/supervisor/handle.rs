@@ -65,8 +65,12 @@ pub fn prepare(folder: &Path, spec: &Spec) -> Result<(), LaunchError> {
 
 /// Starts `exe supervise <folder>` and returns at once; the supervisor goes on if this process ends. Give
 /// `/proc/self/exe` for the running program, which works even after its file was replaced. One caller at a time for
-/// one folder.
-pub fn launch(exe: &Path, folder: &Path) -> Result<(), LaunchError> {
+/// one folder. Calls `ended` when the supervisor is gone, if this process is still there to see it.
+pub fn launch(
+    exe: &Path,
+    folder: &Path,
+    ended: impl FnOnce() + Send + 'static,
+) -> Result<(), LaunchError> {
     let failed = |error| RecordError::write(folder, error);
     let folder = std::path::absolute(folder).map_err(failed)?;
     refuse_second_start(&folder)?;
@@ -104,7 +108,11 @@ pub fn launch(exe: &Path, folder: &Path) -> Result<(), LaunchError> {
     let waiter = thread::Builder::new()
         .name("supervisor-wait".to_owned())
         .stack_size(64 * 1024);
-    if let Err(error) = waiter.spawn(move || child.wait()) {
+    let wait = move || {
+        let _ = child.wait();
+        ended();
+    };
+    if let Err(error) = waiter.spawn(wait) {
         tracing::warn!(%error, "no thread to wait for a supervisor; it will stay in the process list once it ends");
     }
     Ok(())

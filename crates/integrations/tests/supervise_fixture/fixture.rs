@@ -13,8 +13,10 @@ fn main() -> ExitCode {
             supervisor::supervise(Path::new(folder), || Timestamp::UNIX_EPOCH)
                 .map_err(|error| error.to_string())
         }
-        [_, "launch", folder] => supervisor::launch(Path::new("/proc/self/exe"), Path::new(folder))
-            .map_err(|error| error.to_string()),
+        [_, "launch", folder] => {
+            supervisor::launch(Path::new("/proc/self/exe"), Path::new(folder), || ())
+                .map_err(|error| error.to_string())
+        }
         _ => Err("say supervise or launch, and a folder".to_owned()),
     };
     match done {

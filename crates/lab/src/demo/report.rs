@@ -200,9 +200,7 @@ fn rollout(rolled_out: RolledOut, deployments: &[DeploymentRow]) -> RolloutRepor
             .collect(),
         seconds: deployment
             .map(|one| tenths(one.finished_at.duration_since(one.started_at).as_secs_f64())),
-        rollback_seconds: deployment
-            .and_then(|one| one.recovery_seconds)
-            .map(|seconds| seconds as f64),
+        rollback_seconds: deployment.and_then(|one| one.recovery_seconds).map(tenths),
         requested_by: view.row.requested_by,
         refused_to_requester,
         sentence: view.sentence,

@@ -1,8 +1,10 @@
 //! Progress of a rollout's hosts: rows of their own, written set by set, so that 10,000 hosts are a few statements.
 
+use std::collections::BTreeMap;
+
 use domain::{
     host::{HostMark, HostPhase},
-    id::{JobId, RolloutId},
+    id::{HostId, JobId, RolloutId},
     job::{JobKind, NewJob},
     plan::Plan,
 };
@@ -158,7 +160,12 @@ impl Store {
         limit: u32,
     ) -> Result<Page<HostCell>> {
         let mut sql = Sql::new(
-            "SELECT h.host_id, h.name, h.batch, h.position, h.phase, h.version_before, h.version_observed, h.message
+            "SELECT h.host_id, h.name, h.batch, h.position, h.phase, h.version_observed, h.message,
+                 COALESCE(h.version_before, (
+                     SELECT COALESCE(o.version_observed, o.version_before) FROM rollout_hosts o JOIN rollouts p ON p.id = o.rollout_id
+                     WHERE o.host_id = h.host_id AND p.service_id = r.service_id AND COALESCE(o.version_observed, o.version_before) IS NOT NULL
+                     ORDER BY p.created_at DESC, p.id DESC LIMIT 1
+                 )) AS version_before
              FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
         );
         sql.bind(rollout).scope("r.team_id", scope);
@@ -175,6 +182,40 @@ impl Store {
         sql.push(" ORDER BY h.batch, h.position LIMIT ")
             .bind(cursor::fetch(limit));
         cursor::page(sql.all(self.readers(), ROLLOUT_HOSTS, read).await?, limit)
+    }
+
+    /// What hosts were last seen to run: the service's slug and its version, by slug.
+    pub async fn installed(
+        &self,
+        scope: &Scope,
+        hosts: &[HostId],
+    ) -> Result<BTreeMap<HostId, Vec<(String, String)>>> {
+        let mut installed: BTreeMap<HostId, Vec<(String, String)>> = BTreeMap::new();
+        for hosts in hosts.chunks(CHUNK) {
+            let mut sql = Sql::new(
+                "SELECT seen.host_id, seen.slug, seen.version FROM (
+                     SELECT h.host_id, s.slug, COALESCE(h.version_observed, h.version_before) AS version,
+                         ROW_NUMBER() OVER (PARTITION BY h.host_id, s.id ORDER BY r.created_at DESC, r.id DESC) AS age
+                     FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id JOIN services s ON s.id = r.service_id
+                     WHERE COALESCE(h.version_observed, h.version_before) IS NOT NULL",
+            );
+            sql.scope("r.team_id", scope)
+                .push(" AND h.host_id IN ")
+                .list(hosts.iter().copied())
+                .push(") seen WHERE seen.age = 1 ORDER BY seen.slug");
+            let seen = sql
+                .all(self.readers(), ROLLOUT_HOSTS, |cells| {
+                    Ok((
+                        cells.parse("host_id")?,
+                        (cells.text("slug")?, cells.text("version")?),
+                    ))
+                })
+                .await?;
+            for (host, runs) in seen {
+                installed.entry(host).or_default().push(runs);
+            }
+        }
+        Ok(installed)
     }
 
     /// How many hosts of each batch are in which phase; only what occurs.

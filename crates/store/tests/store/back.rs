@@ -10,7 +10,49 @@ use testkit::{Database, World, on_each_database};
 
 use crate::{phases, verdict};
 
-on_each_database!(a_bad_rollout_is_rolled_back, ten_thousand_hosts,);
+on_each_database!(
+    a_bad_rollout_is_rolled_back,
+    what_hosts_run_is_what_they_were_last_seen_to_run,
+    ten_thousand_hosts,
+);
+
+async fn what_hosts_run_is_what_they_were_last_seen_to_run(db: Database) {
+    let world = World::new(db, 6).await;
+    let hosts: Vec<_> = world.hosts.iter().map(|host| host.id).collect();
+    let seen = async |id| {
+        let (everything, store) = (world.everything(), world.store());
+        let cells = store.host_cells(&everything, id, None, None, 10).await;
+        let before = cells.unwrap().items.into_iter().map(|c| c.version_before);
+        let installed = store.installed(&everything, &hosts).await.unwrap();
+        (before.collect::<Vec<_>>(), installed)
+    };
+    let none = || None::<String>;
+    let version = |version: &str| Some(version.to_owned());
+
+    let first = world.released("1.5.0").await;
+    let (before, installed) = seen(first).await;
+    assert_eq!(before, vec![none(); 6]);
+    assert!(installed.is_empty());
+
+    world.work_off("1.5.0").await;
+    world.work_off("1.5.0").await;
+    let (before, installed) = seen(first).await;
+    assert_eq!(before[..3], [version("1.0.0"), version("1.0.0"), none()]);
+    assert_eq!(installed.len(), 2);
+    assert!(
+        installed
+            .values()
+            .flatten()
+            .eq([&("checkout".to_owned(), "1.5.0".to_owned()); 2])
+    );
+
+    world.clock.advance_seconds(30);
+    let second = world.request("1.6.0").await;
+    let (before, _) = seen(second).await;
+    assert_eq!(before[..3], [version("1.5.0"), version("1.5.0"), none()]);
+    let (before, _) = seen(first).await;
+    assert_eq!(before[0], version("1.0.0"), "what was written stays");
+}
 
 async fn a_bad_rollout_is_rolled_back(db: Database) {
     let world = World::new(db, 6).await;

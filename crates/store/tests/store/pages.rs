@@ -1,8 +1,14 @@
 //! Pages under cursors of every kind.
 
-use domain::id::{RolloutId, ServiceId};
+use domain::{
+    id::{RolloutId, ServiceId},
+    rollout::Event,
+    verdict::Outcome,
+};
 use store::{AuditFilter, RolloutFilter, StoreError};
 use testkit::{Database, World, mint, on_each_database};
+
+use crate::verdict;
 
 on_each_database!(
     pages_are_stable_under_inserts,
@@ -53,7 +59,7 @@ async fn pages_are_stable_under_inserts(db: Database) {
 async fn filters_narrow(db: Database) {
     let world = World::new(db, 3).await;
     let released = world.released("1.1.0").await;
-    world.request("1.2.0").await;
+    let requested = world.request("1.2.0").await;
     let ids = async |filter: RolloutFilter| -> Vec<RolloutId> {
         world
             .store()
@@ -73,11 +79,27 @@ async fn filters_narrow(db: Database) {
         .await,
         [released]
     );
+    let waiting = || RolloutFilter {
+        waiting: true,
+        ..RolloutFilter::default()
+    };
+    assert_eq!(ids(waiting()).await, [requested], "nobody approved it yet");
+    world.work_off("1.1.0").await;
+    world.work_off("1.1.0").await;
+    world.clock.advance_seconds(30 * 86_400);
+    let verdict = verdict(&world, Outcome::Marginal);
+    let judged = Event::Judged { batch: 1, verdict };
+    world.observe(released, judged).await.unwrap();
+    assert_eq!(
+        ids(waiting()).await,
+        [requested, released],
+        "it stands at its gate"
+    );
     assert_eq!(
         ids(RolloutFilter {
             service: Some(world.service.id),
             environment: Some(world.environment.id),
-            state: None
+            ..RolloutFilter::default()
         })
         .await
         .len(),

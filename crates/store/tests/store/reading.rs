@@ -57,6 +57,8 @@ async fn other_teams_rows_are_hidden(db: Database) {
             .all(|team| team.id != world.team.id));
         many(store.services(&scope, None, 10).await.unwrap().items.len());
         many(store.services_all(&scope).await.unwrap().len());
+        let hosts: Vec<_> = world.hosts.iter().map(|host| host.id).collect();
+        many(store.installed(&scope, &hosts).await.unwrap().len());
         many(
             store
                 .rollouts(&scope, &filter, None, 10)

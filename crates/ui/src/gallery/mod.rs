@@ -4,7 +4,7 @@ mod controls;
 mod numbers;
 mod pages;
 mod rollouts;
-mod sample;
+pub(crate) mod sample;
 mod states;
 
 use crate::prelude::*;

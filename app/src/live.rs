@@ -1,7 +1,8 @@
 //! Pages that move by themselves: the server says that something changed, and the page reads it again.
 
 /// Calls `heard` with name and data of each event of these names. A hidden tab closes its stream, because browsers allow
-/// six connections a host, and opens it again, at what `path` says then, when it is seen. Does nothing on the server.
+/// six connections a host, and opens it again, at what `path` says then, when it is seen. A stream that the server
+/// refuses is told as [`LOST`] and tried again; one that said [`END`] is over. Does nothing on the server.
 pub fn use_events(
     path: impl Fn() -> String + 'static,
     names: &'static [&'static str],
@@ -13,21 +14,36 @@ pub fn use_events(
     let _ = (path, names, heard);
 }
 
+/// The name `heard` is called with when the server refuses the stream: the session may have ended.
+pub const LOST: &str = "lost";
+
+/// The name of the last event of a stream that has an end.
+pub const END: &str = "end";
+
 #[cfg(feature = "hydrate")]
 mod browser {
-    use std::{cell::RefCell, rc::Rc};
+    use std::{
+        cell::{Cell, RefCell},
+        rc::{Rc, Weak},
+        time::Duration,
+    };
 
     use leptos::prelude::*;
     use send_wrapper::SendWrapper;
     use wasm_bindgen::{JsCast, closure::Closure};
     use web_sys::{EventSource, MessageEvent, VisibilityState};
 
+    /// A stream that was refused is asked for again after this long.
+    const AGAIN: Duration = Duration::from_secs(15);
+
     /// The stream of one page, open while the tab is seen.
     struct Stream {
         path: Box<dyn Fn() -> String>,
         names: &'static [&'static str],
         heard: Closure<dyn Fn(MessageEvent)>,
+        failed: Closure<dyn Fn()>,
         source: RefCell<Option<EventSource>>,
+        over: Cell<bool>,
     }
 
     impl Stream {
@@ -38,7 +54,7 @@ mod browser {
             match source.take() {
                 Some(open) if seen => *source = Some(open),
                 Some(open) => open.close(),
-                None if seen => *source = self.open(),
+                None if seen && !self.over.get() => *source = self.open(),
                 None => {}
             }
         }
@@ -50,7 +66,23 @@ mod browser {
                     .add_event_listener_with_callback(name, self.heard.as_ref().unchecked_ref())
                     .ok()?;
             }
+            source.set_onerror(Some(self.failed.as_ref().unchecked_ref()));
             Some(source)
+        }
+
+        fn end(&self) {
+            self.over.set(true);
+            if let Some(open) = self.source.take() {
+                open.close();
+            }
+        }
+
+        /// The browser connects again by itself after a lost connection, but never after a refusal.
+        fn was_refused(&self) -> bool {
+            let source = self.source.borrow();
+            source
+                .as_ref()
+                .is_some_and(|source| source.ready_state() == EventSource::CLOSED)
         }
     }
 
@@ -59,14 +91,44 @@ mod browser {
         names: &'static [&'static str],
         heard: impl Fn(&str, String) + 'static,
     ) {
-        let heard = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
-            heard(&event.type_(), event.data().as_string().unwrap_or_default())
-        });
-        let stream = Rc::new(Stream {
-            path: Box::new(path),
-            names,
-            heard,
-            source: RefCell::default(),
+        let heard = Rc::new(heard);
+        let tell = Rc::clone(&heard);
+        let stream = Rc::new_cyclic(|stream: &Weak<Stream>| {
+            let stream = stream.clone();
+            let ending = stream.clone();
+            let on_event = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
+                let name = event.type_();
+                if name == super::END
+                    && let Some(stream) = ending.upgrade()
+                {
+                    stream.end();
+                }
+                tell(&name, event.data().as_string().unwrap_or_default())
+            });
+            let on_error = Closure::<dyn Fn()>::new(move || {
+                let Some(refused) = stream.upgrade().filter(|stream| stream.was_refused()) else {
+                    return;
+                };
+                refused.source.take();
+                heard(super::LOST, String::new());
+                let stream = stream.clone();
+                set_timeout(
+                    move || {
+                        if let Some(stream) = stream.upgrade() {
+                            stream.match_visibility();
+                        }
+                    },
+                    AGAIN,
+                );
+            });
+            Stream {
+                path: Box::new(path),
+                names,
+                heard: on_event,
+                failed: on_error,
+                source: RefCell::default(),
+                over: Cell::new(false),
+            }
         });
         let on_visibility = Closure::<dyn Fn()>::new({
             let stream = Rc::clone(&stream);

@@ -97,6 +97,9 @@ test('a good release goes out in three batches, once somebody else approved it',
     await expect(rollout.hosts(omar, 2)).toContainText(['Pending', 'Pending']);
     await expect(rollout.batchState(omar, 1)).toHaveText('Baking', WORK);
     await expect(rollout.batch(omar, 1)).toContainText(/\d+ s left/);
+    const measured = omar.locator('.chart-plot .chart-line-1').first();
+    const drawn = await measured.getAttribute('d');
+    await expect(measured).not.toHaveAttribute('d', drawn);
     await rollout.expectNoReload(omar);
 
     await expect(log.locator('.page-header .badge-state')).toHaveText('Succeeded');

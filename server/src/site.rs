@@ -54,9 +54,9 @@ pub fn leptos_options(checked: &Checked) -> Result<LeptosOptions, ConfigError> {
     }
     if options.hash_files {
         let hashes = [
-            beside.join(&*options.hash_file),
             root.join("hash.txt"),
             root.with_file_name("hash.txt"),
+            beside.join(&*options.hash_file),
         ]
         .into_iter()
         .find(|file| file.is_file());

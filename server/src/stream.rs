@@ -45,7 +45,7 @@ const CALM: Duration = Duration::from_millis(200);
 /// Output is looked for this often when no signal comes.
 const LOOK: Duration = Duration::from_millis(500);
 /// A stream ends after this long; the browser comes back at once, and may be refused by then.
-const LONGEST: Duration = Duration::from_mins(30);
+const LONGEST: Duration = Duration::from_mins(5);
 const LINES: u32 = 500;
 
 pub fn routes(site: &Site) -> Router<Site> {

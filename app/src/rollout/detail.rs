@@ -8,8 +8,8 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use ui::prelude::*;
 use ui::{
-    BatchTimeline, Crumb, Digest, EmptyState, Fact, Facts, HostGrid, Look, PageHeader, Section,
-    StateBadge, TimeText, VerdictCard, clock,
+    Alert, BatchTimeline, Crumb, Digest, EmptyState, Fact, Facts, HostGrid, Look, PageHeader,
+    Section, StateBadge, TimeText, Tone, VerdictCard, clock,
 };
 use view::{
     error::ApiError,
@@ -22,7 +22,7 @@ use crate::{
     audit::list::audit_rows,
     error::PageError,
     job::list::job_table,
-    live::use_events,
+    live::{LOST, use_events},
     load,
     rollout::api::{charts, host_cells, rollout},
 };
@@ -71,7 +71,8 @@ pub fn RolloutPage() -> impl IntoView {
 fn Live(first: Whole) -> impl IntoView {
     let id = first.view.row.id;
     let shown = RwSignal::new(Arc::new(first));
-    // What is shown stays when the server does not answer; the stream connects again by itself.
+    let lost = RwSignal::new(false);
+    // What is shown stays when the server does not answer.
     let read_standing = move || {
         spawn_local(async move {
             if let Ok((view, hosts)) = standing(id).await {
@@ -96,9 +97,13 @@ fn Live(first: Whole) -> impl IntoView {
     use_events(
         move || format!("/stream/rollouts/{id}"),
         &["changed", "measured"],
-        move |name, _| match name {
-            "measured" => read_charts(),
-            _ => read_standing(),
+        move |name, _| {
+            lost.set(name == LOST);
+            match name {
+                LOST => {}
+                "measured" => read_charts(),
+                _ => read_standing(),
+            }
         },
     );
     let part = move |same| {
@@ -154,6 +159,7 @@ fn Live(first: Whole) -> impl IntoView {
     view! {
         <Title text=title.clone() />
         <PageHeader title=title crumbs badge=move || view! { <StateBadge look=Look::rollout(&state.get().view.row.state) /> } sub=move || view! { <span aria-live="polite">{move || sentence.get().view.sentence.clone()}</span> } />
+        {move || lost.get().then(|| view! { <Alert tone=Tone::Warn title="This page does not move any more">"The server refuses to tell what changes: your session may have ended. Reload the page to see where the rollout stands."</Alert> })}
         {move || { let view = &actions.get().view; rollout_actions(id, view.decision_version, view.digest.clone(), view.actions.clone()) }}
         {move || { let whole = decisions.get(); batch_actions(id, whole.view.decision_version, deciding(&whole)) }}
         <Section title="Batches" id="batches">

@@ -120,6 +120,7 @@ fn form_view(
     } else {
         typed.with_values(in_address).with_error(preview_error)
     });
+    let (previewed, stale) = (plan.is_some(), RwSignal::new(false));
     let value =
         move |field: &str, default: &str| typed.with_value(|typed| typed.value(field, default));
     let error = move |field: &str| typed.with_value(|typed| typed.field_error(field));
@@ -149,11 +150,13 @@ fn form_view(
         {refused}
         {other}
         <div class="form-aside">
-        <aside>{match plan {
+        <aside>
+        {move || stale.get().then(|| view! { <Alert tone=Tone::Warn title="The form has changed since">"Preview it again to see its plan."</Alert> })}
+        {match plan {
             Some(plan) => plan_view(plan).into_any(),
             None => view! { <p class="aside-hint">"Preview shows here which hosts each batch takes, and the digest of the plan that would be approved. Nothing is stored by looking."</p> }.into_any(),
         }}</aside>
-        <form method="post" action="/api/rollout/request" id="request" class="form">
+        <form method="post" action="/api/rollout/request" id="request" class="form" on:input=move |_| stale.set(previewed)>
             <input type="hidden" name="input[idempotency_key]" value=idempotency_key />
             <Section title="What goes out" id="what">
                 {choose("service", "Service", services, service, typed)}
@@ -189,7 +192,7 @@ fn form_view(
                 <TextArea name="input[reason]" id="reason" label="Reason" value=value("reason", "") error=error("reason") hint="Approvers and auditors read it." />
             </Section>
             <FormActions>
-                <button type="submit" class=ButtonTone::Plain.class() formmethod="get" formaction="/rollouts/new" formnovalidate>"Preview"</button>
+                <button type="submit" class=ButtonTone::Plain.class() formmethod="get" formaction="/rollouts/new#preview" formnovalidate>"Preview"</button>
                 <Button id="submit" tone=ButtonTone::Primary allowance=may_request>"Request"</Button>
             </FormActions>
         </form>

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use domain::{
@@ -145,7 +145,7 @@ impl Ctx {
 
 /// Where lines start in the outputs that are being read, so that a range far down is found without reading all above it.
 #[derive(Debug, Default)]
-pub(crate) struct LogIndexes(Mutex<HashMap<AttemptId, LineIndex>>);
+pub(crate) struct LogIndexes(Mutex<HashMap<AttemptId, Arc<Mutex<LineIndex>>>>);
 
 /// Attempts whose index is kept; an index is made again when somebody comes back to an older one.
 const KEPT: usize = 256;
@@ -158,23 +158,16 @@ impl LogIndexes {
         from: u64,
         limit: usize,
     ) -> io::Result<Vec<LogLine>> {
-        let mut index = {
-            let mut kept = self
-                .0
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            kept.remove(&attempt).unwrap_or_default()
+        let index = {
+            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.len() >= KEPT && !kept.contains_key(&attempt) {
+                kept.retain(|_, index| Arc::strong_count(index) > 1);
+            }
+            Arc::clone(kept.entry(attempt).or_default())
         };
-        let lines = index.lines(path, from, limit);
-        let mut kept = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if kept.len() >= KEPT {
-            kept.clear();
-        }
-        kept.insert(attempt, index);
-        lines
+        // Whoever else reads this output waits for what is being counted instead of counting it as well.
+        let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.lines(path, from, limit)
     }
 }
 

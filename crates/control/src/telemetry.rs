@@ -111,12 +111,8 @@ impl Console {
 }
 
 fn samples(series: &Result<Vec<Series>, ProviderFault>) -> Result<Samples, ProviderFault> {
-    Ok(series
-        .as_ref()
-        .map_err(Clone::clone)?
-        .iter()
-        .flat_map(points)
-        .collect())
+    let series = series.as_ref().map_err(Clone::clone)?.iter();
+    Ok(series.flat_map(points).collect())
 }
 
 /// Points by host; a series without a host tag cannot be told apart and is left out.
@@ -254,14 +250,33 @@ fn planned(rollout: &Rollout, batch: u32) -> impl Iterator<Item = &str> {
 
 /// Charts as last drawn, by rollout: however many people look, telemetry is asked once an interval.
 #[derive(Default)]
-pub(crate) struct Charts(Mutex<HashMap<RolloutId, Slot>>);
+pub(crate) struct Charts(Mutex<HashMap<RolloutId, Arc<Slot>>>);
 
-/// Locked while telemetry is asked, so that everybody else who looks gets the same answer.
-type Slot = Arc<tokio::sync::Mutex<Option<Drawn>>>;
+#[derive(Default)]
+struct Slot {
+    /// Held while telemetry is asked, so that everybody else who looks gets the same answer.
+    asking: tokio::sync::Mutex<()>,
+    last: Mutex<Option<Drawn>>,
+}
 
+#[derive(Clone)]
 struct Drawn {
     charts: Arc<Charted>,
     good_until: Timestamp,
+    /// Better than nothing until then, while telemetry is slow.
+    kept_until: Timestamp,
+}
+
+impl Slot {
+    fn last(&self) -> Option<Drawn> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
+
+    fn fresh(&self, now: Timestamp) -> Option<Arc<Charted>> {
+        let last = self.last().filter(|last| now < last.good_until)?;
+        Some(last.charts)
+    }
 }
 
 /// Charts, and the markup that is made of them once, however many look.
@@ -287,13 +302,10 @@ impl Charted {
 
 impl Charts {
     /// The place of one rollout; places nobody looks at any more are given up.
-    fn slot(&self, id: RolloutId, now: Timestamp) -> Slot {
+    fn slot(&self, id: RolloutId, now: Timestamp) -> Arc<Slot> {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|_, slot| {
-            Arc::strong_count(slot) > 1
-                || slot
-                    .try_lock()
-                    .is_ok_and(|drawn| drawn.as_ref().is_some_and(|drawn| now < drawn.good_until))
+            Arc::strong_count(slot) > 1 || slot.last().is_some_and(|last| now < last.kept_until)
         });
         Arc::clone(slots.entry(id).or_default())
     }
@@ -305,16 +317,22 @@ impl Ctx {
         self.answer(async {
             let rollout = Arc::new(self.store().rollout(&self.scope()?, id).await?.rollout);
             let now = self.console.now();
-            let Some(shown) = self.console.charted(&rollout) else {
+            let Some(shown) = self.console.charted(rollout.released_at, &rollout.state) else {
                 return Ok(Arc::default());
             };
+            let slot = self.console.inner.charts.slot(id, now);
             // Goes on when the page does not wait for it, and is there for the next one.
-            let (console, about) = (self.console.clone(), Arc::clone(&rollout));
-            let drawing = tokio::spawn(async move { console.charts(&about, shown).await });
-            match timeout(PAGE_PATIENCE, drawing).await {
-                Ok(charts) => charts.map_err(|error| Error::Internal(error.to_string()))?,
-                Err(_) => {
-                    let late = Answers::refused("it takes its time; reload the page in a moment");
+            let (console, about, place) = (
+                self.console.clone(),
+                Arc::clone(&rollout),
+                Arc::clone(&slot),
+            );
+            let drawing = tokio::spawn(async move { console.charts(&about, &place, shown).await });
+            match (timeout(PAGE_PATIENCE, drawing).await, slot.last()) {
+                (Ok(charts), _) => charts.map_err(|error| Error::Internal(error.to_string()))?,
+                (Err(_), Some(last)) => Ok(last.charts),
+                (Err(_), None) => {
+                    let late = Answers::refused("it takes its time; the charts come when it does");
                     Ok(Charted::new(drawn(&rollout, &late, shown, now)))
                 }
             }
@@ -325,9 +343,9 @@ impl Ctx {
     /// Whether the charts of a rollout still get points.
     pub async fn charts_grow(&self, id: RolloutId) -> Result<bool, ApiError> {
         self.answer(async {
-            let rollout = self.store().rollout(&self.scope()?, id).await?.rollout;
+            let (released, state) = self.store().rollout_state(&self.scope()?, id).await?;
             let now = self.console.now();
-            let shown = self.console.charted(&rollout);
+            let shown = self.console.charted(released, &state);
             Ok(shown.is_some_and(|shown| now <= shown.to))
         })
         .await
@@ -343,11 +361,11 @@ struct Range {
 
 impl Console {
     /// What the charts of a rollout show; nothing before its release.
-    fn charted(&self, rollout: &Rollout) -> Option<Range> {
+    fn charted(&self, released: Option<Timestamp>, state: &RolloutState) -> Option<Range> {
         let (now, lead) = (self.now(), self.shortest());
         Some(Range {
-            from: before(rollout.released_at?, lead),
-            to: ended_at(rollout)
+            from: before(released?, lead),
+            to: ended_at(state)
                 .map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now)),
         })
     }
@@ -362,14 +380,15 @@ impl Console {
         SignedDuration::from_secs(interval.saturating_mul(FEWEST_INTERVALS))
     }
 
-    async fn charts(&self, rollout: &Rollout, shown: Range) -> Result<Arc<Charted>, Error> {
-        let slot = self.inner.charts.slot(rollout.id, self.now());
-        let mut last = slot.lock().await;
-        let now = self.now();
-        if let Some(last) = &*last
-            && now < last.good_until
-        {
-            return Ok(Arc::clone(&last.charts));
+    async fn charts(
+        &self,
+        rollout: &Rollout,
+        slot: &Slot,
+        shown: Range,
+    ) -> Result<Arc<Charted>, Error> {
+        let _asking = slot.asking.lock().await;
+        if let Some(fresh) = slot.fresh(self.now()) {
+            return Ok(fresh);
         }
         let service = self
             .store()
@@ -379,6 +398,8 @@ impl Console {
         let answers = self
             .ask(&service.telemetry, environment, shown.from, shown.to)
             .await;
+        // What took long to ask for is good for as long as what did not.
+        let now = self.now();
         let charts = Charted::new(drawn(rollout, &answers, shown, now));
         // Nothing is added to the chart of a rollout that ended a while ago.
         let good_for = if shown.to < now && answers.are_whole() {
@@ -386,10 +407,13 @@ impl Console {
         } else {
             self.interval()
         };
-        *last = Some(Drawn {
+        let until = |length| now.checked_add(length).unwrap_or(now);
+        let drawn = Drawn {
             charts: Arc::clone(&charts),
-            good_until: now.checked_add(good_for).unwrap_or(now),
-        });
+            good_until: until(good_for),
+            kept_until: until(self.shortest()),
+        };
+        *slot.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(drawn);
         Ok(charts)
     }
 }
@@ -439,8 +463,8 @@ fn drawn(rollout: &Rollout, answers: &Answers, shown: Range, now: Timestamp) -> 
     ]
 }
 
-fn ended_at(rollout: &Rollout) -> Option<Timestamp> {
-    match &rollout.state {
+const fn ended_at(state: &RolloutState) -> Option<Timestamp> {
+    match state {
         RolloutState::Succeeded { at }
         | RolloutState::RolledBack { at, .. }
         | RolloutState::Recovered { at, .. }
@@ -449,34 +473,48 @@ fn ended_at(rollout: &Rollout) -> Option<Timestamp> {
     }
 }
 
-/// Sums and counts of one query by time, for the hosts of one batch.
-fn pooled(
-    rollout: &Rollout,
-    batch: u32,
-    series: &[Series],
-    until: Timestamp,
-) -> BTreeMap<i64, (f64, u32)> {
-    let hosts: BTreeSet<&str> = planned(rollout, batch).collect();
-    let mut pooled: BTreeMap<i64, (f64, u32)> = BTreeMap::new();
-    for (host, at, value) in series.iter().flat_map(points) {
-        if at <= until && hosts.contains(host.as_str()) {
-            let (sum, count) = pooled.entry(at.as_millisecond()).or_default();
-            *sum += value;
+/// Sums and counts of one query by batch and time.
+type Pooled = BTreeMap<u32, BTreeMap<i64, (f64, u32)>>;
+
+fn pooled(rollout: &Rollout, series: &[Series], until: Timestamp) -> Pooled {
+    let batches = rollout.plan.batches.iter();
+    let batch_of: HashMap<&str, u32> = batches
+        .flat_map(|batch| {
+            let hosts = batch.hosts.iter();
+            hosts.map(move |host| (host.name.as_str(), batch.number))
+        })
+        .collect();
+    let mut pooled = Pooled::new();
+    for series in series {
+        let host = series.tag("host").unwrap_or_default();
+        let Some(batch) = batch_of.get(host) else {
+            continue;
+        };
+        let times = pooled.entry(*batch).or_default();
+        for point in series.points.iter().filter(|point| point.at <= until) {
+            let (sum, count) = times.entry(point.at.as_millisecond()).or_default();
+            *sum += point.value;
             *count += 1;
         }
     }
     pooled
 }
 
-fn by_batch(rollout: &Rollout, line: impl Fn(u32) -> Vec<(i64, Option<f64>)>) -> Vec<ChartLine> {
-    rollout
-        .batches
-        .iter()
-        .map(|batch| ChartLine {
-            name: format!("Batch {}", batch.number),
-            points: line(batch.number),
-        })
-        .collect()
+fn by_batch(
+    rollout: &Rollout,
+    mut pooled: Pooled,
+    value: impl Fn(u32, i64, f64, u32) -> Option<f64>,
+) -> Vec<ChartLine> {
+    let line = |number: u32| {
+        let times = pooled.remove(&number).unwrap_or_default();
+        let point = |(at, (sum, count))| (at, value(number, at, sum, count));
+        ChartLine {
+            name: format!("Batch {number}"),
+            points: times.into_iter().map(point).collect(),
+        }
+    };
+    let numbers = rollout.batches.iter().map(|batch| batch.number);
+    numbers.map(line).collect()
 }
 
 fn latency_lines(
@@ -485,11 +523,9 @@ fn latency_lines(
     until: Timestamp,
 ) -> Result<Vec<ChartLine>, ProviderFault> {
     let latency = answers.latency.as_ref().map_err(Clone::clone)?;
-    Ok(by_batch(rollout, |batch| {
-        pooled(rollout, batch, latency, until)
-            .into_iter()
-            .map(|(at, (sum, count))| (at, Some(sum / f64::from(count))))
-            .collect()
+    let latency = pooled(rollout, latency, until);
+    Ok(by_batch(rollout, latency, |_, _, sum, count| {
+        Some(sum / f64::from(count))
     }))
 }
 
@@ -500,16 +536,13 @@ fn error_lines(
 ) -> Result<Vec<ChartLine>, ProviderFault> {
     let requests = answers.requests.as_ref().map_err(Clone::clone)?;
     let errors = answers.errors.as_ref().map_err(Clone::clone)?;
-    Ok(by_batch(rollout, |batch| {
-        let errors = pooled(rollout, batch, errors, until);
-        pooled(rollout, batch, requests, until)
-            .into_iter()
-            .map(|(at, (requests, _))| {
-                // Without requests there is no rate, which is a gap and not zero.
-                let failed = errors.get(&at).map_or(0.0, |(sum, _)| *sum);
-                (at, (requests > 0.0).then(|| 100.0 * failed / requests))
-            })
-            .collect()
+    let requests = pooled(rollout, requests, until);
+    let errors = pooled(rollout, errors, until);
+    Ok(by_batch(rollout, requests, |batch, at, requests, _| {
+        // Without requests there is no rate, which is a gap and not zero.
+        let errors = errors.get(&batch).and_then(|times| times.get(&at));
+        let failed = errors.map_or(0.0, |(sum, _)| *sum);
+        (requests > 0.0).then(|| 100.0 * failed / requests)
     }))
 }
 

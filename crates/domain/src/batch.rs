@@ -7,6 +7,8 @@ use crate::{id::JobId, plan::PlannedBatch, verdict::Verdict};
 
 /// How long after a look at the telemetry of a batch that no longer bakes the next one comes.
 pub(crate) const LOOK_AFTER_BAKE: SignedDuration = SignedDuration::from_secs(60);
+/// And while it is promoted and nothing waits for the answer.
+pub(crate) const LOOK_AFTER_PROMOTION: SignedDuration = SignedDuration::from_mins(5);
 
 /// The clock of a bake; it stops while a rollout is paused, if the person asked for that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 //! Whether every host of the batch still reports.
 
 use domain::{
-    Timestamp,
     strategy::FEWEST_SAMPLES,
     verdict::{Dimension, Measurement, Outcome},
 };
@@ -13,13 +12,11 @@ use crate::{
 
 const UNIT: &str = "hosts";
 
-/// A host lives when it reported in one of this many newest complete intervals.
-const FRESH_INTERVALS: i32 = 5;
-
 /// Measures how many hosts of the batch report now, against those that did before.
 ///
-/// A silent host that reported before fails the batch, once the watch has lasted [`FEWEST_SAMPLES`] intervals; one that
-/// was silent already is marginal, since nothing can be said about it.
+/// A host lives when it reported in one of the newest intervals. A silent host that reported before fails the batch, once
+/// the watch has lasted [`FEWEST_SAMPLES`] intervals; one that was silent already is marginal, since nothing can be said
+/// about it. Where hosts outside the batch have gone silent with all of it, it is telemetry that is late.
 pub(crate) fn measure(window: &Window) -> Measurement {
     find(window).unwrap_or_else(|gap| gap.measurement(Dimension::Liveness, UNIT))
 }
@@ -27,8 +24,7 @@ pub(crate) fn measure(window: &Window) -> Measurement {
 fn find(window: &Window) -> Result<Measurement, Gap> {
     let (before, now) = read(window, "liveness", |stretch| &stretch.liveness)?;
     let stretch = &window.current;
-    let fresh = window.interval.saturating_mul(FRESH_INTERVALS);
-    let since = stretch.until.checked_sub(fresh).unwrap_or(Timestamp::MIN);
+    let since = window.fresh_since();
     let lives = |host: &str| {
         now.get(host)
             .is_some_and(|points| points.range(since..).next().is_some())
@@ -63,6 +59,13 @@ fn find(window: &Window) -> Result<Measurement, Gap> {
                 "{living} of {all} hosts report so far; {} may still, as only {} of {FEWEST_SAMPLES} intervals have passed.",
                 some_of(&silent),
                 window.intervals(stretch)
+            ),
+        )
+    } else if living == 0 && window.others_are_late() {
+        (
+            Outcome::NoData,
+            format!(
+                "No host reports, not of the {all} of this batch and no other: telemetry may be late."
             ),
         )
     } else if !lost.is_empty() {

@@ -7,7 +7,7 @@ use domain::{
     verdict::{Dimension, Measurement, Outcome},
 };
 
-use crate::window::{Answer, Stretch, Trusted, Window};
+use crate::window::{Answer, FRESH_INTERVALS, Stretch, Trusted, Window};
 
 /// Significance a failure needs. Every look at a bake is a test of its own; it is the tolerance, which the excess has to
 /// be beyond, that keeps repeated looks from adding up.
@@ -97,8 +97,8 @@ pub(crate) struct Coverage {
 }
 
 impl Coverage {
-    /// Judges whether a query's points are enough: intervals on each side, every host that was there before, and at least
-    /// half of the points there should be.
+    /// Judges whether a query's points are enough: intervals on each side, and of every host that was there before at
+    /// least half of the points there should be and one of the newest.
     pub fn of(window: &Window, what: &str, before: &Trusted<'_>, now: &Trusted<'_>) -> Self {
         let intervals = |side: &Trusted<'_>| {
             side.values()
@@ -109,12 +109,22 @@ impl Coverage {
         let points =
             |side: &Trusted<'_>| side.values().map(|points| points.len() as u64).sum::<u64>();
         let (intervals_before, intervals_now) = (intervals(before), intervals(now));
-        let missing: Vec<&str> = before
-            .keys()
-            .filter(|host| !now.contains_key(*host))
-            .copied()
-            .collect();
-        let due = window.intervals(&window.current) * now.len() as u64;
+        let since = window.fresh_since();
+        let due = window.intervals(&window.current);
+        let points_of = |host: &str| now.get(host).map_or(0, |points| points.len() as u64);
+        let without = |enough: &dyn Fn(&str) -> bool| -> Vec<&str> {
+            before
+                .keys()
+                .copied()
+                .filter(|host| !enough(host))
+                .collect()
+        };
+        let missing = without(&|host| points_of(host) > 0);
+        let silent = without(&|host| {
+            now.get(host)
+                .is_some_and(|points| points.range(since..).next().is_some())
+        });
+        let thin = without(&|host| points_of(host) * 2 >= due);
         let lack = if intervals_before.min(intervals_now) < FEWEST_SAMPLES {
             Some(format!(
                 "a verdict needs {FEWEST_SAMPLES} complete intervals on each side, and there are {intervals_before} before and {intervals_now} now"
@@ -124,10 +134,16 @@ impl Coverage {
                 "{} sent no {what} now, though there was some before",
                 some_of(&missing)
             ))
-        } else if points(now) * 2 < due {
+        } else if let Some(host) = thin.first() {
             Some(format!(
-                "only {} of {due} points of {what} have come",
-                points(now)
+                "only {} of {due} points of {what} have come from {}",
+                points_of(host),
+                some_of(&thin)
+            ))
+        } else if !silent.is_empty() {
+            Some(format!(
+                "{} sent no {what} in the last {FRESH_INTERVALS} intervals",
+                some_of(&silent)
             ))
         } else {
             None

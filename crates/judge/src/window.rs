@@ -22,6 +22,9 @@ impl ProviderFault {
 /// The answer to one query; `None` when there is no such query to ask.
 pub type Answer = Option<Result<Samples, ProviderFault>>;
 
+/// A host that has a point in one of this many newest complete intervals still reports.
+pub(crate) const FRESH_INTERVALS: i32 = 5;
+
 /// Beyond this a value is no measurement, and sums would lose whole requests.
 const LARGEST: f64 = 1e15;
 
@@ -119,6 +122,29 @@ impl Window {
             })
             .filter(|(_, points)| !points.is_empty())
             .collect()
+    }
+
+    /// Since when a point is one of the newest.
+    pub(crate) fn fresh_since(&self) -> Timestamp {
+        let fresh = self.interval.saturating_mul(FRESH_INTERVALS);
+        let until = self.current.until;
+        until.checked_sub(fresh).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Whether hosts outside the batch reported before, and none of them does now.
+    pub(crate) fn others_are_late(&self) -> bool {
+        let since = self.fresh_since();
+        let (Some(Ok(before)), Some(Ok(now))) = (&self.baseline.liveness, &self.current.liveness)
+        else {
+            return false;
+        };
+        let is_other = |host: &String| !self.hosts.contains(host);
+        let reports = |host: &String| {
+            let points = now.hosts.get(host);
+            points.is_some_and(|points| points.range(since..).next().is_some())
+        };
+        let mut others = before.hosts.keys().filter(|host| is_other(host)).peekable();
+        others.peek().is_some() && !others.any(reports)
     }
 
     /// How many complete intervals a stretch is long.

@@ -23,6 +23,14 @@ use crate::{
 
 const ATTEMPTS: Source = source("attempts", "id");
 
+/// Which jobs a worker has room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimable {
+    /// What brings hosts back first, then what asks them, then deploys; the oldest of each.
+    Any,
+    AllButDeploys,
+}
+
 /// A job that a worker may run now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
@@ -99,9 +107,11 @@ impl Store {
         attempt: AttemptId,
         now: Timestamp,
         lease_until: Timestamp,
+        which: Claimable,
     ) -> Result<Option<Claimed>> {
         let mut tx = self.begin().await?;
         let Some(job) = Sql::new(self.backend().oldest_queued())
+            .with(i64::from(which == Claimable::Any))
             .optional(&mut *tx, JOBS, |cells| cells.parse::<JobId>("id"))
             .await?
         else {

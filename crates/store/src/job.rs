@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     attempt::AttemptState,
     audit::AuditNote,
-    host::Host,
+    host::{Host, HostPhase},
     id::{JobId, RolloutId, TeamId},
     job::{JobEnd, JobKind, JobReport, NewJob},
     text::Version,
@@ -40,6 +40,8 @@ pub struct JobHost {
     pub host: Host,
     /// The version seen on it before the rollout touched it.
     pub before: Option<Version>,
+    /// The rollout may have changed it before this job took it.
+    pub touched: bool,
 }
 
 pub(crate) async fn queue(
@@ -206,7 +208,7 @@ impl Store {
     /// The hosts a job took when it was queued, in the order of their change.
     pub async fn job_hosts(&self, scope: &Scope, job: JobId) -> Result<Vec<JobHost>> {
         let mut sql = Sql::new(
-            "SELECT h.*, p.version_before FROM job_hosts t
+            "SELECT h.*, p.version_before, t.phase_before FROM job_hosts t
              JOIN jobs j ON j.id = t.job_id
              JOIN hosts h ON h.id = t.host_id
              JOIN rollout_hosts p ON p.rollout_id = j.rollout_id AND p.host_id = t.host_id
@@ -219,6 +221,7 @@ impl Store {
             Ok(JobHost {
                 host: host::read(cells)?,
                 before: cells.maybe("version_before")?,
+                touched: cells.parse::<HostPhase>("phase_before")?.touched(),
             })
         })
         .await

@@ -11,7 +11,7 @@ use domain::{
     change_request::ChangeRequest,
     host::HostPhase,
     id::{EnvironmentId, RolloutId, ServiceId, TeamId},
-    rollout::{Change, Rollout},
+    rollout::{Change, Rollout, RolloutState},
 };
 use policy::{Permit, Scope};
 use sqlx::{Any, Executor};
@@ -241,6 +241,25 @@ impl Store {
         loaded.change_request = change_request::of_rollout(&mut tx, id).await?;
         tx.commit().await?;
         Ok(loaded)
+    }
+
+    /// When a rollout was released, and its state, without its plan.
+    pub async fn rollout_state(
+        &self,
+        scope: &Scope,
+        id: RolloutId,
+    ) -> Result<(Option<Timestamp>, RolloutState)> {
+        let mut sql =
+            Sql::new("SELECT r.id, r.released_at, r.state_json FROM rollouts r WHERE r.id = ");
+        sql.bind(id).scope("r.team_id", scope);
+        let read = |cells: &Cells<'_>| {
+            Ok((
+                cells.maybe_time("released_at")?,
+                cells.document("state_json")?,
+            ))
+        };
+        let found = sql.optional(self.readers(), ROLLOUTS, read).await?;
+        found.ok_or_else(|| StoreError::not_found(format!("The rollout {id}")))
     }
 
     /// A page of rollouts, newest first.

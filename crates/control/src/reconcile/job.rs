@@ -3,10 +3,16 @@
 //! A restarted worker finds its open attempts in the database and their truth in their folders, so it does not matter
 //! where the one before stopped.
 
-use std::{collections::HashMap, io, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{
-    SignedDuration,
+    SignedDuration, Timestamp,
     attempt::{Attempt, AttemptEvent, AttemptState},
     host::HostOutcome,
     id::{AttemptId, JobId, RolloutId},
@@ -23,7 +29,7 @@ use integrations::{
     tail,
 };
 use policy::{Permit, Resource, SystemAction, system_scope};
-use store::{CancelWish, Claimed, JobHost, OpenAttempt};
+use store::{CancelWish, Claimable, Claimed, JobHost, OpenAttempt};
 use tokio::task::spawn_blocking;
 
 use super::report;
@@ -31,7 +37,11 @@ use crate::{Console, Error, Signal, automation};
 
 /// Jobs run at once by one process.
 const PARALLEL: usize = 8;
+/// Of those, kept free of deploys: the way back must not wait for them.
+const NOT_FOR_DEPLOYS: usize = 2;
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// A supervisor that has not ended its run is asked again after this long.
+const CANCEL_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// Attempts of one job that never begin before the job is given up.
 const MOST_STARTS: u32 = 3;
 /// Events taken in at once.
@@ -44,7 +54,8 @@ struct Watch {
     offset: u64,
     plan: Plan,
     hosts: Vec<JobHost>,
-    cancel_passed_on: bool,
+    /// When the supervisor was last asked to end the run.
+    cancel_passed_on: Option<Timestamp>,
 }
 
 /// A playbook is ended after this long. Abort and roll back wait for a probe, and it only asks.
@@ -83,6 +94,10 @@ impl Runner {
         self.watched
             .retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
         let mut busy = open.len();
+        let mut deploys = open
+            .iter()
+            .filter(|open| open.kind == JobKind::Deploy)
+            .count();
         for open in open {
             let id = open.attempt.id;
             if let Err(error) = self.look_after(&open).await {
@@ -90,9 +105,17 @@ impl Runner {
             }
         }
         while busy < PARALLEL {
-            match self.claim().await {
-                Ok(true) => busy += 1,
-                Ok(false) => return,
+            let which = if deploys + NOT_FOR_DEPLOYS < PARALLEL {
+                Claimable::Any
+            } else {
+                Claimable::AllButDeploys
+            };
+            match self.claim(which).await {
+                Ok(Some(kind)) => {
+                    busy += 1;
+                    deploys += usize::from(kind == JobKind::Deploy);
+                }
+                Ok(None) => return,
                 Err(error) => return tracing::error!(%error, "no job could be claimed"),
             }
         }
@@ -103,17 +126,17 @@ impl Runner {
             .system(SystemAction::RUN_JOB, Resource::new("job", job, kind))
     }
 
-    async fn claim(&mut self) -> Result<bool, Error> {
+    async fn claim(&mut self, which: Claimable) -> Result<Option<JobKind>, Error> {
         let console = &self.console;
         let (id, now) = (AttemptId(console.mint()), console.now());
         let permit = console.system(SystemAction::RUN_JOB, Resource::new("job", "", ""));
         let lease = now.checked_add(LEASE).unwrap_or(now);
         let Some(claimed) = console
             .store()
-            .claim(&permit, &console.settings().worker, id, now, lease)
+            .claim(&permit, &console.settings().worker, id, now, lease, which)
             .await?
         else {
-            return Ok(false);
+            return Ok(None);
         };
         let Claimed {
             job,
@@ -124,7 +147,7 @@ impl Runner {
         } = claimed;
         tracing::info!(%job, %kind, attempt = %attempt.id, "a job was claimed");
         self.start(&attempt, job, kind, batch, rollout).await?;
-        Ok(true)
+        Ok(Some(kind))
     }
 
     async fn watch(
@@ -149,7 +172,7 @@ impl Runner {
                     offset: 0,
                     plan,
                     hosts,
-                    cancel_passed_on: false,
+                    cancel_passed_on: None,
                 },
             );
         }
@@ -281,17 +304,10 @@ impl Runner {
                     self.move_on(attempt, *job, *kind, AttemptEvent::Begun)
                         .await?;
                 }
-                self.take_in(open, &folder).await?;
-                let watch = self.watch(attempt.id, *job, *rollout).await?;
-                if !wanted && !watch.cancel_passed_on {
-                    watch.cancel_passed_on = true;
-                    supervisor::cancel(&folder)
-                        .map_err(|error| Error::Unavailable(error.to_string()))?;
-                    if attempt.state != AttemptState::Cancelling {
-                        self.move_on(attempt, *job, *kind, AttemptEvent::CancelAsked)
-                            .await?;
-                    }
+                if !wanted {
+                    self.pass_cancel_on(open, &folder).await?;
                 }
+                self.take_in(open, &folder).await?;
                 let lease = self
                     .console
                     .now()
@@ -306,6 +322,9 @@ impl Runner {
             Found::Finished(exit) => {
                 self.take_in(open, &folder).await?;
                 let watch = self.watch(attempt.id, *job, *rollout).await?;
+                if !watch.tally.played() && announces_a_play(folder.join(names::OUTPUT)).await? {
+                    watch.tally.play_announced();
+                }
                 let conclusion = watch.tally.conclude(*kind, &exit, &names_of(&watch.hosts));
                 self.finish(attempt, *job, *kind, *rollout, conclusion)
                     .await
@@ -318,6 +337,29 @@ impl Runner {
                     .await
             }
         }
+    }
+
+    /// Asks the supervisor to end the run, and again until it has.
+    async fn pass_cancel_on(&mut self, open: &OpenAttempt, folder: &Path) -> Result<(), Error> {
+        let now = self.console.now();
+        let watch = self.watch(open.attempt.id, open.job, open.rollout).await?;
+        if let Some(asked) = watch.cancel_passed_on
+            && now.duration_since(asked) < CANCEL_AGAIN
+        {
+            return Ok(());
+        }
+        supervisor::cancel(folder).map_err(|error| Error::Unavailable(error.to_string()))?;
+        watch.cancel_passed_on = Some(now);
+        if open.attempt.state != AttemptState::Cancelling {
+            self.move_on(
+                &open.attempt,
+                open.job,
+                open.kind,
+                AttemptEvent::CancelAsked,
+            )
+            .await?;
+        }
+        Ok(())
     }
 
     async fn move_on(
@@ -432,6 +474,29 @@ impl Runner {
         self.console.inner.rollouts_due.notify_one();
         Ok(())
     }
+}
+
+/// Whether the output says that a play began, whatever the events say: Ansible goes on without a plugin that fails.
+async fn announces_a_play(output: PathBuf) -> Result<bool, Error> {
+    let announces = move || -> io::Result<bool> {
+        let mut offset = 0;
+        loop {
+            let (lines, next) = tail::read_lines(&output, offset, BYTES)?;
+            if lines.iter().any(|line| line.text.contains("PLAY [")) {
+                return Ok(true);
+            }
+            if next == offset {
+                return Ok(false);
+            }
+            offset = next;
+        }
+    };
+    let announces = spawn_blocking(announces)
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    announces.map_err(|error| {
+        Error::Unavailable(format!("The output of an attempt cannot be read: {error}."))
+    })
 }
 
 fn names_of(hosts: &[JobHost]) -> Vec<HostName> {

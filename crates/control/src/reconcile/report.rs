@@ -19,16 +19,12 @@ pub(super) fn of(conclusion: Conclusion, hosts: &[JobHost]) -> JobReport {
     } = conclusion;
     let reports: BTreeMap<_, _> = hosts
         .iter()
-        .filter_map(|JobHost { host, before }| {
-            let report = concluded.remove(&host.name)?;
-            // The first deploy saw the host untouched; what a later one saw is half-way.
-            Some((
-                host.id,
-                HostReport {
-                    before: before.clone().or(report.before),
-                    ..report
-                },
-            ))
+        .filter_map(|known| {
+            let report = concluded.remove(&known.host.name)?;
+            // What is seen on a host that the rollout may have changed is no version to go back to.
+            let seen = report.before.filter(|_| !known.touched);
+            let before = known.before.clone().or(seen);
+            Some((known.host.id, HostReport { before, ..report }))
         })
         .collect();
     JobReport {
@@ -68,7 +64,7 @@ pub(super) fn mark(
         EventKind::Before { host, version } if kind == JobKind::Deploy => {
             let known = of(&host)?;
             Some(HostMark {
-                before: if known.before.is_none() {
+                before: if known.before.is_none() && !known.touched {
                     version.parse().ok()
                 } else {
                     None
@@ -113,5 +109,47 @@ pub(super) fn mark(
             })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::host::HostOutcome;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_runs_on_a_touched_host_is_no_version_to_go_back_to() {
+        let world = testkit::World::new(testkit::Database::sqlite().await, 1).await;
+        let host = world.hosts[0].clone();
+        let version = |text: &str| -> Version { text.parse().unwrap() };
+        for (touched, recorded, expected) in [
+            (false, None, Some("1.1.0")),
+            (true, None, None),
+            (true, Some("1.0.0"), Some("1.0.0")),
+            (false, Some("1.0.0"), Some("1.0.0")),
+        ] {
+            let known = JobHost {
+                host: host.clone(),
+                before: recorded.map(version),
+                touched,
+            };
+            let report = HostReport {
+                before: Some(version("1.1.0")),
+                outcome: HostOutcome::Unknown {
+                    message: String::new(),
+                },
+            };
+            let conclusion = Conclusion {
+                end: JobEnd::Completed,
+                hosts: [(host.name.clone(), report)].into(),
+            };
+            let report = of(conclusion, &[known]).hosts.remove(&host.id).unwrap();
+            assert_eq!(
+                report.before,
+                expected.map(version),
+                "{touched} {recorded:?}"
+            );
+        }
     }
 }

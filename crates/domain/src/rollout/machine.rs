@@ -364,6 +364,10 @@ impl Step<'_, '_> {
                     .unwrap_or(jiff::Timestamp::MAX);
                 *clock = BakeClock::Running { until };
             }
+            // A bake that ended meanwhile is decided on now.
+            if batch.next_look.is_some() {
+                batch.next_look = Some(now);
+            }
         }
         self.go_on();
     }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     audit::{Actor, AuditNote},
-    batch::{BakeClock, Batch, BatchState, HeldAt, LOOK_AFTER_BAKE},
+    batch::{BakeClock, Batch, BatchState, HeldAt, LOOK_AFTER_BAKE, LOOK_AFTER_PROMOTION},
     delivery::{Deployment, DeploymentOutcome},
     id::{DeploymentId, JobId},
     job::{JobKind, NewJob},
@@ -159,13 +159,14 @@ impl<'a, 'm> Step<'a, 'm> {
                     _ => look,
                 }
             }
+            BatchState::Promoted { .. } => self.later(LOOK_AFTER_PROMOTION),
             _ => self.later(LOOK_AFTER_BAKE),
         };
         self.rollout.batches[at].next_look = Some(look);
     }
 
-    /// Watches a batch for so many seconds. One that is watched longer is judged on all of its time, or a slow drift
-    /// would be forgotten.
+    /// Watches a batch for so many seconds. One that is watched longer stays compared with the time before its
+    /// change, or a slow drift would be forgotten.
     pub fn bake(&mut self, at: At, seconds: u64) {
         let now = self.now();
         let length = self.scaled(seconds);

@@ -363,7 +363,7 @@ fn a_promoted_batch_has_looks_of_its_own() {
         meanwhile(&mut stage);
         assert_eq!(stage.states(), states);
         for look in 1..=3 {
-            let due = promoted + 60 * look;
+            let due = promoted + 300 * look;
             assert_eq!(stage.rollout.wake_at(), Some(time(due)), "{states}");
             stage.now = due;
             let batch = stage.rollout.batch(1).unwrap();

@@ -151,6 +151,16 @@ impl Tally {
         event
     }
 
+    /// Whether a play began.
+    pub const fn played(&self) -> bool {
+        self.played
+    }
+
+    /// Takes in that the output announces a play, though no event may.
+    pub const fn play_announced(&mut self) {
+        self.played = true;
+    }
+
     /// Concludes from all lines and the exit record of a run on `hosts`.
     pub fn conclude(&self, kind: JobKind, exit: &Exit, hosts: &[HostName]) -> Conclusion {
         if let Some(message) = self.never_started(exit) {
@@ -221,8 +231,12 @@ impl Tally {
             return Some(message.clone());
         }
         // The play is announced before any host is asked, so without it, and with nothing lost, no host was.
-        let certain =
-            exit.by_itself() && !exit.output_incomplete && self.broken.is_none() && !self.played;
+        let certain = exit.by_itself()
+            && !exit.output_incomplete
+            && self.broken.is_none()
+            && !self.played
+            && self.hosts.is_empty()
+            && self.stats.is_none();
         let code = exit.code.filter(|code| certain && *code != 0)?;
         Some(format!(
             "ansible-playbook ended with code {code} before its first play; the log tells why"

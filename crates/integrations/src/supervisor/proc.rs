@@ -2,7 +2,10 @@
 
 use std::{fs, thread, time::Duration};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::{
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
 use serde::{Deserialize, Serialize};
 
 /// A process for certain: its number, and when it started, since numbers are used again.
@@ -29,14 +32,20 @@ impl ProcessId {
             .is_some_and(|stat| stat.start == self.start && !matches!(stat.state, 'Z' | 'X'))
     }
 
-    /// Sends a signal; does nothing if the process is gone, even if its number is in use again.
+    /// Sends a signal; does nothing if the process is gone, even if its number is in use again. What could not be sent
+    /// (no descriptor is free) has to be sent again.
     pub fn signal(self, signal: Signal) {
         let Some(pid) = Pid::from_raw(self.pid) else {
             return;
         };
         // The descriptor keeps the number from being given away between the check and the signal.
-        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else {
-            return;
+        let handle = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(handle) => handle,
+            Err(Errno::SRCH) => return,
+            Err(error) => {
+                tracing::warn!(pid = self.pid, %error, "a process could not be signalled");
+                return;
+            }
         };
         if self.alive() {
             // Fails only if it has ended meanwhile, which is what was wanted.

@@ -86,6 +86,20 @@ fn everybody_silent_is_a_failure_when_somebody_spoke_before() {
 }
 
 #[test]
+fn when_hosts_outside_the_batch_are_silent_too_it_is_telemetry_that_is_late() {
+    let others = |silent: bool| {
+        let mut window = scene(30, 20);
+        let all = ["web-1", "web-2", "web-3", "db-1"];
+        window.baseline.liveness = reporting(true, &all, 30);
+        let now = if silent { 10 } else { 20 };
+        window.current.liveness = Some(Ok(points(false, &all[3..], now, |_, _| 1.0)));
+        liveness(&window).outcome
+    };
+    assert_eq!(others(true), Outcome::NoData);
+    assert_eq!(others(false), Outcome::Fail);
+}
+
+#[test]
 fn nobody_before_and_nobody_now_is_no_data() {
     let mut window = scene(30, 20);
     window.baseline.liveness = reporting(true, &[], 0);

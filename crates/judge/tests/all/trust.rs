@@ -124,6 +124,39 @@ fn the_newest_half_filled_interval_is_not_read() {
 }
 
 #[test]
+fn what_ends_or_is_thin_on_one_host_does_not_pass() {
+    let until = |last: usize| {
+        move |host: usize, nth: usize| {
+            if host == 0 && nth >= last {
+                f64::NAN
+            } else {
+                100.0
+            }
+        }
+    };
+    for (query, (last, said)) in QUERIES[..3]
+        .iter()
+        .map(|(_, query)| query)
+        .flat_map(|query| {
+            [
+                (12, "web-1 sent no"),
+                (9, "only 9 of 20 points"),
+                (0, "web-1 sent no"),
+            ]
+            .map(|case| (query, case))
+        })
+    {
+        let mut window = scene(30, 20);
+        *query(&mut window.current) = Some(Ok(points(false, &HOSTS, 20, until(last))));
+        let verdict = judged(&window);
+        assert_ne!(verdict.outcome, Outcome::Pass, "{last}: {verdict}");
+        if verdict.outcome == Outcome::InsufficientSamples {
+            assert!(verdict.to_string().contains(said), "{verdict}");
+        }
+    }
+}
+
+#[test]
 fn other_hosts_are_not_read() {
     let healthy = judged(&scene(30, 20));
     let mut window = scene(30, 20);
@@ -162,7 +195,7 @@ fn what_is_no_number_is_missing() {
         assert!(
             measurement
                 .explanation
-                .contains("only 30 of 120 points of latency have come"),
+                .contains("only 10 of 40 points of latency have come from web-1"),
             "{}",
             measurement.explanation
         );

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::settings::{self, Console};
 use super::slipway::{Slipway, last_lines};
+use crate::disk;
 use crate::lab::{Lab, Options};
 use crate::ports;
 use crate::record::Record;
@@ -252,11 +253,26 @@ impl Stage {
         let console = Console {
             address: scene.console.clone(),
             data_dir: scene.data.clone(),
-            site: Some(self.setup.site.clone()),
+            site: Some(self.site()?),
             ansible_playbook: self.setup.ansible_playbook.clone(),
             project: self.setup.project.clone(),
         };
         settings::write(&self.dir, &scene.record, &console)
+    }
+
+    /// A copy of the browser's files: the demo goes on while somebody builds the next ones.
+    fn site(&self) -> Result<PathBuf> {
+        let site = self.dir.join("site");
+        clear(&site)?;
+        if self.setup.site.is_dir() {
+            disk::copy_folder(&self.setup.site, &site)?;
+            let hashes = self.setup.site.with_file_name("hash.txt");
+            if hashes.is_file() {
+                fs::copy(&hashes, site.join("hash.txt"))
+                    .with_context(|| format!("{} could not be copied", hashes.display()))?;
+            }
+        }
+        Ok(site)
     }
 
     fn log(&self) -> Vec<String> {

@@ -163,8 +163,10 @@ impl Store {
             "SELECT h.host_id, h.name, h.batch, h.position, h.phase, h.version_observed, h.message,
                  COALESCE(h.version_before, (
                      SELECT COALESCE(o.version_observed, o.version_before) FROM rollout_hosts o JOIN rollouts p ON p.id = o.rollout_id
-                     WHERE o.host_id = h.host_id AND p.service_id = r.service_id AND COALESCE(o.version_observed, o.version_before) IS NOT NULL
-                     ORDER BY p.created_at DESC, p.id DESC LIMIT 1
+                     WHERE o.host_id = h.host_id AND o.rollout_id <> h.rollout_id AND p.service_id = r.service_id
+                         AND r.state IN ('draft', 'awaiting_approval', 'scheduled', 'running', 'paused')
+                         AND COALESCE(o.version_observed, o.version_before) IS NOT NULL
+                     ORDER BY p.released_at DESC, p.id DESC LIMIT 1
                  )) AS version_before
              FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
         );
@@ -195,7 +197,7 @@ impl Store {
             let mut sql = Sql::new(
                 "SELECT seen.host_id, seen.slug, seen.version FROM (
                      SELECT h.host_id, s.slug, COALESCE(h.version_observed, h.version_before) AS version,
-                         ROW_NUMBER() OVER (PARTITION BY h.host_id, s.id ORDER BY r.created_at DESC, r.id DESC) AS age
+                         ROW_NUMBER() OVER (PARTITION BY h.host_id, s.id ORDER BY r.released_at DESC, r.id DESC) AS age
                      FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id JOIN services s ON s.id = r.service_id
                      WHERE COALESCE(h.version_observed, h.version_before) IS NOT NULL",
             );

@@ -4,18 +4,36 @@ use domain::{
     attempt::AttemptState,
     host::{HostMark, HostPhase},
     id::AttemptId,
-    job::JobEnd,
+    job::{JobEnd, JobKind},
 };
 use testkit::{Database, World, mint, on_each_database};
 
 use crate::{claim, is_conflict, report, running};
 
 on_each_database!(
+    the_way_back_does_not_wait_for_deploys,
     two_workers_claim_one_job_once,
     late_writes_are_refused,
     progress_is_taken_in_once,
     an_unknown_attempt_can_be_resolved,
 );
+
+async fn the_way_back_does_not_wait_for_deploys(db: Database) {
+    let world = World::new(db, 6).await;
+    world.released("1.1.0").await;
+    let urgent = async || {
+        let (permit, now) = (world.worker_permit(), world.clock.now());
+        let id = AttemptId(mint());
+        let which = store::Claimable::AllButDeploys;
+        let claimed = world.store().claim(&permit, "w1", id, now, now, which);
+        claimed.await.unwrap().map(|claimed| claimed.kind)
+    };
+    assert_eq!(urgent().await, None, "only a deploy is queued");
+    world.work_off("1.1.0").await;
+    // The probe finds the old version.
+    world.work_off("1.0.0").await;
+    assert_eq!(urgent().await, Some(JobKind::RollBack));
+}
 
 async fn two_workers_claim_one_job_once(db: Database) {
     let world = World::new(db, 3).await;
@@ -28,7 +46,14 @@ async fn two_workers_claim_one_job_once(db: Database) {
         );
         tokio::spawn(async move {
             store
-                .claim(&permit, &format!("w{number}"), AttemptId(mint()), now, now)
+                .claim(
+                    &permit,
+                    &format!("w{number}"),
+                    AttemptId(mint()),
+                    now,
+                    now,
+                    store::Claimable::Any,
+                )
                 .await
         })
     });

@@ -72,6 +72,7 @@ async fn claim(world: &World, worker: &str) -> Option<Claimed> {
             AttemptId(mint()),
             world.clock.now(),
             world.clock.now(),
+            store::Claimable::Any,
         )
         .await
         .unwrap()

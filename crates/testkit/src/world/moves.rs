@@ -10,7 +10,7 @@ use domain::{
     rollout::{Change, Event, Moment, Rollout},
 };
 use policy::{Action, Permit, Resource, Subject, SystemAction};
-use store::{Commit, Loaded, NewRollout, StoreError};
+use store::{Claimable, Commit, Loaded, NewRollout, StoreError};
 
 use super::World;
 use crate::{build, mint, permit, system};
@@ -185,7 +185,7 @@ impl World {
         let (now, permit) = (self.clock.now(), self.worker_permit());
         let claimed = self
             .store()
-            .claim(&permit, "w1", AttemptId(mint()), now, now)
+            .claim(&permit, "w1", AttemptId(mint()), now, now, Claimable::Any)
             .await
             .expect("a claim")
             .expect("a queued job");

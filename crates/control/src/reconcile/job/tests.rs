@@ -31,7 +31,14 @@ impl Scene {
         let now = self.world.clock.now();
         let permit = self.world.worker_permit();
         let store = self.world.store();
-        let claimed = store.claim(&permit, "test", AttemptId(mint()), now, now);
+        let claimed = store.claim(
+            &permit,
+            "test",
+            AttemptId(mint()),
+            now,
+            now,
+            store::Claimable::Any,
+        );
         claimed.await.unwrap().expect("the deploy is queued");
         self.open().await.remove(0)
     }

@@ -275,6 +275,13 @@ fn a_run_that_touched_no_host_says_so() {
             hosts: BTreeMap::new()
         }
     );
+    // Ansible went on although the plugin had failed.
+    let mut announced = tally.clone();
+    announced.play_announced();
+    assert!(matches!(
+        announced.conclude(JobKind::Deploy, &code(2), &hosts).end,
+        JobEnd::Lost { .. }
+    ));
     // An event may have been lost with the disk, so nothing is certain.
     let full = Exit {
         output_incomplete: true,

@@ -344,9 +344,8 @@ impl Ctx {
     pub async fn charts_grow(&self, id: RolloutId) -> Result<bool, ApiError> {
         self.answer(async {
             let (released, state) = self.store().rollout_state(&self.scope()?, id).await?;
-            let now = self.console.now();
             let shown = self.console.charted(released, &state);
-            Ok(shown.is_some_and(|shown| now <= shown.to))
+            Ok(shown.is_some_and(|shown| shown.grows))
         })
         .await
     }
@@ -357,16 +356,19 @@ impl Ctx {
 struct Range {
     from: Timestamp,
     to: Timestamp,
+    /// There will be more points.
+    grows: bool,
 }
 
 impl Console {
     /// What the charts of a rollout show; nothing before its release.
     fn charted(&self, released: Option<Timestamp>, state: &RolloutState) -> Option<Range> {
         let (now, lead) = (self.now(), self.shortest());
+        let last = ended_at(state).and_then(|ended| ended.checked_add(lead).ok());
         Some(Range {
             from: before(released?, lead),
-            to: ended_at(state)
-                .map_or(now, |ended| ended.checked_add(lead).unwrap_or(now).min(now)),
+            to: last.unwrap_or(now).min(now),
+            grows: last.is_none_or(|last| now <= last),
         })
     }
 
@@ -402,10 +404,10 @@ impl Console {
         let now = self.now();
         let charts = Charted::new(drawn(rollout, &answers, shown, now));
         // Nothing is added to the chart of a rollout that ended a while ago.
-        let good_for = if shown.to < now && answers.are_whole() {
-            self.shortest()
-        } else {
+        let good_for = if shown.grows || !answers.are_whole() {
             self.interval()
+        } else {
+            self.shortest()
         };
         let until = |length| now.checked_add(length).unwrap_or(now);
         let drawn = Drawn {

@@ -11,11 +11,13 @@ async fn however_many_look_datadog_is_asked_once_an_interval() {
     let world = World::new(Database::sqlite().await, 3).await;
     let id = world.released("1.1.0").await;
     let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
+    let (count, clock) = (Arc::clone(&asked), world.clock.clone());
     let datadog = Router::new().route(
         "/api/v1/query",
         get(async move || {
             count.fetch_add(1, Ordering::SeqCst);
+            // An answer takes its time.
+            clock.advance_seconds(1);
             r#"{"status":"ok","series":[]}"#
         }),
     );

@@ -1,4 +1,5 @@
-// Weighs pages: every answer the browser gets until the page has been taken over and is quiet, with nothing cached.
+// Weighs pages: every file the browser gets until the page has been taken over and is quiet, with nothing cached. What
+// the page then asks for about changes is not counted.
 //
 //   node end2end/weight.mjs --console http://127.0.0.1:8400 --as lena /rollouts
 //
@@ -15,10 +16,12 @@ async function weigh(context, path) {
   const page = await context.newPage();
   const answered = [];
   let latest = Date.now();
-  page.on('request', () => {
-    latest = Date.now();
+  const isFile = (request) => !/^\/(api|stream)\//.test(new URL(request.url()).pathname);
+  page.on('request', (request) => {
+    if (isFile(request)) latest = Date.now();
   });
   page.on('requestfinished', (request) => {
+    if (!isFile(request)) return;
     latest = Date.now();
     answered.push(request);
   });

@@ -1,6 +1,6 @@
 //! One rollout: where it stands, what may be pressed, what telemetry says, which host runs what.
 
-use std::{collections::BTreeMap, ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc};
 
 use domain::{host::HostPhase, id::RolloutId};
 use leptos::task::spawn_local;
@@ -261,11 +261,15 @@ fn before(whole: &Whole) -> String {
 
 /// The counts of all batches added up.
 fn counts(whole: &Whole) -> Vec<(HostPhase, u32)> {
-    let mut sums = BTreeMap::new();
-    for (phase, count) in whole.view.batches.iter().flat_map(|batch| &batch.counts) {
-        *sums.entry(*phase).or_insert(0) += count;
-    }
-    sums.into_iter().collect()
+    let counts = || whole.view.batches.iter().flat_map(|batch| &batch.counts);
+    let sum = |phase| {
+        counts()
+            .filter(|(of, _)| *of == phase)
+            .map(|(_, n)| n)
+            .sum()
+    };
+    let sums = HostPhase::ALL.iter().map(|phase| (*phase, sum(*phase)));
+    sums.filter(|(_, sum)| *sum > 0).collect()
 }
 
 fn plan_facts(view: RolloutView) -> impl IntoView {

@@ -257,7 +257,7 @@ fn plan_view(plan: PlanPreview) -> impl IntoView {
             <Facts>
                 <Fact name="Change">{format!("{service} {version} to {environment}")}</Fact>
                 <Fact name="Hosts">{hosts}</Fact>
-                <Fact name="Run now">{from}</Fact>
+                <Fact name="Runs now">{from}</Fact>
                 <Fact name="Plan"><Digest value=digest /></Fact>
                 <Fact name="Next">{next}</Fact>
             </Facts>

@@ -315,12 +315,17 @@ impl Ctx {
     /// Error rate and latency of every batch over time, with the deployments marked; none before the release.
     pub async fn charts(&self, id: RolloutId) -> Result<Arc<Charted>, ApiError> {
         self.answer(async {
-            let rollout = Arc::new(self.store().rollout(&self.scope()?, id).await?.rollout);
+            let scope = self.scope()?;
+            let (released, state) = self.store().rollout_state(&scope, id).await?;
             let now = self.console.now();
-            let Some(shown) = self.console.charted(rollout.released_at, &rollout.state) else {
+            let Some(shown) = self.console.charted(released, &state) else {
                 return Ok(Arc::default());
             };
             let slot = self.console.inner.charts.slot(id, now);
+            if let Some(fresh) = slot.fresh(now) {
+                return Ok(fresh);
+            }
+            let rollout = Arc::new(self.store().rollout(&scope, id).await?.rollout);
             // Goes on when the page does not wait for it, and is there for the next one.
             let (console, about, place) = (
                 self.console.clone(),

@@ -1,6 +1,6 @@
 //! Environments. They belong to no team: whoever may read anything may read them.
 
-use domain::{Timestamp, audit::AuditNote, environment::Environment, id::EnvironmentId};
+use domain::{Timestamp, audit::AuditNote, environment::Environment};
 use policy::{Permit, Scope};
 use view::environment::EnvironmentRow;
 
@@ -92,15 +92,6 @@ impl Store {
         sql.optional(self.readers(), ENVIRONMENTS, read)
             .await?
             .ok_or_else(|| StoreError::not_found(format!("The environment “{slug}”")))
-    }
-
-    pub async fn environment_by_id(&self, _: &Scope, id: EnvironmentId) -> Result<Environment> {
-        let sql =
-            Sql::new("SELECT id, slug, name, purpose, approval FROM environments WHERE id = $1")
-                .with(id);
-        sql.optional(self.readers(), ENVIRONMENTS, read)
-            .await?
-            .ok_or_else(|| StoreError::not_found(format!("The environment {id}")))
     }
 
     /// Every environment by slug, with how many hosts it has.

@@ -53,7 +53,13 @@ pub struct Loaded {
     pub created_at: Timestamp,
     pub requested_by_name: String,
     pub team: TeamId,
+    pub service_name: String,
+    pub environment_name: String,
 }
+
+/// Rollouts as `read` takes them.
+const WHOLE: &str = "SELECT r.*, s.name AS service_name, e.name AS environment_name
+     FROM rollouts r JOIN services s ON s.id = r.service_id JOIN environments e ON e.id = r.environment_id WHERE ";
 
 /// Which rollouts are listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,6 +91,8 @@ fn read(cells: &Cells<'_>) -> Result<Loaded> {
         created_at: cells.time("created_at")?,
         requested_by_name: cells.text("requested_by_name")?,
         team: cells.parse("team_id")?,
+        service_name: cells.text("service_name")?,
+        environment_name: cells.text("environment_name")?,
     })
 }
 
@@ -195,11 +203,11 @@ impl Store {
             .with(idempotency_key)
             .with(document(plan)?);
         if sql.run(&mut *tx).await? == 0 {
-            let sql = Sql::new(
-                "SELECT r.* FROM rollouts r WHERE r.requested_by = $1 AND r.idempotency_key = $2",
-            )
-            .with(rollout.requested_by)
-            .with(idempotency_key);
+            let mut sql = Sql::new(WHOLE);
+            sql.push("r.requested_by = ")
+                .bind(rollout.requested_by)
+                .push(" AND r.idempotency_key = ")
+                .bind(idempotency_key);
             let first = sql.optional(&mut *tx, ROLLOUTS, read).await?;
             let first = first
                 .ok_or_else(|| StoreError::conflict("The rollout"))?
@@ -232,8 +240,8 @@ impl Store {
     /// One rollout, whole and consistent.
     pub async fn rollout(&self, scope: &Scope, id: RolloutId) -> Result<Loaded> {
         let mut tx = self.snapshot().await?;
-        let mut sql = Sql::new("SELECT r.* FROM rollouts r WHERE r.id = ");
-        sql.bind(id).scope("r.team_id", scope);
+        let mut sql = Sql::new(WHOLE);
+        sql.push("r.id = ").bind(id).scope("r.team_id", scope);
         let loaded = sql.optional(&mut *tx, ROLLOUTS, read).await?;
         let mut loaded =
             loaded.ok_or_else(|| StoreError::not_found(format!("The rollout {id}")))?;

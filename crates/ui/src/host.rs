@@ -1,7 +1,5 @@
 //! Hosts of a rollout as a grid: one cell each, its shape and tone by phase.
 
-use std::collections::BTreeMap;
-
 use crate::prelude::*;
 use domain::host::HostPhase;
 use view::rollout::HostCell;
@@ -41,9 +39,13 @@ pub fn HostGrid(
         .map(trouble)
         .collect_view();
     let named = hosts.len() <= NAMED;
-    let mut batches: BTreeMap<u32, Vec<HostCell>> = BTreeMap::new();
+    // They come in the order of their batches.
+    let mut batches: Vec<(u32, Vec<HostCell>)> = Vec::new();
     for host in hosts {
-        batches.entry(host.batch).or_default().push(host);
+        match batches.last_mut() {
+            Some((batch, hosts)) if *batch == host.batch => hosts.push(host),
+            _ => batches.push((host.batch, vec![host])),
+        }
     }
     let groups = batches
         .into_iter()

@@ -220,7 +220,7 @@ pub struct PreviewHost {
     pub runs: Option<String>,
 }
 
-/// Versions and where they run: “1.4.1”, “1.4.1 on 5, 1.4.0 on 1”; empty where none is known. The most frequent first.
+/// Versions and where they run: “1.4.1”, “1.4.1 on 5, 1.4.0 on 1”; empty where none is known.
 pub fn spread<'a>(versions: impl Iterator<Item = Option<&'a str>>) -> String {
     let mut hosts: Vec<(&str, u32)> = Vec::new();
     for version in versions {
@@ -230,7 +230,6 @@ pub fn spread<'a>(versions: impl Iterator<Item = Option<&'a str>>) -> String {
             None => hosts.push((version, 1)),
         }
     }
-    hosts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     match hosts.as_slice() {
         [] | [("not known", _)] => String::new(),
         [(version, _)] => (*version).to_owned(),
@@ -253,9 +252,9 @@ mod tests {
             (&[Some("1.4.1"), Some("1.4.1")], "1.4.1"),
             (
                 &[Some("1.4.0"), Some("1.4.1"), Some("1.4.1")],
-                "1.4.1 on 2, 1.4.0 on 1",
+                "1.4.0 on 1, 1.4.1 on 2",
             ),
-            (&[Some("1.4.1"), None, None], "not known on 2, 1.4.1 on 1"),
+            (&[Some("1.4.1"), None, None], "1.4.1 on 1, not known on 2"),
         ] {
             assert_eq!(spread(versions.iter().copied()), said);
         }

@@ -105,14 +105,6 @@ impl Ctx {
             for (batch, phase, count) in counts {
                 by_batch.entry(batch).or_default().push((phase, count));
             }
-            let service = self
-                .store()
-                .service_by_id(&scope, loaded.rollout.plan.service)
-                .await?;
-            let environment = self
-                .store()
-                .environment_by_id(&scope, loaded.rollout.plan.environment)
-                .await?;
             let jobs = self.store().jobs(&scope, id).await?;
             let filter = AuditFilter {
                 object: Some(("rollout".to_owned(), id.to_string())),
@@ -141,8 +133,8 @@ impl Ctx {
             let request = loaded.change_request.as_ref();
             Ok(RolloutView {
                 row: row(&loaded),
-                service_name: service.name.to_string(),
-                environment_name: environment.name.to_string(),
+                service_name: loaded.service_name.clone(),
+                environment_name: loaded.environment_name.clone(),
                 sentence: sentence(rollout),
                 artifact: plan.release.artifact.shown(),
                 sha256: plan.release.sha256.to_string(),

@@ -183,7 +183,7 @@ fn about_execution(execution: &Execution) -> String {
 
 fn about_load(loads: &[Load], empty: &str) -> String {
     let mut text = format!(
-        "Pages: wrk, signed in, brotli as for a browser, medians of runs of {SECONDS} s in turns. The rollout page is of a finished rollout in three batches; the empty page is {empty}, on the same route, with the frame and one sentence."
+        "Pages: wrk, signed in, compressed as for a browser, medians of runs of {SECONDS} s in turns. The rollout page is of a finished rollout in three batches; the empty page is {empty}, on the same route, with the frame and one sentence."
     );
     for load in loads {
         let _ = write!(

@@ -28,10 +28,19 @@ pub struct File {
     pub bytes: u64,
 }
 
+impl File {
+    fn is_code(&self) -> bool {
+        [".wasm", ".js", ".css"]
+            .iter()
+            .any(|end| self.path.ends_with(end))
+    }
+}
+
 impl Weight {
-    /// The page itself and all it loads, in bytes.
+    /// WebAssembly, JavaScript and CSS, in bytes.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        let code = self.files.iter().filter(|file| file.is_code());
+        code.map(|file| file.bytes).sum()
     }
 
     /// The page's address, with `…` for an id.

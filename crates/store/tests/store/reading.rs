@@ -172,12 +172,6 @@ async fn missing_things_are_named(db: Database) {
             .environment(&world.everything(), "nowhere")
             .await
     ));
-    assert!(is_missing(
-        world
-            .store()
-            .environment_by_id(&world.everything(), domain::id::EnvironmentId(mint()))
-            .await
-    ));
     // PostgreSQL cannot hold this character; SQLite finds nothing.
     assert!(
         world

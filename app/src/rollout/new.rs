@@ -168,7 +168,7 @@ fn form_view(
                 {text("commit", "Commit", "", "What the artefact was built from.", false, typed)}
             </Section>
             <Section title="How" id="how">
-                {text("split", "Batches", "33/33/34%", "Shares (33/33/34%), numbers (1/2/3 hosts), or rules (criticality=low/domain=a/rest). Non-critical hosts come first.", true, typed)}
+                {text("split", "Batches", "33/33/34%", "Shares “33/33/34%”, numbers “1/2/3 hosts”, or rules “criticality=low/domain=a/rest”. Non-critical hosts come first.", true, typed)}
                 {text("bake", "Bake time", "48h/48h/72h", "How long each batch is watched: one for all, or one each.", true, typed)}
                 <Choices
                     name="input[gate]"

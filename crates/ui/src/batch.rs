@@ -41,6 +41,17 @@ impl Step {
     }
 }
 
+impl Step {
+    /// The step of a rollout that has ended, which waits for nobody any more.
+    const fn over(self) -> Self {
+        match self {
+            Self::Stuck => Self::Bad,
+            Self::Decide => Self::Skipped,
+            other => other,
+        }
+    }
+}
+
 /// How a batch stands with deploy, bake and gate.
 pub fn steps(batch: &BatchView) -> [Step; 3] {
     use Step::{Ahead, Bad, Decide, Done, Failed, Now, Reversed, Skipped, Stuck};
@@ -93,14 +104,14 @@ pub fn BatchTimeline(
     let here = if live { current(&batches) } else { None };
     let items = batches
         .into_iter()
-        .map(|batch| entry(here == Some(batch.number), batch, now))
+        .map(|batch| entry(here == Some(batch.number), live, batch, now))
         .collect_view();
     view! { <ol class="timeline-batches">{items}</ol> }
 }
 
-fn entry(here: bool, batch: BatchView, now: Signal<Timestamp>) -> impl IntoView {
+fn entry(here: bool, live: bool, batch: BatchView, now: Signal<Timestamp>) -> impl IntoView {
     let look = Look::batch(&batch.state);
-    let [deploy, bake, gate] = steps(&batch);
+    let [deploy, bake, gate] = steps(&batch).map(|step| if live { step } else { step.over() });
     let gate_note = batch
         .gate_expires
         .map(|at| view! { "decide by " <TimeText at /> }.into_any());

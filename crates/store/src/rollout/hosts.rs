@@ -164,7 +164,7 @@ impl Store {
                  COALESCE(h.version_before, (
                      SELECT COALESCE(o.version_observed, o.version_before) FROM rollout_hosts o JOIN rollouts p ON p.id = o.rollout_id
                      WHERE o.host_id = h.host_id AND o.rollout_id <> h.rollout_id AND p.service_id = r.service_id
-                         AND r.state IN ('draft', 'awaiting_approval', 'scheduled', 'running', 'paused')
+                         AND (p.released_at < r.released_at OR r.state IN ('draft', 'awaiting_approval', 'scheduled'))
                          AND COALESCE(o.version_observed, o.version_before) IS NOT NULL
                      ORDER BY p.released_at DESC, p.id DESC LIMIT 1
                  )) AS version_before

@@ -52,6 +52,24 @@ async fn what_hosts_run_is_what_they_were_last_seen_to_run(db: Database) {
     assert_eq!(before[..3], [version("1.5.0"), version("1.5.0"), none()]);
     let (before, _) = seen(first).await;
     assert_eq!(before[0], version("1.0.0"), "what was written stays");
+    let withdraw = Event::Withdraw {
+        reason: "not now".parse().unwrap(),
+    };
+    world
+        .act(
+            &world.omar,
+            policy::Action::WithdrawRollout,
+            second,
+            withdraw,
+        )
+        .await
+        .unwrap();
+    let (before, _) = seen(second).await;
+    assert_eq!(
+        before,
+        vec![none(); 6],
+        "what it would have changed is past"
+    );
 }
 
 async fn a_bad_rollout_is_rolled_back(db: Database) {

@@ -26,7 +26,7 @@ pub fn Rollouts() -> impl IntoView {
             <BatchTimeline batches=sample::at_work() now />
         </Section>
         <Section title="Batches in every kind of trouble" id="rollout-trouble">
-            <BatchTimeline batches=sample::in_trouble() now live=false />
+            <BatchTimeline batches=sample::in_trouble() now />
         </Section>
         <div class="gallery-columns">
             <Section title="Bake over" id="rollout-bake">

@@ -24,11 +24,7 @@ pub(crate) fn measure(window: &Window) -> Measurement {
 fn find(window: &Window) -> Result<Measurement, Gap> {
     let (before, now) = read(window, "liveness", |stretch| &stretch.liveness)?;
     let stretch = &window.current;
-    let since = window.fresh_since();
-    let lives = |host: &str| {
-        now.get(host)
-            .is_some_and(|points| points.range(since..).next().is_some())
-    };
+    let lives = |host: &str| window.still_reports(now.get(host));
     let hosts: Vec<&str> = window.hosts.iter().map(String::as_str).collect();
     let silent: Vec<&str> = hosts.iter().filter(|host| !lives(host)).copied().collect();
     let lost: Vec<&str> = silent

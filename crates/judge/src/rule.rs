@@ -109,7 +109,6 @@ impl Coverage {
         let points =
             |side: &Trusted<'_>| side.values().map(|points| points.len() as u64).sum::<u64>();
         let (intervals_before, intervals_now) = (intervals(before), intervals(now));
-        let since = window.fresh_since();
         let due = window.intervals(&window.current);
         let points_of = |host: &str| now.get(host).map_or(0, |points| points.len() as u64);
         let without = |enough: &dyn Fn(&str) -> bool| -> Vec<&str> {
@@ -120,10 +119,7 @@ impl Coverage {
                 .collect()
         };
         let missing = without(&|host| points_of(host) > 0);
-        let silent = without(&|host| {
-            now.get(host)
-                .is_some_and(|points| points.range(since..).next().is_some())
-        });
+        let silent = without(&|host| window.still_reports(now.get(host)));
         let thin = without(&|host| points_of(host) * 2 >= due);
         let lack = if intervals_before.min(intervals_now) < FEWEST_SAMPLES {
             Some(format!(

@@ -124,27 +124,23 @@ impl Window {
             .collect()
     }
 
-    /// Since when a point is one of the newest.
-    pub(crate) fn fresh_since(&self) -> Timestamp {
+    /// Whether the host of these points still reports: one of them is among the newest.
+    pub(crate) fn still_reports(&self, points: Option<&Points>) -> bool {
         let fresh = self.interval.saturating_mul(FRESH_INTERVALS);
-        let until = self.current.until;
-        until.checked_sub(fresh).unwrap_or(Timestamp::MIN)
+        let since = self.current.until.checked_sub(fresh);
+        let since = since.unwrap_or(Timestamp::MIN);
+        points.is_some_and(|points| points.range(since..).next().is_some())
     }
 
     /// Whether hosts outside the batch reported before, and none of them does now.
     pub(crate) fn others_are_late(&self) -> bool {
-        let since = self.fresh_since();
         let (Some(Ok(before)), Some(Ok(now))) = (&self.baseline.liveness, &self.current.liveness)
         else {
             return false;
         };
         let is_other = |host: &String| !self.hosts.contains(host);
-        let reports = |host: &String| {
-            let points = now.hosts.get(host);
-            points.is_some_and(|points| points.range(since..).next().is_some())
-        };
         let mut others = before.hosts.keys().filter(|host| is_other(host)).peekable();
-        others.peek().is_some() && !others.any(reports)
+        others.peek().is_some() && !others.any(|host| self.still_reports(now.hosts.get(host)))
     }
 
     /// How many complete intervals a stretch is long.

@@ -110,8 +110,13 @@ impl Store {
         which: Claimable,
     ) -> Result<Option<Claimed>> {
         let mut tx = self.begin().await?;
-        let Some(job) = Sql::new(self.backend().oldest_queued())
-            .with(i64::from(which == Claimable::Any))
+        let mut sql = Sql::new("SELECT id FROM jobs WHERE stage = 'queued'");
+        if which == Claimable::AllButDeploys {
+            sql.push(" AND kind <> 'deploy'");
+        }
+        sql.push(" ORDER BY CASE kind WHEN 'roll_back' THEN 0 WHEN 'probe' THEN 1 ELSE 2 END, queued_at, id LIMIT 1")
+            .push(self.backend().for_me_alone());
+        let Some(job) = sql
             .optional(&mut *tx, JOBS, |cells| cells.parse::<JobId>("id"))
             .await?
         else {

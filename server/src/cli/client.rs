@@ -13,6 +13,9 @@ use crate::{
 /// Where a Slipway listens unless it is told otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:8400";
 
+const MAKE_A_TOKEN: &str =
+    "Make one with `slipway token create` where Slipway runs, and set SLIPWAY_TOKEN to it.";
+
 /// Talks to one Slipway with one token.
 pub struct Client {
     base: Url,
@@ -26,7 +29,12 @@ impl Client {
         let token = std::env::var("SLIPWAY_TOKEN")
             .ok()
             .filter(|token| !token.trim().is_empty());
-        let token = token.ok_or_else(|| Failure::new(Failure::NOT_ALLOWED, "There is no token. Make one with `slipway token create` where Slipway runs, and set SLIPWAY_TOKEN to it."))?;
+        let token = token.ok_or_else(|| {
+            Failure::new(
+                Failure::NOT_ALLOWED,
+                format!("There is no token. {MAKE_A_TOKEN}"),
+            )
+        })?;
         Ok(Self {
             base: base()?,
             token: token.trim().to_owned(),
@@ -132,7 +140,9 @@ impl Client {
             _ => Failure::FAILED,
         };
         let message = match response.json::<ProblemBody>().await {
-            Ok(_) if status == StatusCode::UNAUTHORIZED => "The token was not accepted: it is not known there, or has expired. Make one with `slipway token create` where Slipway runs, and set SLIPWAY_TOKEN to it.".to_owned(),
+            Ok(_) if status == StatusCode::UNAUTHORIZED => format!(
+                "The token was not accepted: it is not known there, or has expired. {MAKE_A_TOKEN}"
+            ),
             Ok(problem) => problem.detail,
             Err(_) => format!(
                 "{} answered {status}. Is it a Slipway? Check SLIPWAY_URL.",

@@ -48,11 +48,11 @@ impl Backend {
         }
     }
 
-    /// Picks the oldest queued job, so that no other worker picks it too.
-    pub const fn oldest_queued(self) -> &'static str {
+    /// Ends a query for one row, so that nobody else picks it too.
+    pub const fn for_me_alone(self) -> &'static str {
         match self {
-            Self::Sqlite => sqlite::OLDEST_QUEUED,
-            Self::Postgres => postgres::OLDEST_QUEUED,
+            Self::Sqlite => sqlite::FOR_ME_ALONE,
+            Self::Postgres => postgres::FOR_ME_ALONE,
         }
     }
 }

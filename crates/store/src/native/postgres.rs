@@ -8,10 +8,8 @@ use crate::error::Result;
 
 pub(crate) const BEGIN: &str = "BEGIN";
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// A job that another worker is just claiming is passed over instead of waited for.
-pub(crate) const OLDEST_QUEUED: &str =
-    "SELECT id FROM jobs WHERE stage = 'queued' AND (kind <> 'deploy' OR $1 = 1)
-     ORDER BY CASE kind WHEN 'roll_back' THEN 0 WHEN 'probe' THEN 1 ELSE 2 END, queued_at, id LIMIT 1 FOR UPDATE SKIP LOCKED";
+/// A row that somebody else is just picking is passed over instead of waited for.
+pub(crate) const FOR_ME_ALONE: &str = " FOR UPDATE SKIP LOCKED";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 

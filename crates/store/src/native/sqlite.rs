@@ -15,10 +15,8 @@ use crate::error::{Result, StoreError};
 
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(crate) const SNAPSHOT: &str = "BEGIN";
-/// The transaction is the only writer, so nobody else can pick the same job.
-pub(crate) const OLDEST_QUEUED: &str =
-    "SELECT id FROM jobs WHERE stage = 'queued' AND (kind <> 'deploy' OR $1 = 1)
-     ORDER BY CASE kind WHEN 'roll_back' THEN 0 WHEN 'probe' THEN 1 ELSE 2 END, queued_at, id LIMIT 1";
+/// The transaction is the only writer, so nobody else can pick the same row.
+pub(crate) const FOR_ME_ALONE: &str = "";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 

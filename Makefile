@@ -7,8 +7,8 @@ MAKEFLAGS += --no-print-directory
 # What scripts/setup found and installed: the PATH and the Rust toolchain.
 ENV := . .tools/env;
 WASM := -p app --target wasm32-unknown-unknown --no-default-features -F hydrate
-FRONT_SOURCES := $(shell find app crates/domain crates/view crates/ui style public -type f) \
-    Cargo.toml Cargo.lock package-lock.json .cargo/config.toml
+FRONT_SOURCES := $(shell find app crates/domain crates/view crates/ui crates/front style public -type f) \
+    Cargo.toml Cargo.lock package-lock.json .cargo/config.toml scripts/front.mjs
 
 .PHONY: help demo test dev lint bench build front server clean
 help:
@@ -29,7 +29,7 @@ test:
 	@$(ENV) scripts/test $(ARGS)
 
 dev:
-	@scripts/setup demo
+	@scripts/setup dev
 	@$(ENV) scripts/dev
 
 lint:
@@ -53,12 +53,13 @@ build:
 	@scripts/setup build
 	@$(MAKE) -j2 front server
 
-front: target/hash.txt
+front: target/site/pkg/current
 
-# The hashes in the file names are written last, so this file tells that target/site is complete.
-target/hash.txt: $(FRONT_SOURCES) scripts/name-front.mjs
-	@$(ENV) cargo leptos build --release --frontend-only --split
-	@$(ENV) scripts/name-front.mjs
+# Written last, so this file tells that the site is complete.
+target/site/pkg/current: $(FRONT_SOURCES)
+	@$(ENV) cargo build $(WASM) --lib --profile wasm-release --target-dir target/front
+	@$(ENV) cargo build -p front --profile e2e --target-dir target/front
+	@$(ENV) scripts/front.mjs
 
 server:
 	@$(ENV) cargo build --profile e2e -p server -p lab --bins

@@ -11,7 +11,7 @@ npm_folder() {
 
 node_packages() {
     npm_folder npm-tools . || return 1
-    if for_profile demo test bench; then npm_folder npm-lab crates/lab/assets || return 1; fi
+    if for_profile demo dev test bench; then npm_folder npm-lab crates/lab/assets || return 1; fi
     if for_profile test bench; then npm_folder npm-end2end end2end || return 1; fi
 }
 

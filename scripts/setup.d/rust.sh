@@ -1,6 +1,6 @@
 # Sourced by scripts/setup: a Rust toolchain with a WebAssembly target, and the tools that are compiled with it.
 
-rust_wanted=1.96.0 # cargo-leptos needs it; Debian's packages have it
+rust_wanted=1.96.0 # cargo-leptos needs it, for `make dev`; Debian's packages have it
 cargo_leptos_wanted=0.3.11
 cargo_deny_wanted=0.20.2
 

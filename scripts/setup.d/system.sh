@@ -35,7 +35,7 @@ check_basics() {
     version=$(node --version) && version=${version#v}
     at_least 20 "$version" || fail "Node.js 20 or newer is needed; PATH has $version. Install it from https://nodejs.org, then run this again."
     has npm || fail "npm is needed and not on PATH. It comes with Node.js from https://nodejs.org; then run this again."
-    if for_profile demo test bench; then
+    if for_profile demo dev test bench; then
         has python3 || fail "Python 3.11 or newer is needed and not on PATH. Install it from your system's packages or https://python.org, then run this again."
         version=$(python3 -c 'import platform; print(platform.python_version())')
         at_least 3.11 "$version" || fail "Python 3.11 or newer is needed by ansible-core; python3 on PATH is $version. Install a newer one, then run this again."
@@ -46,7 +46,7 @@ check_basics() {
 missing_system_packages() {
     local missing=""
     has cc || missing+=" build-essential"
-    if for_profile demo test bench; then
+    if for_profile demo dev test bench; then
         [ -n "$(find_sshd)" ] || missing+=" openssh-server"
         has ssh || missing+=" openssh-client"
         python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=" python3-venv"

@@ -83,19 +83,17 @@ fn pages(site: &Site) -> Router<Site> {
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
 }
 
-/// Files that cargo-leptos built. Their names carry a hash of what is in them, so they never change.
+/// The browser's files. Each build lies in a folder named by what is in it, so its files never change.
 fn assets(options: &LeptosOptions) -> Router<Site> {
-    let files =
-        ServeDir::new(std::path::Path::new(&*options.site_root).join(&*options.site_pkg_dir))
-            .precompressed_br()
-            .precompressed_gzip();
-    let kept = if options.hash_files {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
+    let (folder, kept) = match options.site_pkg_dir.split_once('/') {
+        Some((folder, _build)) => (folder, "public, max-age=31536000, immutable"),
+        None => (&*options.site_pkg_dir, "no-cache"),
     };
+    let files = ServeDir::new(std::path::Path::new(&*options.site_root).join(folder))
+        .precompressed_br()
+        .precompressed_gzip();
     Router::new()
-        .nest_service(&format!("/{}", options.site_pkg_dir), files)
+        .nest_service(&format!("/{folder}"), files)
         .layer(middleware::from_fn(
             move |request: Request, next: Next| async move {
                 let mut response = next.run(request).await;

@@ -52,28 +52,20 @@ pub fn leptos_options(checked: &Checked) -> Result<LeptosOptions, ConfigError> {
             files.display()
         );
     }
-    if options.hash_files {
-        let hashes = [
-            root.join("hash.txt"),
-            root.with_file_name("hash.txt"),
-            beside.join(&*options.hash_file),
-        ]
-        .into_iter()
-        .find(|file| file.is_file());
-        match hashes {
-            Some(file) => options.hash_file = file.to_string_lossy().into(),
-            // Leptos would panic with the first page.
-            None => {
-                tracing::warn!(
-                    "The file with the hashes of the browser's files was not found beside {}.",
-                    root.display()
-                );
-                options.hash_files = false;
-            }
-        }
+    if let Some(build) = current_build(&files) {
+        options.site_pkg_dir = format!("{}/{build}", options.site_pkg_dir).into();
     }
     options.site_root = root.to_string_lossy().into();
     Ok(options)
+}
+
+/// The folder of the newest build: `make front` puts each into one of its own, named by what is in it, and its name into
+/// the file `current`. `None` where the files lie in `files` itself, as `cargo leptos watch` leaves them.
+fn current_build(files: &Path) -> Option<String> {
+    let name = std::fs::read_to_string(files.join("current")).ok()?;
+    let name = name.trim();
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (plain && files.join(name).is_dir()).then(|| name.to_owned())
 }
 
 /// The setting; else what Leptos says, seen from the working folder; else the same folder name next to the binary's.
@@ -93,6 +85,23 @@ fn site_root(setting: Option<&Path>, leptos: &Path, beside: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_newest_build_is_the_one_that_current_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = folder.path();
+        assert_eq!(current_build(files), None);
+        std::fs::create_dir(files.join("0123abcd")).unwrap();
+        for (text, build) in [
+            ("0123abcd\n", Some("0123abcd")),
+            ("fedc9876\n", None),
+            ("../0123abcd", None),
+            ("", None),
+        ] {
+            std::fs::write(files.join("current"), text).unwrap();
+            assert_eq!(current_build(files).as_deref(), build, "{text:?}");
+        }
+    }
+
     /// cargo-leptos builds by the Cargo metadata, the binary serves by Leptos.toml.
     #[test]
     fn leptos_toml_equals_the_cargo_metadata() {
@@ -102,12 +111,7 @@ mod tests {
         let served = served["package"]["metadata"]["leptos"].as_table().unwrap();
         assert!(!served.is_empty());
         for (key, value) in served {
-            let same = if key == "hash-file" {
-                "hash-file-name"
-            } else {
-                key
-            };
-            assert_eq!(Some(value), built.get(same), "{key}");
+            assert_eq!(Some(value), built.get(key), "{key}");
         }
     }
 

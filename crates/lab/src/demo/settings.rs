@@ -46,7 +46,7 @@ pub struct Console {
     /// How browsers reach it, such as `http://127.0.0.1:8400`.
     pub address: Url,
     pub data_dir: PathBuf,
-    /// What cargo-leptos built; absent where cargo-leptos itself says.
+    /// The browser's files; absent where cargo-leptos says where they are.
     pub site: Option<PathBuf>,
     pub ansible_playbook: PathBuf,
     /// The folder with the playbooks; those that Slipway ships if `None`.

@@ -266,11 +266,6 @@ impl Stage {
         clear(&site)?;
         if self.setup.site.is_dir() {
             disk::copy_folder(&self.setup.site, &site)?;
-            let hashes = self.setup.site.with_file_name("hash.txt");
-            if hashes.is_file() {
-                fs::copy(&hashes, site.join("hash.txt"))
-                    .with_context(|| format!("{} could not be copied", hashes.display()))?;
-            }
         }
         Ok(site)
     }

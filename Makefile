@@ -4,8 +4,9 @@ SHELL := bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-# What scripts/setup found and installed: the PATH and the Rust toolchain.
-ENV := . .tools/env;
+# What scripts/setup found and installed: the PATH and the Rust toolchain. Without make's own flags, because cargo would
+# look for a jobserver in them that make keeps to itself.
+ENV := unset MAKEFLAGS MFLAGS; . .tools/env;
 WASM := -p app --target wasm32-unknown-unknown --no-default-features -F hydrate
 FRONT_SOURCES := $(shell find app crates/domain crates/view crates/ui crates/front style public -type f) \
     Cargo.toml Cargo.lock package-lock.json .cargo/config.toml scripts/front.mjs

@@ -26,6 +26,10 @@ test('every page is accessible and fits, light and dark, narrow and wide', async
         await omar.emulateMedia({ colorScheme: 'dark' });
         await expectAccessible(omar, `${path}, ${width} px wide, dark`, COLOUR);
       }
+      for (const width of [768, 1024]) {
+        await omar.setViewportSize({ width, height: 900 });
+        await expectNoOverflow(omar, `${path}, ${width} px wide`);
+      }
     });
   }
 });

@@ -14,7 +14,7 @@ use ui::{
 use view::{
     error::ApiError,
     page::Page,
-    rollout::{BatchView, HostCell, RolloutView, spread},
+    rollout::{BatchView, HostCell, RolloutRow, RolloutView, spread},
 };
 
 use super::actions::{Deciding, batch_actions, rollout_actions};
@@ -37,12 +37,12 @@ struct Whole {
     charts: String,
 }
 
-async fn standing(id: RolloutId) -> Result<(RolloutView, Page<HostCell>), PageError> {
+async fn read_now(id: RolloutId) -> Result<(RolloutView, Page<HostCell>), PageError> {
     Ok((rollout(id).await?, host_cells(id, None, None).await?))
 }
 
 async fn whole(id: RolloutId) -> Result<Whole, PageError> {
-    let (view, hosts) = standing(id).await?;
+    let (view, hosts) = read_now(id).await?;
     // Telemetry that does not answer must not hide the rollout; the chart says itself what is missing.
     let charts = charts(id).await.unwrap_or_default();
     Ok(Whole {
@@ -73,9 +73,9 @@ fn Live(first: Whole) -> impl IntoView {
     let shown = RwSignal::new(Arc::new(first));
     let lost = RwSignal::new(false);
     // What is shown stays when the server does not answer.
-    let read_standing = move || {
+    let read_again = move || {
         spawn_local(async move {
-            if let Ok((view, hosts)) = standing(id).await {
+            if let Ok((view, hosts)) = read_now(id).await {
                 shown.update(|shown| {
                     let shown = Arc::make_mut(shown);
                     // An answer that was overtaken by a later one says nothing new.
@@ -102,7 +102,7 @@ fn Live(first: Whole) -> impl IntoView {
             match name {
                 LOST => {}
                 "measured" => read_charts(),
-                _ => read_standing(),
+                _ => read_again(),
             }
         },
     );
@@ -112,7 +112,7 @@ fn Live(first: Whole) -> impl IntoView {
             same,
         })
     };
-    let state = part(|a, b| a.view.row.state == b.view.row.state);
+    let state = part(|a, b| standing(&a.view.row) == standing(&b.view.row));
     let sentence = part(|a, b| a.view.sentence == b.view.sentence);
     let actions = part(|a, b| {
         a.view.actions == b.view.actions
@@ -158,7 +158,7 @@ fn Live(first: Whole) -> impl IntoView {
     let running = move || matches!(state.get().view.row.state.as_str(), "running" | "paused");
     view! {
         <Title text=title.clone() />
-        <PageHeader title=title crumbs badge=move || view! { <StateBadge look=Look::rollout(&state.get().view.row.state) /> } sub=move || view! { <span aria-live="polite">{move || sentence.get().view.sentence.clone()}</span> } />
+        <PageHeader title=title crumbs badge=move || view! { <StateBadge look=standing(&state.get().view.row) /> } sub=move || view! { <span aria-live="polite">{move || sentence.get().view.sentence.clone()}</span> } />
         {move || lost.get().then(|| view! { <Alert tone=Tone::Warn title="This page does not move any more">"The server refuses to tell what changes: your session may have ended. Reload the page to see where the rollout stands."</Alert> })}
         {move || { let view = &actions.get().view; rollout_actions(id, view.decision_version, view.digest.clone(), view.actions.clone()) }}
         {move || { let whole = decisions.get(); batch_actions(id, whole.view.decision_version, deciding(&whole)) }}
@@ -231,6 +231,10 @@ impl Deref for Part {
     fn deref(&self) -> &Whole {
         &self.whole
     }
+}
+
+fn standing(row: &RolloutRow) -> Look {
+    Look::standing(&row.state, &row.batches)
 }
 
 /// What batches need to draw their decisions.

@@ -57,6 +57,7 @@ fn rollouts_view(
     let table = rollout_table(page.items);
     let states = [
         Choice::new("", "Any state", ""),
+        Choice::new(RolloutQuery::OPEN, "Open", ""),
         Choice::new(RolloutQuery::WAITING, "Waits for a person", ""),
     ]
     .into_iter()
@@ -104,21 +105,8 @@ pub fn rollout_table(rollouts: Vec<RolloutRow>) -> impl IntoView {
     }
 }
 
-/// A rollout that runs but waits for a person at one of its batches looks like that batch.
-fn look(rollout: &RolloutRow) -> Look {
-    let waits = rollout
-        .batches
-        .iter()
-        .map(|batch| batch.state.as_str())
-        .find(|state| matches!(*state, "held" | "gate"));
-    match waits {
-        Some(state) if rollout.state == "running" => Look::batch(state),
-        _ => Look::rollout(&rollout.state),
-    }
-}
-
 fn row(rollout: RolloutRow) -> impl IntoView {
-    let look = look(&rollout);
+    let look = Look::standing(&rollout.state, &rollout.batches);
     view! {
         <tr>
             <Cell head=true>

@@ -6,12 +6,12 @@ use leptos_router::hooks::use_query_map;
 use ui::prelude::*;
 use ui::{
     Alert, Button, ButtonTone, Choice, Choices, Crumb, Digest, ErrorPanel, Fact, Facts,
-    FormActions, PageHeader, Section, Select, Tag, TextArea, TextField, Tone,
+    FormActions, Look, PageHeader, Section, Select, StateBadge, Tag, TextArea, TextField, Tone,
 };
 use view::{
     error::ApiError,
     input::RolloutInput,
-    rollout::{PlanPreview, PreviewBatch, RolloutForm},
+    rollout::{PlanPreview, PreviewBatch, RolloutForm, RolloutRow},
 };
 
 use crate::{
@@ -162,8 +162,7 @@ fn form_view(
                 {choose("service", "Service", services, service, typed)}
                 {choose("environment", "Environment", environments, environment, typed)}
                 {text("version", "Version", "", "As the service's health endpoint reports it, such as 1.4.2.", true, typed)}
-                {text("artifact", "Artefact", "", "A file of the artefact folder, or an https:// address.", true, typed)}
-                {(!artifacts.is_empty()).then(|| view! { <p class="field-hint">"In the artefact folder: " {artifacts.join(", ")}</p> })}
+                <TextField name="input[artifact]" id="artifact" label="Artefact" value=value("artifact", "") error=error("artifact") hint="Press the arrow key down for the newest files of the artefact folder, or give an https:// address." offers=artifacts mono=true />
                 {text("sha256", "SHA-256", "", "May be left out for a file; hosts refuse an artefact with another one.", false, typed)}
                 {text("commit", "Commit", "", "What the artefact was built from.", false, typed)}
             </Section>
@@ -238,6 +237,7 @@ fn plan_view(plan: PlanPreview) -> impl IntoView {
         version,
         runs,
         approval,
+        open,
         batches,
     } = plan;
     let from = if runs.is_empty() {
@@ -261,9 +261,15 @@ fn plan_view(plan: PlanPreview) -> impl IntoView {
                 <Fact name="Plan"><Digest value=digest /></Fact>
                 <Fact name="Next">{next}</Fact>
             </Facts>
+            {(!open.is_empty()).then(|| view! { <Alert tone=Tone::Warn title="Not the only one">"Open for this service and environment:" <ul>{open.into_iter().map(open_view).collect_view()}</ul></Alert> })}
             <ol class="preview-batches">{batches}</ol>
         </Section>
     }
+}
+
+fn open_view(rollout: RolloutRow) -> impl IntoView {
+    let look = Look::standing(&rollout.state, &rollout.batches);
+    view! { <li><a href=format!("/rollouts/{}", rollout.id)>{rollout.version}</a> " " <StateBadge look /></li> }
 }
 
 fn batch_view(batch: PreviewBatch) -> impl IntoView {

@@ -51,7 +51,8 @@ impl Error {
                 StoreError::Conflict { .. }
                 | StoreError::Reserved { .. }
                 | StoreError::Superseded { .. }
-                | StoreError::KeyTaken { .. },
+                | StoreError::KeyTaken { .. }
+                | StoreError::AlreadyRequested { .. },
             ) => ApiError::Conflict { message },
             Self::Store(StoreError::NotFound { .. }) => ApiError::NotFound { message },
             Self::Store(

@@ -24,6 +24,15 @@ pub enum JobKind {
 crate::words::words!(JobKind "kind": Deploy = "deploy", Probe = "probe", RollBack = "roll_back");
 
 impl JobKind {
+    /// How a sentence names it: “the roll back of batch 2”.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Deploy => "deployment",
+            Self::Probe => "check of the versions",
+            Self::RollBack => "roll back",
+        }
+    }
+
     /// Whether the job takes a host in this phase, so that a second deploy reaches the unfinished hosts only.
     pub const fn takes(self, phase: HostPhase) -> bool {
         match self {

@@ -98,6 +98,16 @@ impl RolloutState {
         "withdrawn",
     ];
 
+    /// The words of states that have [`ended`](Self::ended).
+    pub const ENDED: &[&str] = &[
+        "succeeded",
+        "rolled_back",
+        "recovered",
+        "aborted",
+        "rejected",
+        "withdrawn",
+    ];
+
     /// The stored word.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -62,7 +62,7 @@ impl Strategy {
             return Err(FieldError::new(
                 "bake",
                 format!(
-                    "There are {} batches but {} bake times. Give one for each batch, such as “48h/48h/72h”, or a single one for all.",
+                    "Batches and bake times do not fit together: {} and {}. Give one bake time for each batch, such as “48h/48h/72h”, or a single one for all.",
                     self.split.batches(),
                     self.bake_seconds.len()
                 ),
@@ -225,7 +225,7 @@ mod tests {
                 .check(1, 1)
                 .unwrap_err()
                 .message
-                .contains("2 batches but 1 bake")
+                .contains("2 and 1")
         );
         assert_eq!(
             parse_bakes("48h/48h/72h", 3).unwrap(),

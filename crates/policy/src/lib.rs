@@ -45,6 +45,16 @@ pub enum Denied {
     NoRole,
 }
 
+impl Denied {
+    /// Why, as it stands beside a control that names the action itself.
+    pub fn beside(&self) -> String {
+        match self {
+            Self::MissingRole { roles, scope, .. } => format!("Takes the role {roles}{scope}."),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// A permit for one action on one resource at one version, or which grant is missing.
 pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<Permit, Denied> {
     if action.separates_duties() && resource.requested_by == Some(subject.user) {

@@ -166,10 +166,12 @@ impl Store {
         let note = AuditNote::new(
             "job.start",
             format!(
-                "Attempt {} of the {} of batch {} was given to worker {worker}",
-                claimed.attempt.number, claimed.kind, claimed.batch
+                "Attempt {} of the {} of batch {} started",
+                claimed.attempt.number,
+                claimed.kind.noun(),
+                claimed.batch
             ),
-            "",
+            format!("Worker {worker}"),
         );
         write_note(&mut tx, permit, job, team, note, now).await?;
         tx.commit().await?;

@@ -25,6 +25,11 @@ pub enum StoreError {
         "{rollout} was already requested with this form (or idempotency key), as another plan than this one. Look at that rollout, or open a new form and request again."
     )]
     KeyTaken { rollout: String },
+    /// `rollout` is the name of the rollout with the same plan that nobody has released yet.
+    #[error(
+        "{rollout} was already requested with exactly this plan, by {by}, and is not released yet. Go on with that rollout, or withdraw it first."
+    )]
+    AlreadyRequested { rollout: String, by: String },
     #[error("The job {job} was already taken into account.")]
     AlreadyObserved { job: JobId },
     #[error(

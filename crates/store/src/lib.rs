@@ -35,5 +35,5 @@ pub use job::{FinishedJob, JobHost};
 pub use lock::ServeLock;
 pub use outbox::OutboxMessage;
 pub use person::Person;
-pub use rollout::{Commit, Loaded, NewRollout, RolloutFilter};
+pub use rollout::{Commit, Loaded, NewRollout, RolloutFilter, Standing};
 pub use token::TokenRow;

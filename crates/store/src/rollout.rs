@@ -66,10 +66,18 @@ const WHOLE: &str = "SELECT r.*, s.name AS service_name, e.name AS environment_n
 pub struct RolloutFilter {
     pub service: Option<ServiceId>,
     pub environment: Option<EnvironmentId>,
+    pub standing: Option<Standing>,
+}
+
+/// Where a rollout stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
     /// Word of `domain::rollout::RolloutState`.
-    pub state: Option<String>,
-    /// Only those that go no further before a person has done something.
-    pub waiting: bool,
+    In(String),
+    /// It has not ended.
+    Open,
+    /// It goes no further before a person has done something.
+    Waiting,
 }
 
 fn read(cells: &Cells<'_>) -> Result<Loaded> {
@@ -167,7 +175,8 @@ impl Store {
     }
 
     /// Makes a rollout with its batches, hosts, change request, messages and audit events; gives its id, or the id of the
-    /// one made before of the same plan with the same idempotency key. Refuses another plan with `KeyTaken`.
+    /// one made before of the same plan with the same idempotency key. Refuses another plan with `KeyTaken`, and a plan
+    /// that somebody requested and nobody released yet with `AlreadyRequested`.
     pub async fn rollout_insert(&self, permit: &Permit, new: NewRollout<'_>) -> Result<RolloutId> {
         let NewRollout {
             change,
@@ -184,7 +193,7 @@ impl Store {
             "INSERT INTO rollouts (id, service_id, environment_id, team_id, version, digest, requested_by, requested_by_name, state, state_json,
                  decision_version, revision, released_at, failed_at, created_at, changed_at, idempotency_key, plan_json)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $14, $15, $16)
-             ON CONFLICT (requested_by, idempotency_key) DO NOTHING",
+             ON CONFLICT DO NOTHING",
         )
             .with(rollout.id)
             .with(plan.service)
@@ -208,17 +217,26 @@ impl Store {
                 .bind(rollout.requested_by)
                 .push(" AND r.idempotency_key = ")
                 .bind(idempotency_key);
-            let first = sql.optional(&mut *tx, ROLLOUTS, read).await?;
-            let first = first
-                .ok_or_else(|| StoreError::conflict("The rollout"))?
-                .rollout;
-            return if first.digest == rollout.digest {
-                Ok(first.id)
-            } else {
-                Err(StoreError::KeyTaken {
-                    rollout: name(&first),
-                })
-            };
+            if let Some(first) = sql.optional(&mut *tx, ROLLOUTS, read).await? {
+                return if first.rollout.digest == rollout.digest {
+                    Ok(first.rollout.id)
+                } else {
+                    Err(StoreError::KeyTaken {
+                        rollout: name(&first.rollout),
+                    })
+                };
+            }
+            let mut sql = Sql::new(WHOLE);
+            sql.push("r.state IN ('draft', 'awaiting_approval', 'scheduled') AND r.digest = ")
+                .bind(rollout.digest.as_str());
+            let same = sql.optional(&mut *tx, ROLLOUTS, read).await?;
+            return Err(match same {
+                Some(same) => StoreError::AlreadyRequested {
+                    rollout: name(&same.rollout),
+                    by: same.requested_by_name,
+                },
+                None => StoreError::conflict("The rollout"),
+            });
         }
         batches::save(&mut tx, rollout.id, &rollout.batches).await?;
         hosts::insert(&mut tx, rollout.id, plan).await?;
@@ -289,14 +307,21 @@ impl Store {
         if let Some(environment) = filter.environment {
             sql.push(" AND r.environment_id = ").bind(environment);
         }
-        if let Some(state) = &filter.state {
-            sql.push(" AND r.state = ").bind(state.as_str());
-        }
-        if filter.waiting {
-            sql.push(
-                " AND (r.state IN ('awaiting_approval', 'scheduled', 'paused', 'rollback_failed')
-                 OR (r.state = 'running' AND EXISTS (SELECT 1 FROM batches b WHERE b.rollout_id = r.id AND b.state IN ('held', 'gate'))))",
-            );
+        match &filter.standing {
+            None => {}
+            Some(Standing::In(state)) => {
+                sql.push(" AND r.state = ").bind(state.as_str());
+            }
+            Some(Standing::Open) => {
+                sql.push(" AND r.state NOT IN ")
+                    .list(RolloutState::ENDED.iter().copied());
+            }
+            Some(Standing::Waiting) => {
+                sql.push(
+                    " AND (r.state IN ('awaiting_approval', 'scheduled', 'paused', 'rollback_failed')
+                     OR (r.state = 'running' AND EXISTS (SELECT 1 FROM batches b WHERE b.rollout_id = r.id AND b.state IN ('held', 'gate'))))",
+                );
+            }
         }
         if let Some((at, id)) = cursor::read::<Key>(cursor)? {
             sql.push(" AND (r.created_at, r.id) < (")

@@ -61,8 +61,20 @@ pub fn TextField(
     /// Id of the control where the name is used twice on a page.
     #[prop(optional, into)]
     id: Option<String>,
+    /// What is offered while typing; anything else may be typed as well.
+    #[prop(optional)]
+    offers: Vec<String>,
 ) -> impl IntoView {
     let id = id.unwrap_or_else(|| name.clone());
+    let list = (!offers.is_empty()).then(|| format!("{id}-offers"));
+    let offers = list.clone().map(|id| {
+        let offers = offers
+            .into_iter()
+            .map(|offer| view! { <option value=offer /> });
+        view! { <datalist id=id>{offers.collect_view()}</datalist> }
+    });
+    // Firefox offers nothing where completion is off.
+    let autocomplete = list.is_none().then_some("off");
     field(
         id,
         label,
@@ -71,7 +83,7 @@ pub fn TextField(
         required,
         move |id, described, invalid| {
             let class = if mono { "input is-mono" } else { "input" };
-            view! { <input class=class type=kind id=id name=name value=value required=required aria-invalid=invalid aria-describedby=described autocomplete="off" spellcheck="false" /> }
+            view! { <input class=class type=kind id=id name=name value=value required=required list=list aria-invalid=invalid aria-describedby=described autocomplete=autocomplete spellcheck="false" /> {offers} }
             .into_any()
         },
     )

@@ -3,6 +3,7 @@
 use domain::{
     attempt::AttemptState, delivery::DeploymentOutcome, host::HostPhase, verdict::Outcome,
 };
+use view::rollout::BatchDot;
 
 use crate::{
     icon::Icon::{self, *},
@@ -550,6 +551,15 @@ impl Look {
     /// Word of `domain::batch::BatchState`.
     pub fn batch(word: &str) -> Self {
         Self::of(Noun::Batch, word)
+    }
+
+    /// A rollout with its batches: one that runs but waits for a person at a batch looks like that batch.
+    pub fn standing(word: &str, batches: &[BatchDot]) -> Self {
+        let mut states = batches.iter().map(|batch| batch.state.as_str());
+        match states.find(|state| matches!(*state, "held" | "gate")) {
+            Some(state) if word == "running" => Self::batch(state),
+            _ => Self::rollout(word),
+        }
     }
 
     /// Word of `domain::change_request::ChangeRequestState`.

@@ -99,12 +99,14 @@ pub struct RolloutQuery {
     pub service: Option<String>,
     /// Slug of the environment.
     pub environment: Option<String>,
-    /// Word of the state, or [`Self::WAITING`].
+    /// Word of the state, [`Self::OPEN`] or [`Self::WAITING`].
     pub state: Option<String>,
     pub cursor: Option<String>,
 }
 
 impl RolloutQuery {
+    /// In place of a state: rollouts that have not ended.
+    pub const OPEN: &str = "open";
     /// In place of a state: rollouts that go no further before a person has done something.
     pub const WAITING: &str = "waiting";
 }

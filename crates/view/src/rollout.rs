@@ -199,6 +199,8 @@ pub struct PlanPreview {
     /// What the hosts were last seen to run, as [`spread`] says it.
     pub runs: String,
     pub approval: bool,
+    /// Rollouts of the same service to the same environment that have not ended, newest first; at most five.
+    pub open: Vec<RolloutRow>,
     pub batches: Vec<PreviewBatch>,
 }
 

@@ -1,7 +1,7 @@
 //! From the read models to what the API sends.
 
 use super::shape::{
-    Batch, BatchState, Items, Job, Line, Log, Measurement, Rollout, RolloutDetail, Service,
+    Batch, BatchState, Host, Items, Job, Line, Log, Measurement, Rollout, RolloutDetail, Service,
     ServiceDetail, Verdict,
 };
 
@@ -13,6 +13,19 @@ impl<T> Items<T> {
         Self {
             items: page.items.into_iter().map(T::from).collect(),
             next: page.next,
+        }
+    }
+}
+
+impl From<view::rollout::HostCell> for Host {
+    fn from(cell: view::rollout::HostCell) -> Self {
+        Self {
+            name: cell.name,
+            batch: cell.batch,
+            phase: cell.phase.word().to_owned(),
+            version_before: cell.version_before,
+            version_observed: cell.version_observed,
+            message: cell.message,
         }
     }
 }

@@ -15,7 +15,9 @@ use view::input::RolloutQuery;
 
 use super::{
     Params, Problem,
-    shape::{Cancel, Items, Job, Log, ProblemBody, Rollout, RolloutDetail, Service, ServiceDetail},
+    shape::{
+        Cancel, Host, Items, Job, Log, ProblemBody, Rollout, RolloutDetail, Service, ServiceDetail,
+    },
 };
 use crate::site::Site;
 
@@ -28,6 +30,7 @@ pub fn all() -> OpenApiRouter<Site> {
         .routes(routes!(service))
         .routes(routes!(rollouts))
         .routes(routes!(rollout))
+        .routes(routes!(rollout_hosts))
         .routes(routes!(jobs))
         .routes(routes!(job))
         .routes(routes!(log))
@@ -48,8 +51,16 @@ struct RolloutParams {
     service: Option<String>,
     /// Only in this environment, by its short name.
     environment: Option<String>,
-    /// Only in this state, or `waiting`: those that go no further before a person has done something.
+    /// Only in this state, or `open`: those that have not ended, or `waiting`: those that go no further before a person has done something.
     state: Option<String>,
+    /// Continues a list: `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct HostParams {
+    /// Only of this batch.
+    batch: Option<u32>,
     /// Continues a list: `next` of the page before.
     cursor: Option<String>,
 }
@@ -112,6 +123,21 @@ async fn rollouts(
 async fn rollout(Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Answer<RolloutDetail> {
     let id: RolloutId = id.parse().map_err(Problem::unknown)?;
     Ok(Json(ctx.rollout(id).await?.into()))
+}
+
+/// The hosts of a rollout
+#[utoipa::path(get, path = "/rollouts/{id}/hosts", tag = "rollouts", params(("id" = String, Path), HostParams), responses(
+    (status = 200, description = "A page of hosts, in the order of their change", body = Items<Host>),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn rollout_hosts(
+    Extension(ctx): Extension<Ctx>,
+    Path(id): Path<String>,
+    Params(params): Params<HostParams>,
+) -> Answer<Items<Host>> {
+    let id: RolloutId = id.parse().map_err(Problem::unknown)?;
+    let page = ctx.host_cells(id, params.batch, params.cursor).await?;
+    Ok(Json(Items::of(page)))
 }
 
 /// Jobs, newest first

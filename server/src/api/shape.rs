@@ -79,6 +79,22 @@ pub struct RolloutDetail {
     pub jobs: Vec<Job>,
 }
 
+/// A host of a rollout.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Host {
+    pub name: String,
+    pub batch: u32,
+    /// pending, updating, updated, already_current, failed, unreachable, rolling_back, rolled_back, rollback_failed, gone,
+    /// excluded or unknown.
+    pub phase: String,
+    /// What it ran before; null where nobody asked it.
+    pub version_before: Option<String>,
+    /// What it said it runs, when the rollout asked it last.
+    pub version_observed: Option<String>,
+    /// Why it failed; may be empty.
+    pub message: String,
+}
+
 /// A batch of a rollout.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Batch {

@@ -7,7 +7,7 @@ use super::{
     client::Client,
     table::{aligned, printable},
 };
-use crate::api::shape::{Batch, Items, Rollout, RolloutDetail};
+use crate::api::shape::{Batch, Host, Items, Rollout, RolloutDetail};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -19,7 +19,7 @@ pub enum Command {
         /// Only in this environment
         #[arg(long)]
         environment: Option<String>,
-        /// Only in this state; `waiting` is every one that waits for a person
+        /// Only in this state; `open` is every one that has not ended, `waiting` every one that waits for a person
         #[arg(long)]
         state: Option<String>,
         /// Continue a list: the cursor printed below it
@@ -31,6 +31,18 @@ pub enum Command {
     /// Show one rollout with its batches
     Show {
         id: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List the hosts of one rollout, in the order of their change
+    Hosts {
+        id: String,
+        /// Only of this batch
+        #[arg(long)]
+        batch: Option<u32>,
+        /// Continue a list: the cursor printed below it
+        #[arg(long)]
+        cursor: Option<String>,
         #[command(flatten)]
         output: Output,
     },
@@ -97,8 +109,33 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
                 show(&detail)
             }
         }
+        Command::Hosts {
+            id,
+            batch,
+            cursor,
+            output,
+        } => {
+            let batch = batch.map(|batch| batch.to_string());
+            let query = [("batch", batch.as_deref()), ("cursor", cursor.as_deref())];
+            let page: Items<Host> = client.get(&["rollouts", &id, "hosts"], &query).await?;
+            super::write_page(output, &page, HOSTS, host)
+        }
         Command::Watch { id, output } => watch(client, &id, output).await,
     }
+}
+
+const HOSTS: &[&str] = &["HOST", "BATCH", "PHASE", "BEFORE", "RUNS", "MESSAGE"];
+
+fn host(host: &Host) -> Vec<String> {
+    let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "-".to_owned());
+    vec![
+        host.name.clone(),
+        host.batch.to_string(),
+        host.phase.clone(),
+        version(&host.version_before),
+        version(&host.version_observed),
+        host.message.clone(),
+    ]
 }
 
 fn show(detail: &RolloutDetail) -> Result<(), Failure> {

@@ -16,7 +16,7 @@ impl Ctx {
         match policy::permit(&self.subject, action, resource) {
             Ok(_) => Allowance::Allowed,
             Err(denied) => Allowance::Refused {
-                why: denied.to_string(),
+                why: denied.beside(),
             },
         }
     }

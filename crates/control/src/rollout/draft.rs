@@ -14,7 +14,7 @@ use domain::{
     text::{FieldError, Reason, Sha256},
 };
 use policy::Action;
-use store::NewRollout;
+use store::{NewRollout, RolloutFilter, Standing};
 use view::{
     access::Allowance,
     error::ApiError,
@@ -23,6 +23,9 @@ use view::{
 };
 
 use crate::{Ctx, Error, automation, rollout, service};
+
+/// Open rollouts that a preview names.
+const OPEN: u32 = 5;
 
 /// A form that was understood.
 struct Drafted {
@@ -252,6 +255,16 @@ impl Ctx {
                     .find(|(service, _)| drafted.service.slug.as_str() == service.as_str())
                     .map(|(_, version)| version.as_str())
             };
+            let filter = RolloutFilter {
+                service: Some(drafted.service.id),
+                environment: Some(drafted.environment.id),
+                standing: Some(Standing::Open),
+            };
+            let open = self
+                .store()
+                .rollouts(&self.scope()?, &filter, None, OPEN)
+                .await?
+                .items;
             let host = |id| drafted.hosts.iter().find(|host| host.id == id);
             let batches = drafted
                 .plan
@@ -280,6 +293,7 @@ impl Ctx {
                 version: drafted.plan.release.version.to_string(),
                 runs: spread(ids.iter().map(|id| runs(*id))),
                 approval: drafted.environment.approval == Approval::Required,
+                open,
                 batches,
             })
         })

@@ -10,7 +10,7 @@ use domain::{
     rollout::{Rollout, RolloutState},
 };
 use policy::{Action, Resource};
-use store::{AuditFilter, Loaded, RolloutFilter};
+use store::{AuditFilter, Loaded, RolloutFilter, Standing};
 use view::{
     error::ApiError,
     input::RolloutQuery,
@@ -36,22 +36,26 @@ impl Ctx {
                     .filter(|text| !text.is_empty())
                     .map(str::to_owned)
             };
-            let state = given(&query.state);
-            let waiting = state.as_deref() == Some(RolloutQuery::WAITING);
-            let state = state.filter(|_| !waiting);
-            if let Some(state) = &state
-                && !RolloutState::WORDS.contains(&state.as_str())
-            {
-                return Err(domain::text::FieldError::new(
-                    "state",
-                    format!(
-                        "There is no rollout state of that name. Choose one of: {}, {}.",
-                        RolloutQuery::WAITING,
-                        RolloutState::WORDS.join(", ")
-                    ),
-                )
-                .into());
-            }
+            let standing = match given(&query.state) {
+                None => None,
+                Some(word) if word == RolloutQuery::OPEN => Some(Standing::Open),
+                Some(word) if word == RolloutQuery::WAITING => Some(Standing::Waiting),
+                Some(word) if RolloutState::WORDS.contains(&word.as_str()) => {
+                    Some(Standing::In(word))
+                }
+                Some(_) => {
+                    return Err(domain::text::FieldError::new(
+                        "state",
+                        format!(
+                            "There is no rollout state of that name. Choose one of: {}, {}, {}.",
+                            RolloutQuery::OPEN,
+                            RolloutQuery::WAITING,
+                            RolloutState::WORDS.join(", ")
+                        ),
+                    )
+                    .into());
+                }
+            };
             let service = match given(&query.service) {
                 Some(slug) => Some(self.store().service(&scope, &slug).await?.id),
                 None => None,
@@ -63,8 +67,7 @@ impl Ctx {
             let filter = RolloutFilter {
                 service,
                 environment,
-                state,
-                waiting,
+                standing,
             };
             let page = self
                 .store()
@@ -170,10 +173,16 @@ impl Ctx {
         cursor: Option<String>,
     ) -> Result<Page<HostCell>, ApiError> {
         self.answer(async {
-            Ok(self
+            let scope = self.scope()?;
+            let page = self
                 .store()
-                .host_cells(&self.scope()?, id, batch, cursor.as_deref(), CELLS)
-                .await?)
+                .host_cells(&scope, id, batch, cursor.as_deref(), CELLS)
+                .await?;
+            if page.items.is_empty() {
+                // Tells a rollout without such hosts from one that is not there for this person.
+                self.store().rollout_state(&scope, id).await?;
+            }
+            Ok(page)
         })
         .await
     }

@@ -68,6 +68,11 @@ pub fn rollout_states() -> Vec<RolloutState> {
         states.iter().map(RolloutState::word).collect::<Vec<_>>(),
         RolloutState::WORDS
     );
+    let ended = states.iter().filter(|state| state.ended());
+    assert_eq!(
+        ended.map(RolloutState::word).collect::<Vec<_>>(),
+        RolloutState::ENDED
+    );
     states
 }
 

@@ -177,7 +177,11 @@ impl Store {
         }
         let note = AuditNote::new(
             "job.finish",
-            format!("The {} ended as “{state}”", held.kind),
+            format!(
+                "The {} ended: {}",
+                held.kind.noun(),
+                state.word().replace('_', " ")
+            ),
             message,
         );
         write_note(&mut tx, permit, held.job, held.team, note, at).await?;

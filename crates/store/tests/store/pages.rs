@@ -5,7 +5,7 @@ use domain::{
     rollout::Event,
     verdict::Outcome,
 };
-use store::{AuditFilter, RolloutFilter, StoreError};
+use store::{AuditFilter, RolloutFilter, Standing, StoreError};
 use testkit::{Database, World, mint, on_each_database};
 
 use crate::verdict;
@@ -38,7 +38,7 @@ async fn pages_are_stable_under_inserts(db: Database) {
             )
             .await
             .unwrap();
-        world.request("9.9.9").await;
+        world.request(&format!("9.9.{}", seen.len())).await;
         assert!(page.items.iter().all(|row| row.batches.len() == 3));
         seen.extend(page.items.into_iter().map(|row| row.id));
         cursor = page.next;
@@ -73,14 +73,14 @@ async fn filters_narrow(db: Database) {
     };
     assert_eq!(
         ids(RolloutFilter {
-            state: Some("running".to_owned()),
+            standing: Some(Standing::In("running".to_owned())),
             ..RolloutFilter::default()
         })
         .await,
         [released]
     );
     let waiting = || RolloutFilter {
-        waiting: true,
+        standing: Some(Standing::Waiting),
         ..RolloutFilter::default()
     };
     assert_eq!(ids(waiting()).await, [requested], "nobody approved it yet");
@@ -115,7 +115,7 @@ async fn filters_narrow(db: Database) {
     );
     assert!(
         ids(RolloutFilter {
-            state: Some("no'such\u{1}".to_owned()),
+            standing: Some(Standing::In("no'such\u{1}".to_owned())),
             ..RolloutFilter::default()
         })
         .await

@@ -12,6 +12,7 @@ on_each_database!(
     a_held_host_is_refused,
     the_requester_cannot_be_the_approver,
     one_key_makes_one_rollout,
+    a_plan_is_not_requested_twice_before_it_is_released,
     one_key_hides_no_other_plan,
     an_old_success_is_not_rolled_back_under_a_newer_one,
 );
@@ -145,16 +146,6 @@ async fn one_key_makes_one_rollout(db: Database) {
             .unwrap(),
         events
     );
-    assert_ne!(
-        world.request_once("1.1.0", Some("form-2")).await.unwrap(),
-        first
-    );
-    assert_ne!(world.request("1.1.0").await, first);
-    assert_ne!(
-        world.request("1.1.0").await,
-        first,
-        "no key makes a rollout each time"
-    );
     let (one, two) = tokio::join!(
         world.request_once("1.2.0", Some("double click")),
         world.request_once("1.2.0", Some("double click"))
@@ -173,6 +164,43 @@ async fn one_key_makes_one_rollout(db: Database) {
             .len(),
         1
     );
+}
+
+async fn a_plan_is_not_requested_twice_before_it_is_released(db: Database) {
+    let world = World::new(db, 3).await;
+    let first = world.request_once("1.1.0", Some("form-1")).await.unwrap();
+    let already = Err(StoreError::AlreadyRequested {
+        rollout: "checkout 1.1.0 to production".to_owned(),
+        by: world.omar.name.clone(),
+    });
+    for key in [Some("form-2"), None] {
+        assert_eq!(world.request_once("1.1.0", key).await, already, "{key:?}");
+    }
+    let (one, two) = tokio::join!(
+        world.request_once("1.2.0", Some("one")),
+        world.request_once("1.2.0", Some("two"))
+    );
+    assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
+    let reason = "not now".parse().unwrap();
+    let withdraw = Event::Withdraw { reason };
+    world
+        .act(&world.omar, Action::WithdrawRollout, first, withdraw)
+        .await
+        .unwrap();
+    let again = world.request_once("1.1.0", None).await.unwrap();
+    assert_ne!(again, first, "nobody waits for the first any more");
+    world
+        .act(&world.ada, Action::Approve, again, Event::Approve)
+        .await
+        .unwrap();
+    world
+        .act(&world.omar, Action::Release, again, Event::Release)
+        .await
+        .unwrap();
+    world
+        .request_once("1.1.0", None)
+        .await
+        .expect("a rollout that is under way does not hinder the next");
 }
 
 async fn one_key_hides_no_other_plan(db: Database) {

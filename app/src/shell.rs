@@ -11,7 +11,7 @@ use crate::App;
 
 /// The document around every page.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
-    restrict();
+    restrict(&options);
     view! {
         <!DOCTYPE html>
         <html lang="en" data-theme=chosen_theme().attribute()>
@@ -33,13 +33,18 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 }
 
 /// Sets the content security policy: only scripts that carry this response's nonce run.
-fn restrict() {
+fn restrict(options: &LeptosOptions) {
     let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) else {
         return;
     };
+    // `make dev` tells pages over a socket of its own that they are to be loaded again; Leptos asks the same variable.
+    let reload = match std::env::var("LEPTOS_WATCH") {
+        Ok(_) => format!(" ws://{}:{}", options.site_addr.ip(), options.reload_port),
+        Err(_) => String::new(),
+    };
     let policy = format!(
         "default-src 'self'; script-src 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data:; \
-         connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+         connect-src 'self'{reload}; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
     );
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.insert_header(header::CONTENT_SECURITY_POLICY, policy);

@@ -19,6 +19,7 @@ pub mod processes;
 mod record;
 mod secrets;
 mod sshd;
+pub mod torture;
 
 pub use faults::Fault;
 pub use fleet::Criticality;

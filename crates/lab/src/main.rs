@@ -25,6 +25,8 @@ enum Command {
     Demo(lab::demo::Arguments),
     /// Measure Slipway's speed as ratios of one run, on a lab of its own. Exit code 0 says that it was measured.
     Bench(lab::bench::Arguments),
+    /// Kill the console and its supervisors again and again, and prove that nothing ran twice and nothing was lost.
+    Torture(lab::torture::Arguments),
     /// Make a host of a running lab misbehave, or well again.
     Fault {
         /// The running lab's folder.
@@ -78,12 +80,20 @@ async fn main() -> std::process::ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
+    if lab::torture::is_playbook() {
+        return ended(lab::torture::playbook::run());
+    }
     let done = match Arguments::parse().command {
         Command::Up(arguments) => up(arguments).await,
         Command::Demo(arguments) => lab::demo::run(arguments).await,
         Command::Bench(arguments) => lab::bench::run(arguments).await,
+        Command::Torture(arguments) => lab::torture::run(arguments).await,
         Command::Fault { dir, host, fault } => ask_for_fault(dir, host, fault).await,
     };
+    ended(done)
+}
+
+fn ended(done: Result<()>) -> std::process::ExitCode {
     match done {
         Ok(()) => std::process::ExitCode::SUCCESS,
         Err(error) => {

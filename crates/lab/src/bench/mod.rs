@@ -53,7 +53,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         ansible_playbook: ".venv/bin/ansible-playbook".into(),
         site: "target/site".into(),
         keep_data: false,
-        keep_up: false,
+        keep_up: None,
     };
     let pairs = usize::from(arguments.pairs);
     let Some(report) = staged(setup, async |scene| measure(scene, machine, pairs).await).await?

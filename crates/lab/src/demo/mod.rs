@@ -9,10 +9,11 @@ pub(crate) mod journey;
 pub(crate) mod report;
 pub(crate) mod rollout;
 pub(crate) mod settings;
-mod slipway;
+pub(crate) mod slipway;
 pub(crate) mod stage;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
@@ -21,6 +22,7 @@ use crate::record::Record;
 use journey::Journey;
 use report::invitation;
 pub use settings::Console;
+use slipway::Restart;
 pub(crate) use stage::Narrator;
 use stage::{Scene, Setup, staged};
 
@@ -72,7 +74,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         project: None,
         site: arguments.site.clone(),
         keep_data: arguments.keep_data,
-        keep_up: arguments.serve_only,
+        keep_up: arguments.serve_only.then_some(Restart {
+            after: Duration::from_secs(1),
+            quietly: false,
+        }),
     };
     staged(setup, async |scene| act(&arguments, scene).await).await?;
     Ok(())

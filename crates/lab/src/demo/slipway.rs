@@ -14,8 +14,15 @@ use super::Narrator;
 use crate::processes;
 
 const UP_WITHIN: Duration = Duration::from_secs(60);
-const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// How the console is started again when it ends.
+#[derive(Clone, Copy)]
+pub struct Restart {
+    pub after: Duration,
+    /// Say nothing about it.
+    pub quietly: bool,
+}
 
 /// A running `slipway serve`. It bears the lab's mark, so that it ends with the lab, and so do the playbooks under it.
 pub struct Slipway {
@@ -83,13 +90,13 @@ impl Slipway {
     }
 
     /// Starts the console again whenever it ends, as a service manager does. Returns when it cannot be started.
-    pub async fn keep_up(&mut self, narrator: Narrator) -> String {
+    pub async fn keep_up(&mut self, narrator: Narrator, restart: Restart) -> String {
         loop {
-            narrator.say(
-                "lab",
-                &format!("{}; it is started again", self.ended().await),
-            );
-            tokio::time::sleep(START_AGAIN_AFTER).await;
+            let ended = self.ended().await;
+            if !restart.quietly {
+                narrator.say("lab", &format!("{ended}; it is started again"));
+            }
+            tokio::time::sleep(restart.after).await;
             match self.launch.start() {
                 Ok(child) => self.child = child,
                 Err(error) => return format!("{error:#}"),

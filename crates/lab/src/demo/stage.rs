@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use url::Url;
 
 use super::settings::{self, Console};
-use super::slipway::{Slipway, last_lines};
+use super::slipway::{Restart, Slipway, last_lines};
 use crate::disk;
 use crate::lab::{Lab, Options};
 use crate::ports;
@@ -39,8 +39,8 @@ pub struct Setup {
     pub site: PathBuf,
     /// Go on with the database and the hosts of the last time.
     pub keep_data: bool,
-    /// Start the console again whenever it ends.
-    pub keep_up: bool,
+    /// Start the console again whenever it ends; otherwise its end is that of everything.
+    pub keep_up: Option<Restart>,
 }
 
 /// What stands once lab and console answer.
@@ -165,10 +165,9 @@ impl Stage {
             &format!("is at {}", scene.console.origin().ascii_serialization()),
         );
         let console = async {
-            if self.setup.keep_up {
-                slipway.keep_up(self.narrator).await
-            } else {
-                slipway.ended().await
+            match self.setup.keep_up {
+                Some(restart) => slipway.keep_up(self.narrator, restart).await,
+                None => slipway.ended().await,
             }
         };
         tokio::select! {

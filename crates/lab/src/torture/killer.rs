@@ -1,0 +1,186 @@
+//! Kills the console and its supervisors, and knows when the console was up.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use domain::Timestamp;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::Serialize;
+use tokio::time::sleep;
+use url::Url;
+
+/// Longest pause before a kill, in milliseconds: some playbooks are to end between two.
+const LONGEST_PAUSE: u64 = 250;
+/// How long a supervisor is waited for before the console is killed instead.
+const HUNT: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// What was killed.
+#[derive(Debug, Default, Clone, Copy, Serialize)]
+pub struct Kills {
+    pub console: u32,
+    pub supervisor: u32,
+}
+
+impl Kills {
+    pub const fn sum(self) -> u32 {
+        self.console + self.supervisor
+    }
+}
+
+pub struct Killer {
+    /// Holds the id of the console's process.
+    pid_file: PathBuf,
+    attempts: PathBuf,
+    random: StdRng,
+    pub kills: Kills,
+}
+
+impl Killer {
+    pub fn new(dir: &Path, seed: u64) -> Self {
+        Self {
+            pid_file: dir.join("slipway.pid"),
+            attempts: dir.join("data/attempts"),
+            random: StdRng::seed_from_u64(seed),
+            kills: Kills::default(),
+        }
+    }
+
+    /// Kills one after the other until it has killed so many in all.
+    pub async fn rage(&mut self, until: u32) {
+        while self.kills.sum() < until {
+            if self.random.random_ratio(1, 2)
+                && let Some(pid) = self.hunt().await
+            {
+                self.kills.supervisor += u32::from(kill(pid));
+            } else {
+                self.pause().await;
+                self.kill_console();
+            }
+        }
+    }
+
+    pub fn kill_console(&mut self) {
+        let killed = self.console().is_some_and(kill);
+        self.kills.console += u32::from(killed);
+    }
+
+    async fn pause(&mut self) {
+        sleep(Duration::from_millis(
+            self.random.random_range(0..LONGEST_PAUSE),
+        ))
+        .await;
+    }
+
+    /// Waits for a supervisor and lets it come some way, or none.
+    async fn hunt(&mut self) -> Option<Pid> {
+        let until = Instant::now() + HUNT;
+        while Instant::now() < until {
+            if let Some(pid) = self.supervisors().choose(&mut self.random).copied() {
+                if self.random.random_ratio(3, 4) {
+                    self.pause().await;
+                }
+                return Some(pid);
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+        None
+    }
+
+    /// Counts how often the console was started again, for when something else kills it, until it was so often.
+    pub async fn count(&mut self, until: u32) {
+        let mut last = self.console();
+        while self.kills.sum() < until {
+            sleep(LOOK_EVERY).await;
+            let now = self.console();
+            if now.is_some() && now != last {
+                self.kills.console += 1;
+                last = now;
+            }
+        }
+    }
+
+    fn console(&self) -> Option<Pid> {
+        let pid = fs::read_to_string(&self.pid_file)
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
+        // Its number may belong to somebody else by now.
+        command_line(pid)?
+            .contains("\0serve")
+            .then(|| Pid::from_raw(pid))?
+    }
+
+    fn supervisors(&self) -> Vec<Pid> {
+        let mark = format!("supervise\0{}", self.attempts.display());
+        let Ok(entries) = fs::read_dir("/proc") else {
+            return Vec::new();
+        };
+        entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(|pid| command_line(*pid).is_some_and(|line| line.contains(&mark)))
+            .filter_map(Pid::from_raw)
+            .collect()
+    }
+}
+
+fn kill(pid: Pid) -> bool {
+    kill_process(pid, Signal::KILL).is_ok()
+}
+
+fn command_line(pid: i32) -> Option<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(String::from_utf8_lossy(&line).into_owned())
+}
+
+/// When the console answered.
+#[derive(Debug, Default)]
+pub struct Uptime {
+    /// From and to, in order.
+    up: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Uptime {
+    /// Looks on, for ever.
+    pub async fn watch(console: &Url, seen: &std::sync::Mutex<Self>) -> Result<()> {
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(1))
+            .build()?;
+        let ready = console.join("/readyz")?;
+        let mut since = None;
+        loop {
+            let answer = client.get(ready.clone()).send().await;
+            let now = Timestamp::now();
+            match answer {
+                Ok(answer) if answer.status().is_success() => {
+                    let from = *since.get_or_insert(now);
+                    if let Ok(mut seen) = seen.lock() {
+                        seen.up.retain(|(began, _)| *began != from);
+                        seen.up.push((from, now));
+                    }
+                }
+                _ => since = None,
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// For how long the console was up between the two, in seconds.
+    pub fn between(&self, from: Timestamp, to: Timestamp) -> f64 {
+        let spans = self.up.iter().map(|(began, ended)| {
+            (*ended)
+                .min(to)
+                .duration_since((*began).max(from))
+                .as_secs_f64()
+                .max(0.0)
+        });
+        spans.sum()
+    }
+}

@@ -28,8 +28,6 @@ CREATE INDEX rollouts_by_team ON rollouts (team_id, created_at, id);
 CREATE INDEX rollouts_by_service ON rollouts (service_id, created_at, id);
 CREATE INDEX rollouts_by_environment ON rollouts (environment_id, created_at, id);
 CREATE INDEX rollouts_by_state ON rollouts (state, created_at, id);
--- A plan that nobody has released yet is not requested a second time.
-CREATE UNIQUE INDEX rollouts_once_requested ON rollouts (digest) WHERE state IN ('draft', 'awaiting_approval', 'scheduled');
 
 CREATE TABLE batches (
     rollout_id TEXT NOT NULL REFERENCES rollouts (id),

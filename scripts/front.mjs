@@ -12,6 +12,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -64,17 +65,24 @@ cpSync('public', site, { recursive: true });
 compress(site, readdirSync('public'));
 compress(work, files(work, /\.(css|js|json|wasm)$/));
 
-// The build before stays, so that pages which are open find their files.
-const current = `${site}/pkg/current`;
-const before = existsSync(current) ? readFileSync(current, 'utf8').trim() : '';
-mkdirSync(`${site}/pkg`, { recursive: true });
-for (const name of readdirSync(`${site}/pkg`)) {
-  if (![before, 'current'].includes(name)) rmSync(`${site}/pkg/${name}`, { recursive: true });
+// The newest builds before this one stay, so that pages which are open find their files.
+const kept = 2;
+const packages = `${site}/pkg`;
+mkdirSync(packages, { recursive: true });
+const others = readdirSync(packages, { withFileTypes: true })
+  .filter((entry) => entry.name !== build && entry.name !== 'current')
+  .map((entry) => ({
+    name: entry.name,
+    at: entry.isDirectory() ? statSync(`${packages}/${entry.name}`).mtimeMs : 0,
+  }))
+  .sort((one, other) => other.at - one.at);
+for (const { name } of others.filter(({ at }, place) => at === 0 || place >= kept)) {
+  rmSync(`${packages}/${name}`, { recursive: true });
 }
-rmSync(`${site}/pkg/${build}`, { recursive: true, force: true });
-renameSync(work, `${site}/pkg/${build}`);
-// Last, because it tells that everything is there.
-writeFileSync(current, `${build}\n`);
+if (!existsSync(`${packages}/${build}`)) renameSync(work, `${packages}/${build}`);
+// Last and at once, because it tells that everything is there.
+writeFileSync(`${packages}/current.new`, `${build}\n`);
+renameSync(`${packages}/current.new`, `${packages}/current`);
 
 function compress(folder, names) {
   for (const path of names.map((name) => `${folder}/${name}`)) {

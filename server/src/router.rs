@@ -24,7 +24,7 @@ use crate::{
         session::{self, Sessions},
     },
     observe, origin,
-    site::Site,
+    site::{Site, is_build},
     stream, theme,
 };
 
@@ -85,9 +85,9 @@ fn pages(site: &Site) -> Router<Site> {
 
 /// The browser's files. Each build lies in a folder named by what is in it, so its files never change.
 fn assets(options: &LeptosOptions) -> Router<Site> {
-    let (folder, kept) = match options.site_pkg_dir.split_once('/') {
-        Some((folder, _build)) => (folder, "public, max-age=31536000, immutable"),
-        None => (&*options.site_pkg_dir, "no-cache"),
+    let folder = match options.site_pkg_dir.rsplit_once('/') {
+        Some((folder, build)) if is_build(build) => folder,
+        _ => &*options.site_pkg_dir,
     };
     let files = ServeDir::new(std::path::Path::new(&*options.site_root).join(folder))
         .precompressed_br()
@@ -96,6 +96,12 @@ fn assets(options: &LeptosOptions) -> Router<Site> {
         .nest_service(&format!("/{folder}"), files)
         .layer(middleware::from_fn(
             move |request: Request, next: Next| async move {
+                let mut folders = request.uri().path().rsplit('/').skip(1);
+                let kept = if folders.any(is_build) {
+                    "public, max-age=31536000, immutable"
+                } else {
+                    "no-cache"
+                };
                 let mut response = next.run(request).await;
                 let cache = if response.status().is_success()
                     || response.status() == StatusCode::NOT_MODIFIED
@@ -149,7 +155,7 @@ mod tests {
             (format!("/stream/rollouts/{id}"), 401),
             (format!("/stream/jobs/{id}/log"), 401),
             ("/pkg/slipway.wasm".to_owned(), 404),
-            ("/pkg/..%2f..%2fslipway.db".to_owned(), 404),
+            ("/pkg/..%2fslipway.db".to_owned(), 404),
             ("/slipway.db/..%2f".to_owned(), 404),
             ("/no/such/page".to_owned(), 404),
             ("/auth/logout".to_owned(), 405),
@@ -163,6 +169,42 @@ mod tests {
                 "{path}"
             );
             assert!(response.headers().contains_key("x-request-id"), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_of_a_build_are_kept_for_good_and_others_are_asked_for() {
+        let lab = lab().await;
+        let pkg = std::path::Path::new(&*lab.site.leptos.site_root).join("pkg");
+        for (file, content) in [
+            ("0123456789abcdef/slipway.js", "now"),
+            ("fedcba9876543210/slipway.js", "before"),
+            ("slipway.js", "while it is watched"),
+            ("current", "0123456789abcdef"),
+        ] {
+            let path = pkg.join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let mut site = lab.site.clone();
+        site.leptos.site_pkg_dir = "pkg/0123456789abcdef".into();
+        let router = super::router(
+            site,
+            metrics_exporter_prometheus::PrometheusBuilder::new()
+                .build_recorder()
+                .handle(),
+        );
+        let (kept, asked) = ("public, max-age=31536000, immutable", "no-cache");
+        for (path, status, cache) in [
+            ("/pkg/0123456789abcdef/slipway.js", 200, kept),
+            ("/pkg/fedcba9876543210/slipway.js", 200, kept),
+            ("/pkg/slipway.js", 200, asked),
+            ("/pkg/current", 200, asked),
+            ("/pkg/0123456789abcdef/none.js", 404, "no-store"),
+        ] {
+            let response = ask(&router, get(path)).await;
+            assert_eq!(response.status(), status, "{path}");
+            assert_eq!(response.headers()["cache-control"], cache, "{path}");
         }
     }
 

@@ -53,6 +53,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         });
     }
     let console = Console::open(settings, Arc::new(SystemClock)).await?;
+    console.claim_data_folder().await?;
     let (stop_now, stop) = watch::channel(false);
     let site = Site {
         console: console.clone(),

@@ -52,8 +52,13 @@ pub fn leptos_options(checked: &Checked) -> Result<LeptosOptions, ConfigError> {
             files.display()
         );
     }
-    if let Some(build) = current_build(&files) {
-        options.site_pkg_dir = format!("{}/{build}", options.site_pkg_dir).into();
+    match current_build(&files) {
+        Some(build) => options.site_pkg_dir = format!("{}/{build}", options.site_pkg_dir).into(),
+        None if files.is_dir() && !files.join("slipway.js").is_file() => tracing::warn!(
+            "{} does not name a build that is there, so pages will look plain and not move by themselves. Copy the whole folder again, `current` last, and start Slipway again.",
+            files.join("current").display()
+        ),
+        None => {}
     }
     options.site_root = root.to_string_lossy().into();
     Ok(options)
@@ -64,8 +69,12 @@ pub fn leptos_options(checked: &Checked) -> Result<LeptosOptions, ConfigError> {
 fn current_build(files: &Path) -> Option<String> {
     let name = std::fs::read_to_string(files.join("current")).ok()?;
     let name = name.trim();
-    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    (plain && files.join(name).is_dir()).then(|| name.to_owned())
+    (is_build(name) && files.join(name).is_dir()).then(|| name.to_owned())
+}
+
+/// Whether a folder of this name holds one build, whose files never change: `scripts/front.mjs` gives the names.
+pub fn is_build(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The setting; else what Leptos says, seen from the working folder; else the same folder name next to the binary's.
@@ -90,11 +99,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = folder.path();
         assert_eq!(current_build(files), None);
-        std::fs::create_dir(files.join("0123abcd")).unwrap();
+        for name in ["0123456789abcdef", "pkg"] {
+            std::fs::create_dir(files.join(name)).unwrap();
+        }
         for (text, build) in [
-            ("0123abcd\n", Some("0123abcd")),
-            ("fedc9876\n", None),
-            ("../0123abcd", None),
+            ("0123456789abcdef\n", Some("0123456789abcdef")),
+            ("fedcba9876543210\n", None),
+            ("pkg", None),
+            (".", None),
             ("", None),
         ] {
             std::fs::write(files.join("current"), text).unwrap();

@@ -121,6 +121,37 @@ impl Console {
         Ok(console)
     }
 
+    /// Refuses a data folder other than the one this database was used with before: what still runs for the database is
+    /// only known there, and would be taken for lost.
+    pub async fn claim_data_folder(&self) -> Result<(), Error> {
+        let folder = &self.inner.settings.data_dir;
+        let path = folder.join("installation");
+        let unusable = |why: &dyn std::fmt::Display| {
+            Error::Unavailable(format!(
+                "{} cannot be used: {why}. Let the user who runs Slipway read and write it.",
+                path.display()
+            ))
+        };
+        let kept = match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text.trim().parse::<i64>().map_err(|why| unusable(&why))?),
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => None,
+            Err(why) => return Err(unusable(&why)),
+        };
+        let drawn = kept.unwrap_or_else(|| number(self.mint()));
+        let known = self.inner.store.installation(drawn).await?;
+        if known != drawn {
+            return Err(Error::Unavailable(format!(
+                "The data folder {} is not the one that this database was used with, and playbooks that still run there would be taken for lost. Is its disk mounted? Set data_dir (SLIPWAY_DATA_DIR) to that folder. If it is gone for good, write {known} into {} and start Slipway again.",
+                folder.display(),
+                path.display()
+            )));
+        }
+        if kept.is_none() {
+            std::fs::write(&path, format!("{known}\n")).map_err(|why| unusable(&why))?;
+        }
+        Ok(())
+    }
+
     async fn ensure_teams(&self) -> Result<(), Error> {
         for rule in &self.inner.settings.role_rules {
             let Some(slug) = &rule.team else { continue };
@@ -248,5 +279,41 @@ impl Ctx {
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, ApiError> {
         work.await.map_err(|error| self.console.api(error))
+    }
+}
+
+/// A number as unlike others as the id.
+fn number(id: Uuid) -> i64 {
+    let (high, low) = id.as_u64_pair();
+    (high ^ low).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use testkit::{Database, World};
+
+    use crate::testing::console;
+
+    #[tokio::test]
+    async fn another_data_folder_is_refused() {
+        let world = World::new(Database::sqlite().await, 1).await;
+        let console = console(&world, Router::new()).await;
+        let folder = &console.settings().data_dir;
+        std::fs::create_dir_all(folder).unwrap();
+        console.claim_data_folder().await.unwrap();
+        console.claim_data_folder().await.unwrap();
+        let file = folder.join("installation");
+        let known = std::fs::read_to_string(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let refused = console.claim_data_folder().await.unwrap_err().to_string();
+        assert!(refused.contains(known.trim()), "{refused}");
+        assert!(!file.exists());
+        std::fs::write(&file, "17").unwrap();
+        assert!(console.claim_data_folder().await.is_err());
+        std::fs::write(&file, "seventeen").unwrap();
+        assert!(console.claim_data_folder().await.is_err());
+        std::fs::write(&file, known).unwrap();
+        console.claim_data_folder().await.unwrap();
     }
 }

@@ -28,3 +28,6 @@ pub(crate) fn resource(loaded: &Loaded) -> Resource {
         .of_team(loaded.team)
         .requested_by(loaded.rollout.requested_by)
 }
+
+#[cfg(test)]
+mod tests;

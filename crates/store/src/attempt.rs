@@ -62,6 +62,7 @@ pub struct OpenAttempt {
     pub offset: i64,
     pub cancel_asked: CancelWish,
     pub worker: String,
+    pub lease_until: Timestamp,
 }
 
 fn read(cells: &Cells<'_>) -> Result<Attempt> {
@@ -95,8 +96,12 @@ fn read_open(cells: &Cells<'_>) -> Result<OpenAttempt> {
         offset: cells.int("event_offset")?,
         cancel_asked: read_cancel(cells)?,
         worker: cells.text("worker")?,
+        lease_until: cells.time("lease_until")?,
     })
 }
+
+/// Queued jobs among which one has to be readable.
+const READABLE_WITHIN: u32 = 20;
 
 impl Store {
     /// Gives the oldest queued job to this worker under a new attempt; `None` when nothing is queued.
@@ -110,50 +115,54 @@ impl Store {
         which: Claimable,
     ) -> Result<Option<Claimed>> {
         let mut tx = self.begin().await?;
-        let mut sql = Sql::new("SELECT id FROM jobs WHERE stage = 'queued'");
+        let mut sql = Sql::new(
+            "SELECT id, rollout_id, team_id, kind, batch FROM jobs WHERE stage = 'queued'",
+        );
         if which == Claimable::AllButDeploys {
             sql.push(" AND kind <> 'deploy'");
         }
-        sql.push(" ORDER BY CASE kind WHEN 'roll_back' THEN 0 WHEN 'probe' THEN 1 ELSE 2 END, queued_at, id LIMIT 1")
+        sql.push(" ORDER BY CASE kind WHEN 'roll_back' THEN 0 WHEN 'probe' THEN 1 ELSE 2 END, queued_at, id LIMIT ")
+            .bind(READABLE_WITHIN)
             .push(self.backend().for_me_alone());
-        let Some(job) = sql
-            .optional(&mut *tx, JOBS, |cells| cells.parse::<JobId>("id"))
-            .await?
-        else {
+        let queued = sql.readable(&mut *tx, JOBS, |cells| {
+            Ok((
+                cells.parse::<JobId>("id")?,
+                cells.parse::<TeamId>("team_id")?,
+                cells.parse("kind")?,
+                cells.count("batch")?,
+                cells.parse("rollout_id")?,
+            ))
+        });
+        let Some((job, team, kind, batch, rollout)) = queued.await?.into_iter().next() else {
             return Ok(None);
         };
         let sql = Sql::new(
-            "UPDATE jobs SET stage = 'claimed', state = $1, fencing = fencing + 1 WHERE id = $2 RETURNING id, rollout_id, team_id, kind, batch, fencing",
+            "UPDATE jobs SET stage = 'claimed', state = $1, fencing = fencing + 1 WHERE id = $2 RETURNING id, fencing",
         )
         .with(AttemptState::Starting.word())
         .with(job);
-        let claimed = sql.optional(&mut *tx, JOBS, |cells| {
-            let fencing = cells.int("fencing")?;
-            // Fencing grows by one with each claim, so it also counts the attempts.
-            let attempt = Attempt {
+        let fencing = sql.optional(&mut *tx, JOBS, |cells| {
+            Ok((cells.int("fencing")?, cells.count("fencing")?))
+        });
+        let (fencing, number) = fencing
+            .await?
+            .ok_or_else(|| StoreError::conflict(format!("The job {job}")))?;
+        let claimed = Claimed {
+            job,
+            kind,
+            batch,
+            rollout,
+            attempt: Attempt {
                 id: attempt,
                 job,
-                number: cells.count("fencing")?,
+                // Fencing grows by one with each claim, so it also counts the attempts.
+                number,
                 state: AttemptState::Starting,
                 fencing,
                 started_at: None,
                 ended_at: None,
-            };
-            let team: TeamId = cells.parse("team_id")?;
-            Ok((
-                team,
-                Claimed {
-                    job,
-                    kind: cells.parse("kind")?,
-                    batch: cells.count("batch")?,
-                    rollout: cells.parse("rollout_id")?,
-                    attempt,
-                },
-            ))
-        });
-        let (team, claimed) = claimed
-            .await?
-            .ok_or_else(|| StoreError::conflict(format!("The job {job}")))?;
+            },
+        };
         let sql = Sql::new(
             "INSERT INTO attempts (id, job_id, number, state, fencing, worker, lease_until, event_offset, message) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '')",
         )
@@ -192,15 +201,14 @@ impl Store {
         }
     }
 
-    /// Attempts of this worker that have not ended, oldest first: what it runs, and what it adopts after a restart.
-    pub async fn open_attempts(&self, worker: &str) -> Result<Vec<OpenAttempt>> {
+    /// Attempts that have not ended, oldest first: what runs, and what is adopted after a restart. One that cannot be read
+    /// is passed over.
+    pub async fn open_attempts(&self) -> Result<Vec<OpenAttempt>> {
         let sql = Sql::new(
             "SELECT a.*, j.kind, j.batch, j.rollout_id, j.cancel_asked_at FROM attempts a JOIN jobs j ON j.id = a.job_id
-             WHERE a.worker = $1 AND a.ended_at IS NULL ORDER BY a.id",
+             WHERE a.ended_at IS NULL ORDER BY a.id",
         );
-        sql.with(worker)
-            .all(self.readers(), ATTEMPTS, read_open)
-            .await
+        sql.readable(self.readers(), ATTEMPTS, read_open).await
     }
 
     /// The newest attempt of a job, if it was ever claimed.

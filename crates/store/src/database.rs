@@ -9,7 +9,7 @@ use sqlx::{
 use crate::{
     error::{Result, StoreError},
     native::{Backend, postgres, sqlite},
-    sql::Sql,
+    sql::{Sql, source},
 };
 
 /// A transaction that writes; dropped without commit it leaves nothing behind.
@@ -74,6 +74,27 @@ impl Store {
             .run(self.readers())
             .await
             .map(|_| ())
+    }
+
+    /// The number that tells this database from others: the one it has, or from now on `drawn`.
+    pub async fn installation(&self, drawn: i64) -> Result<i64> {
+        const NAME: &str = "installation";
+        let mut tx = self.begin().await?;
+        Sql::new(
+            "INSERT INTO counters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+        )
+        .with(NAME)
+        .with(drawn)
+        .run(&mut *tx)
+        .await?;
+        let sql = Sql::new("SELECT name, value FROM counters WHERE name = $1").with(NAME);
+        let known = sql
+            .optional(&mut *tx, source("counters", "name"), |cells| {
+                cells.int("value")
+            })
+            .await?;
+        tx.commit().await?;
+        known.ok_or_else(|| StoreError::defect("the number of the installation was not kept"))
     }
 
     /// Ends every connection; later calls find the database unavailable.

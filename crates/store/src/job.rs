@@ -20,7 +20,7 @@ use crate::{
     database::Tx,
     error::{Result, StoreError},
     host::{self, HOSTS},
-    rollout::hosts,
+    rollout::hosts::{self, SEEN_BEFORE},
     sql::{Source, Sql, source},
 };
 
@@ -38,7 +38,8 @@ pub struct FinishedJob {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobHost {
     pub host: Host,
-    /// The version seen on it before the rollout touched it.
+    /// The version seen on it before the rollout touched it; for a roll back of a host that was lost before it told, the
+    /// one an earlier rollout saw last.
     pub before: Option<Version>,
     /// The rollout may have changed it before this job took it.
     pub touched: bool,
@@ -208,15 +209,20 @@ impl Store {
     /// The hosts a job took when it was queued, in the order of their change.
     pub async fn job_hosts(&self, scope: &Scope, job: JobId) -> Result<Vec<JobHost>> {
         let mut sql = Sql::new(
-            "SELECT h.*, p.version_before, t.phase_before FROM job_hosts t
-             JOIN jobs j ON j.id = t.job_id
-             JOIN hosts h ON h.id = t.host_id
-             JOIN rollout_hosts p ON p.rollout_id = j.rollout_id AND p.host_id = t.host_id
-             WHERE t.job_id = ",
+            "SELECT m.*, t.phase_before, COALESCE(h.version_before, CASE j.kind WHEN 'roll_back' THEN ",
         );
-        sql.bind(job)
+        sql.push(SEEN_BEFORE)
+            .push(
+                " END) AS version_before FROM job_hosts t
+             JOIN jobs j ON j.id = t.job_id
+             JOIN rollouts r ON r.id = j.rollout_id
+             JOIN hosts m ON m.id = t.host_id
+             JOIN rollout_hosts h ON h.rollout_id = j.rollout_id AND h.host_id = t.host_id
+             WHERE t.job_id = ",
+            )
+            .bind(job)
             .scope("j.team_id", scope)
-            .push(" ORDER BY p.batch, p.position");
+            .push(" ORDER BY h.batch, h.position");
         sql.all(self.readers(), HOSTS, |cells| {
             Ok(JobHost {
                 host: host::read(cells)?,

@@ -189,11 +189,38 @@ impl Store {
         let rollout = &change.rollout;
         let mut tx = self.begin().await?;
         let plan = &rollout.plan;
+        // Locks the service, so that two requests for it come one after the other.
+        let lock = Sql::new("UPDATE services SET slug = slug WHERE id = $1").with(plan.service);
+        lock.run(&mut *tx).await?;
+        let mut sql = Sql::new(WHOLE);
+        sql.push("r.requested_by = ")
+            .bind(rollout.requested_by)
+            .push(" AND r.idempotency_key = ")
+            .bind(idempotency_key);
+        if let Some(first) = sql.optional(&mut *tx, ROLLOUTS, read).await? {
+            return if first.rollout.digest == rollout.digest {
+                Ok(first.rollout.id)
+            } else {
+                Err(StoreError::KeyTaken {
+                    rollout: name(&first.rollout),
+                })
+            };
+        }
+        let mut sql = Sql::new(WHOLE);
+        sql.push("r.state IN ('draft', 'awaiting_approval', 'scheduled') AND r.service_id = ")
+            .bind(plan.service)
+            .push(" AND r.digest = ")
+            .bind(rollout.digest.as_str());
+        if let Some(same) = sql.optional(&mut *tx, ROLLOUTS, read).await? {
+            return Err(StoreError::AlreadyRequested {
+                rollout: name(&same.rollout),
+                by: same.requested_by_name,
+            });
+        }
         let sql = Sql::new(
             "INSERT INTO rollouts (id, service_id, environment_id, team_id, version, digest, requested_by, requested_by_name, state, state_json,
                  decision_version, revision, released_at, failed_at, created_at, changed_at, idempotency_key, plan_json)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $14, $15, $16)
-             ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $13, $14, $14, $15, $16)",
         )
             .with(rollout.id)
             .with(plan.service)
@@ -211,33 +238,7 @@ impl Store {
             .with(created_at)
             .with(idempotency_key)
             .with(document(plan)?);
-        if sql.run(&mut *tx).await? == 0 {
-            let mut sql = Sql::new(WHOLE);
-            sql.push("r.requested_by = ")
-                .bind(rollout.requested_by)
-                .push(" AND r.idempotency_key = ")
-                .bind(idempotency_key);
-            if let Some(first) = sql.optional(&mut *tx, ROLLOUTS, read).await? {
-                return if first.rollout.digest == rollout.digest {
-                    Ok(first.rollout.id)
-                } else {
-                    Err(StoreError::KeyTaken {
-                        rollout: name(&first.rollout),
-                    })
-                };
-            }
-            let mut sql = Sql::new(WHOLE);
-            sql.push("r.state IN ('draft', 'awaiting_approval', 'scheduled') AND r.digest = ")
-                .bind(rollout.digest.as_str());
-            let same = sql.optional(&mut *tx, ROLLOUTS, read).await?;
-            return Err(match same {
-                Some(same) => StoreError::AlreadyRequested {
-                    rollout: name(&same.rollout),
-                    by: same.requested_by_name,
-                },
-                None => StoreError::conflict("The rollout"),
-            });
-        }
+        sql.run(&mut *tx).await?;
         batches::save(&mut tx, rollout.id, &rollout.batches).await?;
         hosts::insert(&mut tx, rollout.id, plan).await?;
         if let Some(request) = change_request {

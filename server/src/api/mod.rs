@@ -145,6 +145,7 @@ mod tests {
                 "/jobs/{id}/log",
                 "/rollouts",
                 "/rollouts/{id}",
+                "/rollouts/{id}/hosts",
                 "/services",
                 "/services/{slug}"
             ]

@@ -40,6 +40,8 @@ const PARALLEL: usize = 8;
 /// Of those, kept free of deploys: the way back must not wait for them.
 const NOT_FOR_DEPLOYS: usize = 2;
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
+/// What is left of a lease when it is made longer.
+const RENEW_WITHIN: SignedDuration = SignedDuration::from_secs(40);
 /// A supervisor that has not ended its run is asked again after this long.
 const CANCEL_AGAIN: SignedDuration = SignedDuration::from_secs(5);
 /// Attempts of one job that never begin before the job is given up.
@@ -82,12 +84,7 @@ impl Runner {
 
     /// Looks after every open attempt, then claims what there is room for.
     pub async fn round(&mut self) {
-        let open = match self
-            .console
-            .store()
-            .open_attempts(&self.console.settings().worker)
-            .await
-        {
+        let open = match self.console.store().open_attempts().await {
             Ok(open) => open,
             Err(error) => return tracing::warn!(%error, "open attempts could not be read"),
         };
@@ -102,6 +99,8 @@ impl Runner {
             let id = open.attempt.id;
             if let Err(error) = self.look_after(&open).await {
                 tracing::error!(attempt = %id, %error, "an attempt could not be looked after; it is tried again");
+                // Read again from the start: what was read may not have been written.
+                self.watched.remove(&id);
             }
         }
         while busy < PARALLEL {
@@ -308,11 +307,11 @@ impl Runner {
                     self.pass_cancel_on(open, &folder).await?;
                 }
                 self.take_in(open, &folder).await?;
-                let lease = self
-                    .console
-                    .now()
-                    .checked_add(LEASE)
-                    .unwrap_or(domain::Timestamp::MAX);
+                let now = self.console.now();
+                if open.lease_until.duration_since(now) > RENEW_WITHIN {
+                    return Ok(());
+                }
+                let lease = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
                 Ok(self
                     .console
                     .store()
@@ -348,8 +347,10 @@ impl Runner {
         {
             return Ok(());
         }
-        supervisor::cancel(folder).map_err(|error| Error::Unavailable(error.to_string()))?;
         watch.cancel_passed_on = Some(now);
+        if let Err(error) = supervisor::cancel(folder) {
+            tracing::error!(attempt = %open.attempt.id, %error, "a request to stop may not have arrived; it is sent again");
+        }
         if open.attempt.state != AttemptState::Cancelling {
             self.move_on(
                 &open.attempt,

@@ -13,7 +13,7 @@ use domain::{
     strategy::{Strategy, Tolerance, parse_bakes, parse_seconds},
     text::{FieldError, Reason, Sha256},
 };
-use policy::Action;
+use policy::{Action, Permit};
 use store::{NewRollout, RolloutFilter, Standing};
 use view::{
     access::Allowance,
@@ -29,6 +29,7 @@ const OPEN: u32 = 5;
 
 /// A form that was understood.
 struct Drafted {
+    permit: Permit,
     service: Service,
     environment: Environment,
     hosts: Vec<Host>,
@@ -131,6 +132,8 @@ impl Ctx {
             return Err(FieldError::new("environment", "Choose an environment.").into());
         }
         let service = self.store().service(&scope, input.service.trim()).await?;
+        // Before the artefact is read: that takes long, and what is said of it is not for everybody.
+        let permit = self.permit(Action::RequestRollout, service::resource(&service))?;
         let environment = self
             .store()
             .environment(&scope, input.environment.trim())
@@ -169,6 +172,7 @@ impl Ctx {
         let plan = Plan::resolve(intent, &hosts)?;
         let digest = plan.digest()?;
         Ok(Drafted {
+            permit,
             service,
             environment,
             hosts,
@@ -201,15 +205,15 @@ impl Ctx {
                 .into_iter()
                 .map(|row| (row.slug, row.name))
                 .collect();
-            let may_request = if services.is_empty() {
-                refused
+            let (may_request, artifacts) = if services.is_empty() {
+                (refused, Vec::new())
             } else {
-                Allowance::Allowed
+                (Allowance::Allowed, self.artifacts())
             };
             Ok(RolloutForm {
                 services,
                 environments,
-                artifacts: self.artifacts(),
+                artifacts,
                 idempotency_key: self.console.mint().to_string(),
                 may_request,
             })
@@ -246,7 +250,6 @@ impl Ctx {
     pub async fn preview(&self, input: RolloutInput) -> Result<PlanPreview, ApiError> {
         self.answer(async {
             let drafted = self.understand(&input).await?;
-            self.permit(Action::RequestRollout, service::resource(&drafted.service))?;
             let ids: Vec<_> = drafted.hosts.iter().map(|host| host.id).collect();
             let installed = self.store().installed(&self.scope()?, &ids).await?;
             let runs = |id| {
@@ -305,7 +308,7 @@ impl Ctx {
         self.answer(async {
             let reason: Reason = input.reason.parse()?;
             let drafted = self.understand(&input).await?;
-            let permit = self.permit(Action::RequestRollout, service::resource(&drafted.service))?;
+            let permit = drafted.permit;
             let now = self.console.now();
             let id = RolloutId(self.console.mint());
             let rollout = Rollout::draft(id, drafted.plan, drafted.digest.clone(), self.user());

@@ -123,8 +123,12 @@ pub fn launch(
 pub fn inspect(folder: &Path) -> Result<Found, InspectError> {
     let folder = &std::path::absolute(folder).map_err(|error| RecordError::read(folder, error))?;
     if !folder.exists() {
-        // Somebody may have removed it, or the disk is another one: what was there cannot be known.
-        return Ok(Found::Lost);
+        // Somebody may have removed it: what was there cannot be known, but what still runs says where it belongs.
+        return if end_survivors(None, MARKER, &folder.to_string_lossy()) {
+            Ok(Found::Lost)
+        } else {
+            Err(InspectError::Survivors(folder.clone()))
+        };
     }
     // The record first: a supervisor writes it while it still holds the lock.
     if let Some(exit) = load(folder, names::EXIT)? {
@@ -164,12 +168,13 @@ pub fn inspect(folder: &Path) -> Result<Found, InspectError> {
 /// it is finished. May be repeated; does nothing to a run that has ended.
 pub fn cancel(folder: &Path) -> Result<(), RecordError> {
     let path = folder.join(names::CANCEL);
-    file::replace(&path, b"").map_err(|error| RecordError::write(&path, error))?;
-    // A supervisor that has not begun looks for the file when it has; one that has begun listens for the signal.
+    let written = file::replace(&path, b"").map_err(|error| RecordError::write(&path, error));
+    // A supervisor that has not begun looks for the file when it has; one that has begun listens for the signal, also
+    // when the disk takes no file any more.
     if let Some(begun) = load::<Begun>(folder, names::BEGUN)? {
         begun.supervisor.signal(Signal::TERM);
     }
-    Ok(())
+    written
 }
 
 fn refuse_second_start(folder: &Path) -> Result<(), LaunchError> {

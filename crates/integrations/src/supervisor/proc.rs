@@ -53,16 +53,19 @@ impl ProcessId {
         }
     }
 
-    /// What it started, and what those started, without itself. A snapshot: more may be starting.
+    /// What it started, and what those started, without itself; nothing if it has ended. A snapshot: more may be starting.
     pub fn descendants(self) -> Vec<Self> {
         let mut found = Vec::new();
-        let mut open = vec![self.pid];
-        while let Some(pid) = open.pop() {
-            for child in children(pid) {
-                if let Some(child) = Pid::from_raw(child).and_then(Self::of) {
-                    open.push(child.pid);
-                    found.push(child);
-                }
+        let mut open = vec![self];
+        while let Some(parent) = open.pop() {
+            let children: Vec<_> = children(parent.pid)
+                .into_iter()
+                .filter_map(|child| Pid::from_raw(child).and_then(Self::of))
+                .collect();
+            // Asked afterwards: then the list was its own.
+            if parent.alive() {
+                open.extend(&children);
+                found.extend(children);
             }
         }
         found
@@ -95,7 +98,8 @@ fn marked(name: &str, value: &str) -> Vec<ProcessId> {
 /// Kills what is left of a tree whose supervisor is gone: `root`, what it started, and whatever carries the mark.
 /// Blocks until all of it has ended; `false` if something still lives after ten seconds.
 pub(super) fn end_survivors(root: Option<ProcessId>, marker: &str, value: &str) -> bool {
-    let mut known: Vec<ProcessId> = root.into_iter().collect();
+    // Its number may be somebody else's by now, and so would be what that one started.
+    let mut known: Vec<ProcessId> = root.into_iter().filter(|root| root.alive()).collect();
     for _ in 0..1000 {
         let found: Vec<_> = known
             .iter()
@@ -173,6 +177,20 @@ mod tests {
         };
         assert!(!earlier.alive());
         earlier.signal(Signal::KILL);
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        assert_eq!(earlier.descendants(), []);
+        assert!(end_survivors(
+            Some(earlier),
+            "SLIPWAY_TEST_NOTHING_HAS_THIS",
+            ""
+        ));
+        assert_eq!(
+            child.try_wait().unwrap(),
+            None,
+            "what the later one started lives"
+        );
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

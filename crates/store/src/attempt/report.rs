@@ -198,11 +198,17 @@ impl Store {
     ) -> Result<()> {
         let mut tx = self.begin().await?;
         let held = hold_open(&mut tx, attempt, fencing).await?;
-        let sql = Sql::new(
-            "UPDATE attempts SET state = $1, ended_at = $2, message = 'It never began; its job was queued again.' WHERE id = $3",
-        );
+        let cancelled = held.cancel == CancelWish::Asked;
+        let what = if cancelled {
+            "The attempt never began, and its job was cancelled"
+        } else {
+            "The attempt never began, so its job was queued again"
+        };
+        let sql =
+            Sql::new("UPDATE attempts SET state = $1, ended_at = $2, message = $3 WHERE id = $4");
         sql.with(AttemptState::Cancelled.word())
             .with(at)
+            .with(format!("{what}."))
             .with(attempt)
             .run(&mut *tx)
             .await?;
@@ -213,14 +219,10 @@ impl Store {
             .with(held.job)
             .run(&mut *tx)
             .await?;
-        if held.cancel == CancelWish::Asked {
+        if cancelled {
             job::end_queued(&mut tx, held.job, at).await?;
         }
-        let note = AuditNote::new(
-            "job.requeue",
-            "The attempt never began, so its job was queued again",
-            "",
-        );
+        let note = AuditNote::new("job.requeue", what, "");
         write_note(&mut tx, permit, held.job, held.team, note, at).await?;
         Ok(tx.commit().await?)
     }

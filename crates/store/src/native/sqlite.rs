@@ -26,7 +26,8 @@ pub(crate) async fn prepare(connection: &mut AnyConnection, writes: bool) -> sql
     connection.execute("PRAGMA foreign_keys = ON").await?;
     if writes {
         connection.execute("PRAGMA journal_mode = WAL").await?;
-        connection.execute("PRAGMA synchronous = NORMAL").await?;
+        // What was committed stays committed when the power goes: a claim that were forgotten would be run again.
+        connection.execute("PRAGMA synchronous = FULL").await?;
     } else {
         connection.execute("PRAGMA query_only = ON").await?;
     }

@@ -149,6 +149,14 @@ fn read(cells: &Cells<'_>) -> Result<(Key, HostCell)> {
     Ok(((cell.batch, cells.count("position")?), cell))
 }
 
+/// What earlier rollouts of the service last saw on a host, for a row `h` of `rollout_hosts` and its rollout `r`.
+pub(crate) const SEEN_BEFORE: &str = "(
+     SELECT COALESCE(o.version_observed, o.version_before) FROM rollout_hosts o JOIN rollouts p ON p.id = o.rollout_id
+     WHERE o.host_id = h.host_id AND o.rollout_id <> h.rollout_id AND p.service_id = r.service_id
+         AND (p.released_at < r.released_at OR r.state IN ('draft', 'awaiting_approval', 'scheduled'))
+         AND COALESCE(o.version_observed, o.version_before) IS NOT NULL
+     ORDER BY p.released_at DESC, p.id DESC LIMIT 1)";
+
 impl Store {
     /// A page of a rollout's hosts in the order of their change, of one batch or of all.
     pub async fn host_cells(
@@ -160,17 +168,11 @@ impl Store {
         limit: u32,
     ) -> Result<Page<HostCell>> {
         let mut sql = Sql::new(
-            "SELECT h.host_id, h.name, h.batch, h.position, h.phase, h.version_observed, h.message,
-                 COALESCE(h.version_before, (
-                     SELECT COALESCE(o.version_observed, o.version_before) FROM rollout_hosts o JOIN rollouts p ON p.id = o.rollout_id
-                     WHERE o.host_id = h.host_id AND o.rollout_id <> h.rollout_id AND p.service_id = r.service_id
-                         AND (p.released_at < r.released_at OR r.state IN ('draft', 'awaiting_approval', 'scheduled'))
-                         AND COALESCE(o.version_observed, o.version_before) IS NOT NULL
-                     ORDER BY p.released_at DESC, p.id DESC LIMIT 1
-                 )) AS version_before
-             FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
+            "SELECT h.host_id, h.name, h.batch, h.position, h.phase, h.version_observed, h.message, COALESCE(h.version_before, ",
         );
-        sql.bind(rollout).scope("r.team_id", scope);
+        sql.push(SEEN_BEFORE)
+            .push(") AS version_before FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ")
+            .bind(rollout).scope("r.team_id", scope);
         if let Some(batch) = batch {
             sql.push(" AND h.batch = ").bind(batch);
         }

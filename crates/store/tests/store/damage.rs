@@ -6,6 +6,7 @@ use testkit::{Database, World, on_each_database};
 on_each_database!(
     a_damaged_row_is_named,
     a_damaged_report_does_not_stop_the_others,
+    a_damaged_job_or_attempt_does_not_stop_the_others,
     a_closed_store_is_unavailable,
     a_locked_database_is_named,
     two_starts_migrate_once,
@@ -89,6 +90,18 @@ async fn a_damaged_report_does_not_stop_the_others(db: Database) {
         .id;
     world.db.run(&format!("UPDATE jobs SET stage = 'finished', ended_at = 1, report_json = 'nonsense' WHERE id = '{job}'")).await;
     assert_eq!(world.store().finished_jobs(10).await.unwrap(), []);
+}
+
+async fn a_damaged_job_or_attempt_does_not_stop_the_others(db: Database) {
+    let world = World::new(db, 3).await;
+    world.released("1.1.0").await;
+    world.db.run("UPDATE jobs SET batch = -1").await;
+    assert!(crate::claim(&world, "w1").await.is_none());
+    world.db.run("UPDATE jobs SET batch = 1").await;
+    assert!(crate::claim(&world, "w1").await.is_some());
+    assert_eq!(world.store().open_attempts().await.unwrap().len(), 1);
+    world.db.run("UPDATE jobs SET batch = -1").await;
+    assert_eq!(world.store().open_attempts().await.unwrap(), []);
 }
 
 async fn a_closed_store_is_unavailable(db: Database) {

@@ -15,6 +15,7 @@ on_each_database!(
     a_plan_is_not_requested_twice_before_it_is_released,
     one_key_hides_no_other_plan,
     an_old_success_is_not_rolled_back_under_a_newer_one,
+    a_host_that_was_lost_before_it_told_goes_back_to_what_was_seen_last,
 );
 
 async fn a_held_host_is_refused(db: Database) {
@@ -230,6 +231,26 @@ async fn one_key_hides_no_other_plan(db: Database) {
         world.request_once("1.1.0", Some("form-1")).await.unwrap(),
         first
     );
+}
+
+async fn a_host_that_was_lost_before_it_told_goes_back_to_what_was_seen_last(db: Database) {
+    let world = World::new(db, 3).await;
+    succeeded(&world, "1.1.0").await;
+    let id = world.released("1.2.0").await;
+    let everything = world.everything();
+    let job = world.store().jobs(&everything, id).await.unwrap()[0].id;
+    let before = async || {
+        let hosts = world.store().job_hosts(&everything, job).await.unwrap();
+        hosts.into_iter().map(|host| host.before).next().unwrap()
+    };
+    assert_eq!(before().await, None, "a deploy asks the host itself");
+    let back = format!("UPDATE jobs SET kind = 'roll_back' WHERE id = '{job}'");
+    world.db.run(&back).await;
+    assert_eq!(before().await, Some("1.1.0".parse().unwrap()));
+    let told =
+        format!("UPDATE rollout_hosts SET version_before = '1.0.5' WHERE rollout_id = '{id}'");
+    world.db.run(&told).await;
+    assert_eq!(before().await, Some("1.0.5".parse().unwrap()));
 }
 
 async fn an_old_success_is_not_rolled_back_under_a_newer_one(db: Database) {

@@ -44,7 +44,7 @@ impl Scene {
     }
 
     async fn open(&self) -> Vec<OpenAttempt> {
-        self.world.store().open_attempts("test").await.unwrap()
+        self.world.store().open_attempts().await.unwrap()
     }
 
     async fn end(&self) -> JobEnd {

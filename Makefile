@@ -11,11 +11,12 @@ WASM := -p app --target wasm32-unknown-unknown --no-default-features -F hydrate
 FRONT_SOURCES := $(shell find app crates/domain crates/view crates/ui crates/front style public -type f) \
     Cargo.toml Cargo.lock package-lock.json .cargo/config.toml scripts/front.mjs
 
-.PHONY: help demo test dev lint bench build front server clean
+.PHONY: help demo test torture dev lint bench build front server clean
 help:
 	@echo "make demo    build, roll a good and a bad release out to nine local hosts, leave the console running"
 	@echo "             (ARGS=\"--json --exit\" prints the report as JSON and ends)"
 	@echo "make test    every test: Rust, Ansible, browser   (ARGS=\"rust\" runs that suite alone)"
+	@echo "make torture half an hour of killing the console and its supervisors; says what ran twice, was lost or came late"
 	@echo "make dev     the console with a lab, rebuilt at every change"
 	@echo "make lint    formatting, clippy, licences, JavaScript"
 	@echo "make bench   speed, as ratios of one run"
@@ -28,6 +29,14 @@ demo:
 test:
 	@scripts/setup test
 	@$(ENV) scripts/test $(ARGS)
+
+# Over 3,000 kills: at any moment, at the system calls that store or start something, and over playbooks by SSH.
+torture:
+	@scripts/setup test
+	@$(MAKE) server
+	@$(ENV) target/e2e/slipway-lab torture --kills 2500 $(ARGS)
+	@$(ENV) target/e2e/slipway-lab torture --kills 400 --boundaries $(ARGS)
+	@$(ENV) target/e2e/slipway-lab torture --kills 200 --real $(ARGS)
 
 dev:
 	@scripts/setup dev
@@ -66,4 +75,4 @@ server:
 	@$(ENV) cargo build --profile e2e -p server -p lab --bins
 
 clean:
-	rm -rf target .demo .bench
+	rm -rf target .demo .bench .torture

@@ -13,12 +13,12 @@ pub struct Typed {
     error: Option<ApiError>,
 }
 
-/// What was typed into the form `id` before it was refused.
+/// What was typed into the form `id` before it came back.
 pub fn typed(id: &str) -> Typed {
-    match use_context::<Framing>().and_then(Framing::refusal) {
-        Some(refusal) if refusal.form == id => Typed {
-            values: refusal.values,
-            error: Some(refusal.error),
+    match use_context::<Framing>().and_then(Framing::returned) {
+        Some(returned) if returned.form == id => Typed {
+            values: returned.values,
+            error: returned.error,
         },
         _ => Typed::default(),
     }
@@ -35,15 +35,6 @@ impl Typed {
             .find(|(name, _)| name == field)
             .map(|(_, value)| value.clone())
             .unwrap_or_default()
-    }
-
-    /// Values from somewhere else than a refusal, such as the address.
-    pub fn with_values(self, values: Vec<(String, String)>) -> Self {
-        if self.error.is_some() {
-            self
-        } else {
-            Self { values, ..self }
-        }
     }
 
     /// An error from somewhere else than a refusal, such as a preview.
@@ -82,18 +73,18 @@ pub mod ssr {
     use serde::Serialize;
     use tower_sessions::Session;
     use url::Url;
-    use view::{access::Refusal, error::ApiError};
+    use view::{access::Returned, error::ApiError};
 
     use crate::{context::fail, error::PageError};
 
-    const KEY: &str = "refusal";
+    const KEY: &str = "returned";
 
-    /// The refused form the session holds, which forgets it: a reload shows the page fresh.
-    pub async fn take_refusal() -> Option<Refusal> {
+    /// The form that came back and that the session holds, which forgets it: a reload shows the page fresh.
+    pub async fn take_returned() -> Option<Returned> {
         let session = leptos_axum::extract::<Session>().await.ok()?;
         // Removing counts as a change even when nothing is there, and would write the session with every page.
         session.get_value(KEY).await.ok().flatten()?;
-        session.remove::<Refusal>(KEY).await.ok().flatten()
+        session.remove::<Returned>(KEY).await.ok().flatten()
     }
 
     /// Ends a posted form: goes to the page `result` names, or back to the form with its values and its error.
@@ -109,6 +100,20 @@ pub mod ssr {
             }
             Err(error) => error,
         };
+        give_back(form, form, typed, Some(error)).await
+    }
+
+    /// Shows a form again as it was typed, at the element `at` of its page.
+    pub async fn show_again(form: &str, at: &str, typed: &impl Serialize) -> Result<(), PageError> {
+        give_back(form, at, typed, None).await
+    }
+
+    async fn give_back(
+        form: &str,
+        at: &str,
+        typed: &impl Serialize,
+        error: Option<ApiError>,
+    ) -> Result<(), PageError> {
         let headers: HeaderMap = leptos_axum::extract().await.unwrap_or_default();
         // A program reads the error itself; a browser asks for a page.
         let page = headers
@@ -117,27 +122,27 @@ pub mod ssr {
             .is_some_and(|accept| accept.contains("text/html"));
         match leptos_axum::extract::<Session>().await {
             Ok(session) if page => {
-                let refusal = Refusal {
+                let returned = Returned {
                     form: form.to_owned(),
                     error,
                     values: values(typed),
                 };
-                if let Err(error) = session.insert(KEY, refusal).await {
+                if let Err(error) = session.insert(KEY, returned).await {
                     return Err(fail(ApiError::Unavailable {
                         message: format!(
-                            "The form could not be kept for correction: {error}. Go back in your browser and try again."
+                            "What was typed could not be kept: {error}. Go back in your browser and try again."
                         ),
                     }));
                 }
-                leptos_axum::redirect(&back(&headers, form));
+                leptos_axum::redirect(&back(&headers, at));
                 Ok(())
             }
-            _ => Err(fail(error)),
+            _ => error.map_or(Ok(()), |error| Err(fail(error))),
         }
     }
 
-    /// The form on the page that sent it. The origin was checked before; only the path is used.
-    fn back(headers: &HeaderMap, form: &str) -> String {
+    /// A place on the page that sent the form. The origin was checked before; only the path is used.
+    fn back(headers: &HeaderMap, at: &str) -> String {
         let referer = headers
             .get(header::REFERER)
             .and_then(|referer| referer.to_str().ok())
@@ -145,7 +150,7 @@ pub mod ssr {
         let path = referer
             .map(|url| url.path().to_owned())
             .filter(|path| path.starts_with('/') && !path.starts_with("//"));
-        format!("{}#{form}", path.unwrap_or_else(|| "/".to_owned()))
+        format!("{}#{at}", path.unwrap_or_else(|| "/".to_owned()))
     }
 
     /// Fields of a flat form struct as text.

@@ -1,7 +1,7 @@
 //! What every page needs before it draws anything.
 
 use leptos::prelude::*;
-use view::access::{Frame, Refusal};
+use view::access::{Frame, Returned};
 
 use crate::{error::PageError, load::Read, wire::Wire};
 
@@ -26,16 +26,25 @@ impl Framing {
         let _ = self.read.await;
     }
 
-    /// The form that was refused last, if this page was loaded because of it.
-    pub fn refusal(self) -> Option<Refusal> {
+    /// The form that came back last, if this page was loaded because of it.
+    pub fn returned(self) -> Option<Returned> {
         if self.left.get() {
             None
         } else {
-            self.read.get()?.ok()?.refusal
+            self.read.get()?.ok()?.returned
         }
     }
 
-    /// A refused form is corrected on the page that was loaded for it, not on a later visit.
+    /// As `returned`, for what is read with the page.
+    pub async fn arrived(self) -> Option<Returned> {
+        if self.left.get_untracked() {
+            None
+        } else {
+            self.read.await.ok()?.returned
+        }
+    }
+
+    /// A form that came back is corrected on the page that was loaded for it, not on a later visit.
     pub fn forget_on_leaving(self, path: Memo<String>) {
         Effect::new(move |before: Option<String>| {
             let now = path.get();
@@ -47,12 +56,12 @@ impl Framing {
     }
 }
 
-/// Who is signed in, the chosen theme, and the form that was refused last, which the session forgets with this.
+/// Who is signed in, the chosen theme, and the form that came back last, which the session forgets with this.
 #[server(name = ReadFrame, endpoint = "frame/show", output = Wire)]
 pub async fn frame() -> Result<Frame, PageError> {
     use crate::{
         context::{SignedIn, answer, expect_console},
-        form::ssr::take_refusal,
+        form::ssr::take_returned,
         shell::chosen_theme,
     };
     let console = expect_console()?;
@@ -64,6 +73,6 @@ pub async fn frame() -> Result<Frame, PageError> {
         viewer,
         theme: chosen_theme().word().to_owned(),
         time_scale: console.time_scale(),
-        refusal: take_refusal().await,
+        returned: take_returned().await,
     })
 }

@@ -57,6 +57,9 @@ missing_system_packages() {
     if for_profile test bench; then
         [ -n "$(find_chromium)" ] || missing+=" chromium fonts-dejavu-core"
     fi
+    if for_profile test; then
+        has strace || missing+=" strace"
+    fi
     if for_profile bench; then
         has wrk || missing+=" wrk"
     fi

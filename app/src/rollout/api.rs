@@ -15,7 +15,7 @@ use view::{
 #[cfg(feature = "ssr")]
 use crate::{
     context::{answer, ctx},
-    form::ssr::finish,
+    form::ssr::{finish, show_again},
 };
 use crate::{error::PageError, wire::Wire};
 
@@ -60,6 +60,12 @@ pub async fn rollout_form() -> Result<RolloutForm, PageError> {
 #[server(endpoint = "rollout/preview", output = Wire)]
 pub async fn preview(input: RolloutInput) -> Result<PlanPreview, PageError> {
     answer(ctx()?.preview(input).await)
+}
+
+/// Comes back to the form, which then shows what it would do. Posted, because an artefact's address may be signed.
+#[server(endpoint = "rollout/look")]
+pub async fn look(input: RolloutInput) -> Result<(), PageError> {
+    show_again("request", "preview", &input).await
 }
 
 #[server(endpoint = "rollout/request")]

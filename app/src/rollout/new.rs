@@ -17,6 +17,7 @@ use view::{
 use crate::{
     error::PageError,
     form::{Typed, typed},
+    frame::Framing,
     load,
     rollout::api::{preview, rollout_form},
 };
@@ -37,36 +38,34 @@ const FIELDS: &[&str] = &[
     "reason",
 ];
 
-/// The form for a new rollout. “Preview” comes back here with everything typed in the address.
+/// The form for a new rollout. “Preview” comes back here with everything typed.
 #[component]
 pub fn NewRolloutPage() -> impl IntoView {
-    let typed_in_address = move || {
-        use_query_map().with(|query| {
-            FIELDS
-                .iter()
-                .filter_map(|field| {
-                    Some(((*field).to_owned(), query.get(&format!("input[{field}]"))?))
-                })
-                .collect::<Vec<_>>()
-        })
-    };
+    let framing = use_context::<Framing>();
     let service = move || use_query_map().with(|query| query.get("service"));
-    let read = load::read(typed_in_address, async |typed| {
-        let form = rollout_form().await?;
-        let previewed = if typed.is_empty() {
-            None
-        } else {
-            Some(
-                preview(input(&typed))
-                    .await
-                    .map_err(|PageError(error)| error),
-            )
-        };
-        Ok::<_, PageError>((form, previewed))
-    });
+    let read = load::read(
+        || (),
+        move |()| async move {
+            let form = rollout_form().await?;
+            let returned = match framing {
+                Some(framing) => framing.arrived().await,
+                None => None,
+            };
+            let looked = returned.filter(|form| form.form == "request" && form.error.is_none());
+            let previewed = match looked {
+                Some(form) => Some(
+                    preview(input(&form.values))
+                        .await
+                        .map_err(|PageError(error)| error),
+                ),
+                None => None,
+            };
+            Ok::<_, PageError>((form, previewed))
+        },
+    );
     view! {
         <Title text="New rollout" />
-        {load::draw(read, "the form", move |(form, previewed)| form_view(form, previewed, typed_in_address(), service()))}
+        {load::draw(read, "the form", move |(form, previewed)| form_view(form, previewed, service()))}
     }
 }
 
@@ -99,7 +98,6 @@ fn input(typed: &[(String, String)]) -> RolloutInput {
 fn form_view(
     form: RolloutForm,
     previewed: Option<Result<PlanPreview, ApiError>>,
-    in_address: Vec<(String, String)>,
     service: Option<String>,
 ) -> impl IntoView {
     let RolloutForm {
@@ -114,12 +112,7 @@ fn form_view(
         Some(Err(error)) => (None, Some(error)),
         None => (None, None),
     };
-    let typed = typed("request");
-    let typed = StoredValue::new(if in_address.is_empty() {
-        typed
-    } else {
-        typed.with_values(in_address).with_error(preview_error)
-    });
+    let typed = StoredValue::new(typed("request").with_error(preview_error));
     let (previewed, stale) = (plan.is_some(), RwSignal::new(false));
     let value =
         move |field: &str, default: &str| typed.with_value(|typed| typed.value(field, default));
@@ -191,7 +184,7 @@ fn form_view(
                 <TextArea name="input[reason]" id="reason" label="Reason" value=value("reason", "") error=error("reason") hint="Approvers and auditors read it." />
             </Section>
             <FormActions>
-                <button type="submit" class=ButtonTone::Plain.class() formmethod="get" formaction="/rollouts/new#preview" formnovalidate>"Preview"</button>
+                <button type="submit" class=ButtonTone::Plain.class() formaction="/api/rollout/look" formnovalidate>"Preview"</button>
                 <Button id="submit" tone=ButtonTone::Primary allowance=may_request>"Request"</Button>
             </FormActions>
         </form>

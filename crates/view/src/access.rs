@@ -23,8 +23,8 @@ pub struct Frame {
     pub theme: String,
     /// How much faster than planned bakes run here; 1 in earnest.
     pub time_scale: u64,
-    /// The form that was refused last, to be corrected.
-    pub refusal: Option<Refusal>,
+    /// The form that came back last.
+    pub returned: Option<Returned>,
 }
 
 impl Frame {
@@ -34,17 +34,18 @@ impl Frame {
             viewer: None,
             theme: "system".to_owned(),
             time_scale: 1,
-            refusal: None,
+            returned: None,
         }
     }
 }
 
-/// A form that was refused, kept in the session until its page is shown again.
+/// A form that came back, kept in the session until its page is shown again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
+pub struct Returned {
     /// Id of the form; a page may hold several of one kind.
     pub form: String,
-    pub error: ApiError,
+    /// Why it was refused; `None` when it was only to be shown what it would do.
+    pub error: Option<ApiError>,
     /// Field names and what was typed.
     pub values: Vec<(String, String)>,
 }

@@ -7,7 +7,7 @@ use super::{
     client::Client,
     table::{aligned, printable},
 };
-use crate::api::shape::{Cancel, Items, Job, Line};
+use crate::api::shape::{Cancel, Items, Job, Line, Log};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -31,12 +31,26 @@ pub enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Print a job's output as far as it is stored
+    Logs {
+        id: String,
+        /// First line, from 1
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// Go on to the end of the job, as `watch` does
+        #[arg(long, conflicts_with = "from")]
+        follow: bool,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Ask for a job to be stopped
     Cancel {
         id: String,
         /// Why; kept in the audit trail
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        output: Output,
     },
 }
 
@@ -82,10 +96,23 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
             }
         }
         Command::Watch { id, output } => watch(client, &id, output).await,
-        Command::Cancel { id, reason } => {
+        Command::Logs {
+            id,
+            follow: true,
+            output,
+            ..
+        } => watch(client, &id, output).await,
+        Command::Logs {
+            id, from, output, ..
+        } => logs(client, &id, from, output).await,
+        Command::Cancel { id, reason, output } => {
             client
                 .post(&["jobs", &id, "cancel"], &Cancel { reason })
                 .await?;
+            if output.json {
+                let job: Job = client.get(&["jobs", &id], &[]).await?;
+                return super::write_json(&job);
+            }
             println!("The job will be stopped. `slipway job show {id}` says when it has been.");
             Ok(())
         }
@@ -113,6 +140,26 @@ fn show(job: &Job) -> Result<(), Failure> {
     }
     print!("{}", aligned(&[], &rows));
     Ok(())
+}
+
+async fn logs(client: &Client, id: &str, mut from: u64, output: Output) -> Result<(), Failure> {
+    loop {
+        let first = from.to_string();
+        let query = [("from", Some(first.as_str())), ("limit", Some("2000"))];
+        let log: Log = client.get(&["jobs", id, "log"], &query).await?;
+        for line in &log.lines {
+            let text = if output.json {
+                super::json(line)?
+            } else {
+                printable(&line.text)
+            };
+            println!("{text}");
+        }
+        if log.lines.is_empty() || log.next <= from {
+            return Ok(());
+        }
+        from = log.next;
+    }
 }
 
 async fn watch(client: &Client, id: &str, output: Output) -> Result<(), Failure> {

@@ -186,12 +186,19 @@ impl Browser {
         })))
     }
 
-    /// Asks for the address of a form that is sent by GET, such as a preview.
-    pub async fn preview(&self, path: &str, form: &Form) -> Result<Page> {
-        let mut address = self.console.join(path)?;
-        address.query_pairs_mut().clear().extend_pairs(form.pairs());
-        let relative = &address[url::Position::BeforePath..];
-        self.open(relative).await
+    /// Presses a button of `form`, read from the page at `path`, that sends it to another `action` and comes back.
+    pub async fn look(&self, path: &str, form: &Form, action: &str) -> Result<Page> {
+        let from = self.console.join(path)?;
+        let address = from.join(action)?;
+        let request = self
+            .own(self.client.post(address.clone()), &from)
+            .header(ACCEPT, HTML)
+            .form(&form.pairs());
+        let answer = request
+            .send()
+            .await
+            .with_context(|| format!("the form could not be sent to {action}"))?;
+        Ok(Page::read(&self.land(answer, address).await?.html))
     }
 
     /// Reads what a page of the console reads for itself once it runs in a browser.

@@ -121,7 +121,7 @@ impl Journey<'_> {
         ] {
             form.set(&format!("input[{name}]"), value)?;
         }
-        let previewed = maria.preview(PAGE, &form).await?;
+        let previewed = maria.look(PAGE, &form, "/api/rollout/look").await?;
         if let Some(why) = previewed.complaint() {
             bail!(
                 "the preview of {version} was refused to {}: {why}",

@@ -23,6 +23,7 @@ test('every page can be read without JavaScript', async ({ as, lab }) => {
   await expect(omar.getByRole('row', { name: 'Production' })).toContainText('6');
   await open('/environments/production', 'Production');
   await expect(omar.getByRole('row', { name: /^prod-\d/ })).toHaveCount(6);
+  await expect(omar.getByRole('region', { name: 'Last import' })).toContainText('6 new');
   await open('/rollouts', 'Rollouts');
   await expect(omar.getByRole('row', { name: `checkout ${good.version} to production` })).toContainText(
     'Succeeded',

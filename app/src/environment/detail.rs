@@ -5,9 +5,12 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use ui::prelude::*;
 use ui::{
     Button, ButtonTone, Cell, Column, Confirm, Crumb, DataTable, EmptyState, ErrorPanel, Icon,
-    PageHeader, Pager, Section, Tag, TextArea,
+    PageHeader, Pager, Section, Tag, TextArea, TimeText,
 };
-use view::environment::{EnvironmentView, HostRow};
+use view::{
+    audit::AuditRow,
+    environment::{EnvironmentView, HostRow},
+};
 
 use crate::{
     environment::{api::environment, list::approval},
@@ -34,6 +37,7 @@ fn environment_view(
         environment,
         hosts,
         may_import,
+        last_import,
     }: EnvironmentView,
     cursor: Option<String>,
 ) -> impl IntoView {
@@ -60,6 +64,7 @@ fn environment_view(
     view! {
         <Title text=environment.name.clone() />
         <PageHeader title=environment.name.clone() crumbs sub=move || sub.clone() />
+        {last_import.map(last_import_view)}
         {if shown == 0 {
             view! { <EmptyState title="No hosts yet">"Paste an Ansible inventory below: Slipway reads it with Ansible itself."</EmptyState> }.into_any()
         } else {
@@ -88,6 +93,18 @@ fn environment_view(
                 <Button tone=ButtonTone::Primary>"Import"</Button>
             </form>
         </Confirm>
+    }
+}
+
+fn last_import_view(event: AuditRow) -> impl IntoView {
+    let reason = (!event.reason.is_empty()).then(|| view! { <p class="muted">{event.reason}</p> });
+    view! {
+        <Section title="Last import" id="last-import">
+            <div>
+                <p>{event.summary} ", by " {event.actor} ", " <TimeText at=event.at /></p>
+                {reason}
+            </div>
+        </Section>
     }
 }
 

@@ -9,6 +9,7 @@ use domain::{
 use integrations::ansible::inventory;
 use policy::{Action, Resource};
 use serde_json::Value;
+use store::AuditFilter;
 use view::{
     environment::{EnvironmentList, EnvironmentRow, EnvironmentView},
     error::ApiError,
@@ -18,6 +19,8 @@ use view::{
 use crate::Ctx;
 
 const PAGE: u32 = 100;
+/// Newest events of an environment among which its last import is looked for.
+const EVENTS: u32 = 20;
 
 impl Ctx {
     /// Every environment with the number of its hosts.
@@ -59,6 +62,18 @@ impl Ctx {
                 Action::ManageInventory,
                 Resource::new("environment", environment.id, &environment.slug),
             );
+            let about = AuditFilter {
+                object: Some(("environment".to_owned(), environment.id.to_string())),
+            };
+            // What happens to an environment is no team's secret, and there is little of it.
+            let events = self
+                .store()
+                .audit(&policy::system_scope(), &about, None, EVENTS)
+                .await?;
+            let last_import = events
+                .items
+                .into_iter()
+                .find(|event| event.action == "inventory.import");
             let row = EnvironmentRow {
                 id: environment.id,
                 slug: environment.slug.to_string(),
@@ -71,6 +86,7 @@ impl Ctx {
                 environment: row,
                 hosts,
                 may_import,
+                last_import,
             })
         })
         .await

@@ -7,7 +7,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Allowance, page::Page};
+use crate::{access::Allowance, audit::AuditRow, page::Page};
 
 /// One environment in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct EnvironmentView {
     pub environment: EnvironmentRow,
     pub hosts: Page<HostRow>,
     pub may_import: Allowance,
+    /// What the newest import did, if there was one.
+    pub last_import: Option<AuditRow>,
 }
 
 /// One host.

@@ -37,7 +37,7 @@ pub fn program(dir: &Path) -> Result<PathBuf> {
         "#!/bin/bash\n\
          [ -f '{go}' ] || exec '{slipway}' \"$@\"\n\
          case $((RANDOM % {kinds})) in\n{choices}esac\n\
-         exec strace -DDD -f --seccomp-bpf -qq -o /dev/null -e trace=$calls \
+         exec strace -DDD -f -qq -o /dev/null -e trace=$calls \
          -e inject=$calls:signal=KILL:when=$((RANDOM % most + 1)) '{slipway}' \"$@\"\n",
         go = go(dir).display(),
         slipway = slipway.display(),

@@ -13,6 +13,7 @@ use view::job::{JobRow, LogPage};
 use view::rollout::RolloutView;
 
 use super::killer::{Kills, Uptime};
+use super::patiently;
 use super::playbook::Given;
 use crate::demo::journey::Journey;
 use crate::disk;
@@ -285,13 +286,9 @@ impl Findings {
             loop {
                 let id = job.id.to_string();
                 let from = u64::to_string(&next);
-                let page: LogPage = journey
-                    .lena
-                    .read(
-                        "job/log",
-                        &[("id", &id), ("from", &from), ("limit", "2000")],
-                    )
-                    .await?;
+                let asked = [("id", id.as_str()), ("from", &from), ("limit", "2000")];
+                let page: LogPage =
+                    patiently(async || journey.lena.read("job/log", &asked).await).await?;
                 let numbers: Vec<_> = page.lines.iter().map(|line| line.number).collect();
                 if numbers != (expected..expected + numbers.len() as u64).collect::<Vec<_>>() {
                     self.log_differences.push(format!(

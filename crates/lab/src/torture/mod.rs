@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use view::rollout::RolloutView;
+use view::rollout::{RolloutList, RolloutView};
 
 use crate::demo::browser::Browser;
 use crate::demo::journey::{Journey, PRODUCTION};
@@ -203,22 +203,36 @@ async fn torture(arguments: &Arguments, dir: &Path, scene: &Scene) -> Result<Rep
     })
 }
 
-/// Requests a rollout to one environment in one batch and has it approved; gives its page.
+/// Requests a rollout to one environment in one batch and has it approved; gives its page. A request whose answer was lost
+/// has been made, and so has an approval.
 async fn begin(journey: &Journey<'_>, artifact: &Artifact, environment: &str) -> Result<String> {
+    patiently(async || {
+        let open = [
+            ("query[environment]", environment),
+            ("query[state]", "open"),
+        ];
+        let made: RolloutList = journey.lena.read("rollout/list", &open).await?;
+        let page = match made.page.items.first() {
+            Some(row) => format!("/rollouts/{}", row.id),
+            None => journey.request(artifact, environment, "100%", BAKE).await?,
+        };
+        let id = page.rsplit('/').next().unwrap_or_default();
+        let view: RolloutView = journey.lena.read("rollout/show", &[("id", id)]).await?;
+        if view.row.state == "awaiting_approval" {
+            journey.press(&journey.ada, &page, "approve").await?;
+        }
+        Ok(page)
+    })
+    .await
+}
+
+/// Does it until it succeeds: the console may still be on its way up from the last kill.
+async fn patiently<T>(work: impl AsyncFn() -> Result<T>) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let asked = async {
-            let page = journey.request(artifact, environment, "100%", BAKE).await?;
-            if environment == PRODUCTION {
-                journey.press(&journey.ada, &page, "approve").await?;
-            }
-            anyhow::Ok(page)
-        };
-        match asked.await {
-            Ok(page) => return Ok(page),
-            // The console may still be on its way up from the last round.
-            Err(error) if Instant::now() > deadline => return Err(error),
-            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+        match work().await {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(LOOK_EVERY).await,
+            done => return done,
         }
     }
 }

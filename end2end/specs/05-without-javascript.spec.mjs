@@ -85,9 +85,17 @@ test('a rollout is requested, released and stopped without JavaScript', async ({
     await expect(rollout.state(omar)).toHaveText('Scheduled');
   });
 
+  const maria = await as('maria', plain);
+  await maria.goto(new URL(omar.url()).pathname);
   await test.step('released, it runs; aborted with a reason, it stops', async () => {
     await omar.getByRole('button', { name: 'Release batch 1' }).click();
     await expect(rollout.state(omar)).toHaveText('Running');
+    await test.step('who comes too late is told so, and what was typed', async () => {
+      await rollout.decide(maria, 'Withdraw', 'Not today.');
+      const told = maria.getByRole('alert').filter({ hasText: 'Nothing was done' });
+      await expect(told).toContainText('Not today.');
+      await expect(rollout.state(maria)).toHaveText('Running');
+    });
     await rollout.decide(omar, 'Abort', 'Only a try.');
     await expect(async () => {
       await omar.reload();

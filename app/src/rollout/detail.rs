@@ -21,6 +21,7 @@ use super::actions::{Deciding, batch_actions, rollout_actions};
 use crate::{
     audit::list::audit_rows,
     error::PageError,
+    frame::Framing,
     job::list::job_table,
     live::{LOST, use_events},
     load,
@@ -150,6 +151,7 @@ fn Live(first: Whole) -> impl IntoView {
         Crumb::link("Rollouts", "/rollouts"),
         Crumb::here(title.clone()),
     ];
+    let undone = shown.with_untracked(|shown| undone(&shown.view));
     let plan = shown.with_untracked(|shown| plan_facts(shown.view.clone()));
     // The clock is set again whenever the server was heard; in between the browser carries it on.
     let now = Signal::derive(move || shown.with(|shown| shown.view.now));
@@ -160,6 +162,7 @@ fn Live(first: Whole) -> impl IntoView {
         <Title text=title.clone() />
         <PageHeader title=title crumbs badge=move || view! { <StateBadge look=standing(&state.get().view.row) /> } sub=move || view! { <span aria-live="polite">{move || sentence.get().view.sentence.clone()}</span> } />
         {move || lost.get().then(|| view! { <Alert tone=Tone::Warn title="This page does not move any more">"The server refuses to tell what changes: your session may have ended. Reload the page to see where the rollout stands."</Alert> })}
+        {undone}
         {move || { let view = &actions.get().view; rollout_actions(id, view.decision_version, view.digest.clone(), view.actions.clone()) }}
         {move || { let whole = decisions.get(); batch_actions(id, whole.view.decision_version, deciding(&whole)) }}
         <Section title="Batches" id="batches">
@@ -177,8 +180,8 @@ fn Live(first: Whole) -> impl IntoView {
                     <Facts>
                         <Fact name="Change">{before(&whole)} " → " <strong>{row.version}</strong></Fact>
                         <Fact name="Reason">{reason}</Fact>
-                        <Fact name="Requested">{row.requested_by} ", " <TimeText at=row.created_at /></Fact>
-                        {decided.map(|decided| view! { <Fact name="Decision">{decided} {decided_at.map(|at| view! { ", " <TimeText at /> })}</Fact> })}
+                        <Fact name="Requested">{row.requested_by} " · " <TimeText at=row.created_at /></Fact>
+                        {decided.map(|decided| view! { <Fact name="Decision">{decided} {decided_at.map(|at| view! { " · " <TimeText at /> })}</Fact> })}
                     </Facts>
                 } }}
                 {plan}
@@ -209,6 +212,49 @@ fn Live(first: Whole) -> impl IntoView {
             <p class="section-more"><a href=format!("/audit?kind=rollout&id={id}")>"Everything in the audit trail"</a></p>
         </Section>
     }
+}
+
+/// What became of a decision that came too late: its form is no longer there to say so itself.
+fn undone(view: &RolloutView) -> Option<AnyView> {
+    let returned = use_context::<Framing>().and_then(Framing::returned)?;
+    let message = returned.error.as_ref()?.message();
+    if offered(view, &returned.form) {
+        return None;
+    }
+    let wrote = returned
+        .values
+        .into_iter()
+        .find(|(field, text)| field == "reason" && !text.is_empty())
+        .map(|(_, reason)| view! { <p>"You wrote: “" {reason} "”"</p> });
+    let alert =
+        view! { <Alert tone=Tone::Bad title="Nothing was done"><p>{message}</p> {wrote}</Alert> };
+    Some(alert.into_any())
+}
+
+/// Whether the page shows the form of this id.
+fn offered(view: &RolloutView, form: &str) -> bool {
+    let actions = &view.actions;
+    let (kind, number) = form.rsplit_once('-').unwrap_or((form, ""));
+    let batch = view
+        .batches
+        .iter()
+        .find(|batch| batch.number.to_string() == number);
+    let allowance = match (kind, batch) {
+        ("approve", _) => &actions.approve,
+        ("reject", _) => &actions.reject,
+        ("withdraw", _) => &actions.withdraw,
+        ("release", _) => &actions.release,
+        ("pause", _) => &actions.pause,
+        ("resume", _) => &actions.resume,
+        ("abort", _) => &actions.abort,
+        ("roll_back", _) => &actions.roll_back,
+        ("recover", _) => &actions.recover,
+        ("go" | "no_go", Some(batch)) => &batch.decide,
+        ("retry", Some(batch)) => &batch.retry,
+        ("extend", Some(batch)) => &batch.extend,
+        _ => return false,
+    };
+    allowance.offered()
 }
 
 /// What a part of the page shows, which stays as it is while `same` holds. One type for all parts: a memo of each part's

@@ -141,15 +141,15 @@ fn form_view(
     view! {
         <PageHeader title="New rollout" crumbs=vec![Crumb::link("Rollouts", "/rollouts"), Crumb::here("New")] sub=|| "Nothing is touched before the plan is approved and an operator releases it." />
         {refused}
-        {other}
         <div class="form-aside">
         <aside>
         {move || stale.get().then(|| view! { <Alert tone=Tone::Warn title="The form has changed since">"Preview it again to see its plan."</Alert> })}
         {match plan {
-            Some(plan) => plan_view(plan).into_any(),
+            Some(plan) => plan_view(plan, value("artifact", "")).into_any(),
             None => view! { <p class="aside-hint">"Preview shows here which hosts each batch takes, and the digest of the plan that would be approved. Nothing is stored by looking."</p> }.into_any(),
         }}</aside>
         <form method="post" action="/api/rollout/request" id="request" class="form" on:input=move |_| stale.set(previewed)>
+            {other}
             <input type="hidden" name="input[idempotency_key]" value=idempotency_key />
             <Section title="What goes out" id="what">
                 {choose("service", "Service", services, service, typed)}
@@ -173,7 +173,7 @@ fn form_view(
                         Choice::new(GateRule::Both.word(), "Both", "A passing verdict and a person"),
                     ]
                 />
-                <details class="more">
+                <details class="more" open=["latency_tolerance", "error_tolerance", "gate_wait"].iter().any(|field| error(field).is_some())>
                     <summary>"Tolerances and waiting"</summary>
                     {text("latency_tolerance", "Latency may grow by, %", "5", "", false, typed)}
                     {text("error_tolerance", "Error rate may grow by, percentage points", "1", "", false, typed)}
@@ -222,7 +222,7 @@ fn choose(
     view! { <Select name=format!("input[{field}]") id=field label choices value error /> }
 }
 
-fn plan_view(plan: PlanPreview) -> impl IntoView {
+fn plan_view(plan: PlanPreview, artifact: String) -> impl IntoView {
     let PlanPreview {
         digest,
         service,
@@ -238,6 +238,12 @@ fn plan_view(plan: PlanPreview) -> impl IntoView {
     } else {
         runs
     };
+    let idle = (from == version)
+        .then(|| format!("Every host runs {version} already: nothing will be changed on them."));
+    let unlike = (!artifact.contains(&version)).then(|| {
+        format!("The name of the artefact, {artifact}, does not hold the version {version}.")
+    });
+    let remarks: Vec<String> = idle.into_iter().chain(unlike).collect();
     let hosts: usize = batches.iter().map(|batch| batch.hosts.len()).sum();
     let next = if approval {
         "An approver decides on exactly this plan."
@@ -254,6 +260,7 @@ fn plan_view(plan: PlanPreview) -> impl IntoView {
                 <Fact name="Plan"><Digest value=digest /></Fact>
                 <Fact name="Next">{next}</Fact>
             </Facts>
+            {(!remarks.is_empty()).then(|| view! { <Alert tone=Tone::Warn title="Is this what you want?">{remarks.join(" ")}</Alert> })}
             {(!open.is_empty()).then(|| view! { <Alert tone=Tone::Warn title="Not the only one">"Open for this service and environment:" <ul>{open.into_iter().map(open_view).collect_view()}</ul></Alert> })}
             <ol class="preview-batches">{batches}</ol>
         </Section>

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 /// The text is not an identifier; it says which noun was meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("“{text}” is not the id of a {noun}. Follow a link from its list instead of typing it.")]
+#[error("“{text}” is not the id of a {noun}. Look for it in its list, which has whole ids.")]
 pub struct IdError {
     pub noun: &'static str,
     pub text: String,

@@ -32,9 +32,7 @@ pub enum StoreError {
     AlreadyRequested { rollout: String, by: String },
     #[error("The job {job} was already taken into account.")]
     AlreadyObserved { job: JobId },
-    #[error(
-        "{what} does not exist, or you may not see it. Follow a link from its list instead of typing its address."
-    )]
+    #[error("{what} does not exist, or you may not see it. Look for it in its list.")]
     NotFound { what: String },
     #[error("{message}")]
     Duplicate {

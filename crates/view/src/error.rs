@@ -29,7 +29,7 @@ impl ApiError {
             Self::Unauthenticated => "Sign in to go on",
             Self::Forbidden { .. } => "You may not do this",
             Self::NotFound { .. } => "Not found",
-            Self::Conflict { .. } => "Something changed meanwhile",
+            Self::Conflict { .. } => "This cannot be done now",
             Self::Invalid { .. } => "This was not accepted",
             Self::Unavailable { .. } => "Not available just now",
             Self::Internal { .. } => "Something went wrong",

@@ -258,5 +258,25 @@ fn summary(detail: &RolloutDetail) -> String {
             )
         })
         .collect();
-    printable(&format!("{}  {}", detail.rollout.state, batches.join("  ")))
+    // A script that waits here is to know what for.
+    let waits = [
+        "awaiting_approval",
+        "scheduled",
+        "paused",
+        "rollback_failed",
+    ]
+    .contains(&detail.rollout.state.as_str())
+        || detail
+            .batches
+            .iter()
+            .any(|batch| matches!(batch.state.as_str(), "held" | "gate"));
+    let sentence = match waits {
+        true => format!("  waits for a person: {}", detail.sentence),
+        false => String::new(),
+    };
+    printable(&format!(
+        "{}  {}{sentence}",
+        detail.rollout.state,
+        batches.join("  ")
+    ))
 }

@@ -122,9 +122,7 @@ fn Messages() -> impl IntoView {
             ),
         },
         ApiError::NotFound {
-            message: say(
-                "There is no rollout with this id. Follow a link from the list of rollouts.",
-            ),
+            message: say("There is no rollout with this id. Look for it in the list of rollouts."),
         },
         ApiError::Conflict {
             message: say(

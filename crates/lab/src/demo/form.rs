@@ -69,17 +69,23 @@ impl Page {
     }
 
     /// What the page says went wrong; `None` when it says nothing of the kind.
+    pub fn error(&self) -> Option<String> {
+        self.said(true)
+    }
+
+    /// What the page says went wrong, or else whatever it remarks.
     pub fn complaint(&self) -> Option<String> {
-        let said = |urgent: bool| {
-            let texts: Vec<_> = self
-                .notices
-                .iter()
-                .filter(|notice| notice.urgent || !urgent)
-                .map(|notice| notice.text.as_str())
-                .collect();
-            (!texts.is_empty()).then(|| texts.join(" "))
-        };
-        said(true).or_else(|| said(false))
+        self.said(true).or_else(|| self.said(false))
+    }
+
+    fn said(&self, urgent: bool) -> Option<String> {
+        let texts: Vec<_> = self
+            .notices
+            .iter()
+            .filter(|notice| notice.urgent || !urgent)
+            .map(|notice| notice.text.as_str())
+            .collect();
+        (!texts.is_empty()).then(|| texts.join(" "))
     }
 }
 
@@ -403,6 +409,7 @@ second</textarea>
             <p>No complaint</p>"#,
         );
         assert_eq!(page.complaint().as_deref(), Some("Title Text"));
+        assert_eq!(page.error(), None);
         let page = Page::read(
             r#"<div class="notice" role="status"><div>Calm</div></div>
             <div class="notice" role="alert"><div>This was <p class="field-error">refused</p></div></div> <p class="field-error">Give a port.</p>"#,

@@ -122,7 +122,7 @@ impl Journey<'_> {
             form.set(&format!("input[{name}]"), value)?;
         }
         let previewed = maria.look(PAGE, &form, "/api/rollout/look").await?;
-        if let Some(why) = previewed.complaint() {
+        if let Some(why) = previewed.error() {
             bail!(
                 "the preview of {version} was refused to {}: {why}",
                 maria.who

@@ -276,7 +276,7 @@ async fn to_its_end(journey: &Journey<'_>, page: &str, round: u32) -> Result<Rol
                 press(journey, page, "retry", &[]).await
             }
             ("running", "held" | "gate") => back(journey, page).await,
-            ("running", "baking") if round % 8 != 0 => back(journey, page).await,
+            ("running", "baking") if !round.is_multiple_of(8) => back(journey, page).await,
             ("paused", _) => press(journey, page, "resume", &[]).await,
             ("rollback_failed", _) => {
                 failures += 1;

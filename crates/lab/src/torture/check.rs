@@ -34,6 +34,9 @@ pub struct Findings {
     pub lost_results: Vec<String>,
     /// Attempts whose stored output is not what an undisturbed run prints.
     pub log_differences: Vec<String>,
+    /// Attempts that a host refused, because it had taken them before.
+    #[serde(skip)]
+    pub refused_by_hosts: Vec<String>,
     /// Longest time, in seconds in which the console was up, from the end of a playbook to the end of its job.
     pub slowest_adoption_seconds: f64,
     /// Longest time, in seconds in which the console was up, from the end of a bake to what came of it.
@@ -192,7 +195,15 @@ impl Findings {
             self.results(&id, kind, attempts, &jobs);
             self.adoption(attempts, &jobs, uptime)?;
         }
-        if !real {
+        if real {
+            for attempt in attempts.values().flatten() {
+                let said = fs::read_to_string(attempt.folder.join("output.log"));
+                // The sentence of release.sh.
+                if said.is_ok_and(|said| said.contains("and takes none twice")) {
+                    self.refused_by_hosts.push(attempt.given.attempt.clone());
+                }
+            }
+        } else {
             for attempt in attempts.values().flatten().filter(|attempt| attempt.begun) {
                 self.output(attempt)?;
             }

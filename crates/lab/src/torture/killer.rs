@@ -14,8 +14,6 @@ use serde::Serialize;
 use tokio::time::sleep;
 use url::Url;
 
-/// Longest pause before a kill, in milliseconds: some playbooks are to end between two.
-const LONGEST_PAUSE: u64 = 250;
 /// How long a supervisor is waited for before the console is killed instead.
 const HUNT: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -37,15 +35,19 @@ pub struct Killer {
     /// Holds the id of the console's process.
     pid_file: PathBuf,
     attempts: PathBuf,
+    /// Before a kill, in milliseconds: some playbooks are to end between two.
+    longest_pause: u64,
     random: StdRng,
     pub kills: Kills,
 }
 
 impl Killer {
-    pub fn new(dir: &Path, seed: u64) -> Self {
+    /// Kills what runs in `dir`. A playbook takes about `longest_pause` milliseconds.
+    pub fn new(dir: &Path, longest_pause: u64, seed: u64) -> Self {
         Self {
             pid_file: dir.join("slipway.pid"),
             attempts: dir.join("data/attempts"),
+            longest_pause,
             random: StdRng::seed_from_u64(seed),
             kills: Kills::default(),
         }
@@ -72,7 +74,7 @@ impl Killer {
 
     async fn pause(&mut self) {
         sleep(Duration::from_millis(
-            self.random.random_range(0..LONGEST_PAUSE),
+            self.random.random_range(0..self.longest_pause),
         ))
         .await;
     }

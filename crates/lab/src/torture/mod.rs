@@ -135,7 +135,7 @@ async fn torture(arguments: &Arguments, dir: &Path, scene: &Scene) -> Result<Rep
         }
     }
     let uptime = Mutex::new(Uptime::default());
-    let mut killer = Killer::new(dir, arguments.seed);
+    let mut killer = Killer::new(dir, if arguments.real { 6000 } else { 250 }, arguments.seed);
     if arguments.boundaries {
         boundaries::begin(dir)?;
         killer.kill_console();
@@ -194,10 +194,12 @@ async fn torture(arguments: &Arguments, dir: &Path, scene: &Scene) -> Result<Rep
         broken = Uptime::watch(&scene.console, &uptime) => bail!("the console could not be watched: {broken:?}"),
     };
     let double = fs::read_to_string(dir.join("violations")).unwrap_or_default();
+    let mut double_launches: Vec<_> = double.lines().map(str::to_owned).collect();
+    double_launches.append(&mut findings.refused_by_hosts);
     Ok(Report {
         kills: killer.kills,
         rounds,
-        double_launches: double.lines().map(str::to_owned).collect(),
+        double_launches,
         findings,
         seconds: started.elapsed().as_secs(),
     })

@@ -65,6 +65,7 @@ pub async fn preview(input: RolloutInput) -> Result<PlanPreview, PageError> {
 /// Comes back to the form, which then shows what it would do. Posted, because an artefact's address may be signed.
 #[server(endpoint = "rollout/look")]
 pub async fn look(input: RolloutInput) -> Result<(), PageError> {
+    ctx()?;
     show_again("request", "preview", &input).await
 }
 

@@ -2,14 +2,14 @@
 
 use leptos::prelude::*;
 use view::{
-    environment::{EnvironmentList, EnvironmentView},
+    environment::{EnvironmentList, EnvironmentView, InventoryDiff},
     input::{EnvironmentInput, ImportInput},
 };
 
 #[cfg(feature = "ssr")]
 use crate::{
     context::{answer, ctx},
-    form::ssr::finish,
+    form::ssr::{finish, show_again},
 };
 use crate::{error::PageError, wire::Wire};
 
@@ -33,6 +33,18 @@ pub async fn add_environment(input: EnvironmentInput) -> Result<(), PageError> {
         .await
         .map(|slug| format!("/environments/{slug}"));
     finish("environment", &input, done).await
+}
+
+#[server(name = ReadInventoryDiff, endpoint = "host/difference", output = Wire)]
+pub async fn inventory_diff(input: ImportInput) -> Result<InventoryDiff, PageError> {
+    answer(ctx()?.inventory_difference(input).await)
+}
+
+/// Comes back to the form, which then shows what the inventory would change.
+#[server(name = LookAtInventory, endpoint = "host/look")]
+pub async fn look(input: ImportInput) -> Result<(), PageError> {
+    ctx()?;
+    show_again("import", "import", &input).await
 }
 
 #[server(endpoint = "host/import")]

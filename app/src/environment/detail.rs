@@ -1,20 +1,29 @@
 //! One environment and its hosts.
 
+use domain::{inventory::Absent, text::listed};
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use ui::prelude::*;
 use ui::{
-    Button, ButtonTone, Cell, Column, Confirm, Crumb, DataTable, EmptyState, ErrorPanel, Icon,
-    PageHeader, Pager, Section, Tag, TextArea, TimeText,
+    Alert, Button, ButtonTone, Cell, Choice, Choices, Column, Confirm, Crumb, DataTable,
+    EmptyState, ErrorPanel, Fact, Facts, FormActions, Icon, PageHeader, Pager, Section, Tag,
+    TextArea, TimeText, Tone,
 };
 use view::{
     audit::AuditRow,
-    environment::{EnvironmentView, HostRow},
+    environment::{EnvironmentView, HostDiff, HostRow, InventoryDiff},
+    error::ApiError,
+    input::ImportInput,
 };
 
 use crate::{
-    environment::{api::environment, list::approval},
+    environment::{
+        api::{environment, inventory_diff},
+        list::approval,
+    },
+    error::PageError,
     form::typed,
+    frame::Framing,
     load,
 };
 
@@ -23,13 +32,43 @@ use crate::{
 pub fn EnvironmentPage() -> impl IntoView {
     let slug = move || use_params_map().with(|params| params.get("slug").unwrap_or_default());
     let cursor = move || use_query_map().with(|query| query.get("cursor"));
+    let framing = use_context::<Framing>();
     let read = load::read(
         move || (slug(), cursor()),
-        |(slug, cursor)| environment(slug, cursor),
+        move |(slug, cursor)| async move {
+            let view = environment(slug, cursor).await?;
+            let returned = match framing {
+                Some(framing) => framing.arrived().await,
+                None => None,
+            };
+            let looked = returned.filter(|form| form.form == "import" && form.error.is_none());
+            let diff = match looked {
+                Some(form) => Some(
+                    inventory_diff(input(&form.values))
+                        .await
+                        .map_err(|PageError(error)| error),
+                ),
+                None => None,
+            };
+            Ok::<_, PageError>((view, diff))
+        },
     );
-    load::draw(read, "the environment", move |view| {
-        environment_view(view, cursor())
+    load::draw(read, "the environment", move |(view, diff)| {
+        environment_view(view, diff, cursor())
     })
+}
+
+fn input(typed: &[(String, String)]) -> ImportInput {
+    let value = |field: &str| {
+        let found = typed.iter().find(|(name, _)| name == field);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    ImportInput {
+        environment: value("environment"),
+        inventory: value("inventory"),
+        absent: value("absent"),
+        seen: String::new(),
+    }
 }
 
 fn environment_view(
@@ -39,13 +78,39 @@ fn environment_view(
         may_import,
         last_import,
     }: EnvironmentView,
+    diff: Option<Result<InventoryDiff, ApiError>>,
     cursor: Option<String>,
 ) -> impl IntoView {
-    let form = typed("import");
-    let open = form.error().is_some();
+    let (diff, diff_error) = match diff {
+        Some(Ok(diff)) => (Some(diff), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
+    };
+    let form = typed("import").with_error(diff_error);
+    let open = form.error().is_some() || diff.is_some();
     let other = form
         .other_error(&["inventory"])
         .map(|error| view! { <ErrorPanel error /> });
+    // What was looked at is imported as it was looked at; whoever changes the text looks again.
+    let seen = diff
+        .as_ref()
+        .filter(|diff| !diff.is_none())
+        .map(|diff| diff.digest.clone());
+    let (stale, looked) = (RwSignal::new(false), diff.is_some());
+    let shown_diff = diff.map(diff_view);
+    let action = if seen.is_some() {
+        "/api/host/import"
+    } else {
+        "/api/host/look"
+    };
+    let buttons = match &seen {
+        Some(_) => view! {
+            <Button tone=ButtonTone::Primary>"Import"</Button>
+            <button type="submit" class=ButtonTone::Plain.class() formaction="/api/host/look">"Look again"</button>
+        }
+        .into_any(),
+        None => view! { <Button tone=ButtonTone::Primary>"Show what changes"</Button> }.into_any(),
+    };
     let here = format!("/environments/{}", environment.slug);
     let first = cursor.is_some().then(|| here.clone());
     let next = hosts.next.map(|cursor| format!("{here}?cursor={cursor}"));
@@ -78,8 +143,9 @@ fn environment_view(
         }}
         <Confirm id="import" label="Import hosts" icon=Some(Icon::Plus) allowance=may_import open>
             {other}
-            <form method="post" action="/api/host/import">
+            <form method="post" action=action class="form" on:input=move |_| stale.set(looked)>
                 <input type="hidden" name="input[environment]" value=environment.slug />
+                {seen.map(|seen| view! { <input type="hidden" name="input[seen]" value=seen /> })}
                 <TextArea
                     name="input[inventory]"
                     id="inventory"
@@ -88,12 +154,85 @@ fn environment_view(
                     error=form.field_error("inventory")
                     mono=true
                     rows=12
-                    hint="INI or YAML. Hosts are added or changed, never removed. slipway_criticality (low, normal, high), slipway_failure_domain and slipway_identity (cloud or agent id) tell Slipway what it should know."
+                    hint="INI or YAML. slipway_criticality (low, normal, high), slipway_failure_domain and slipway_identity (cloud or agent id) tell Slipway what it should know."
                 />
-                <Button tone=ButtonTone::Primary>"Import"</Button>
+                <Choices
+                    name="input[absent]"
+                    label="Hosts that the inventory does not name"
+                    value=form.value("absent", Absent::Keep.word())
+                    error=form.field_error("absent")
+                    choices=vec![
+                        Choice::new(Absent::Keep.word(), "Stay", "The inventory is a part of the whole"),
+                        Choice::new(Absent::Remove.word(), "Leave", "The inventory is the whole; what happened on them is kept"),
+                    ]
+                />
+                {shown_diff}
+                {move || stale.get().then(|| view! { <Alert tone=Tone::Warn title="The form has changed since">"Look again to see what would change now."</Alert> })}
+                <FormActions>{buttons}</FormActions>
             </form>
         </Confirm>
     }
+}
+
+/// Hosts that a difference names at most; it counts the others.
+const NAMED: usize = 100;
+
+/// What an inventory would change: one line for each kind, and one for each host that changes.
+fn diff_view(diff: InventoryDiff) -> impl IntoView {
+    if diff.is_none() && diff.gone.is_empty() {
+        let known = ui::figure::count(diff.unchanged, "host");
+        return view! { <Alert title="Nothing would change">{format!("The inventory says what is known already, of {known}.")}</Alert> }.into_any();
+    }
+    let line = |label: &'static str, names: Vec<String>| {
+        let count = names.len();
+        (count > 0).then(
+            || view! { <Fact name=label>{format!("{count}: {}", listed(names, NAMED))}</Fact> },
+        )
+    };
+    let gone = match diff.absent {
+        Absent::Keep => "Not named, stay",
+        Absent::Remove => "Removed",
+    };
+    let more = diff.changed.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| view! { <li class="muted">{format!("and {more} more")}</li> });
+    let changed = diff
+        .changed
+        .into_iter()
+        .take(NAMED)
+        .map(change_view)
+        .collect_view();
+    view! {
+        <Section title="What changes" id="difference">
+            <Facts>
+                {line("New", diff.added)}
+                {line(gone, diff.gone)}
+                <Fact name="As before">{ui::figure::count(diff.unchanged, "host")}</Fact>
+            </Facts>
+            <ul class="diff" aria-label="Hosts that change">{changed} {more}</ul>
+        </Section>
+    }
+    .into_any()
+}
+
+fn change_view(change: HostDiff) -> impl IntoView {
+    let HostDiff {
+        name,
+        renamed_from,
+        joined,
+        left,
+        what,
+    } = change;
+    let parts: Vec<String> = [
+        ("was called", renamed_from.into_iter().collect()),
+        ("joins", joined),
+        ("leaves", left),
+        ("other", what),
+    ]
+    .into_iter()
+    .filter(|(_, names): &(_, Vec<String>)| !names.is_empty())
+    .map(|(word, names)| format!("{word} {}", names.join(", ")))
+    .collect();
+    view! { <li><strong>{name}</strong> " " <span class="muted">{parts.join(" · ")}</span></li> }
 }
 
 fn last_import_view(event: AuditRow) -> impl IntoView {
@@ -125,7 +264,7 @@ fn row(host: HostRow) -> impl IntoView {
         <tr>
             <Cell head=true>{host.name} {identity.map(|identity| view! { <p class="muted">{identity}</p> })}</Cell>
             <Cell label="Runs">{runs}</Cell>
-            <Cell label="Address"><code>{host.address}</code></Cell>
+            <Cell label="Address"><code class="is-whole">{host.address}</code></Cell>
             <Cell label="Criticality">{host.criticality.word()}</Cell>
             <Cell label="Failure domain">{host.failure_domain}</Cell>
             <Cell label="Groups">{groups}</Cell>

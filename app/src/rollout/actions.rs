@@ -71,12 +71,15 @@ pub fn rollout_actions(
     id: RolloutId,
     version: i64,
     digest: String,
+    stuck: String,
     actions: RolloutActions,
 ) -> impl IntoView {
     let plain = move || fields(id, version, vec![]);
     let with_digest = fields(id, version, vec![("input[digest]", digest)]);
     let pausing = typed("pause");
     let pause_fields = hidden(plain());
+    let excluding = typed("exclude");
+    let exclude_fields = hidden(plain());
     view! {
         <div class="actions">
             {press("approve", "Approve this plan", ButtonTone::Go, actions.approve, with_digest)}
@@ -95,6 +98,16 @@ pub fn rollout_actions(
                     />
                     <ReasonField id="pause-reason" name="input[reason]" value=pausing.value("reason", "") error=pausing.error() />
                     <Button>"Pause"</Button>
+                </form>
+            </Confirm>
+            <Confirm id="exclude" label="Exclude hosts" allowance=actions.exclude open=excluding.error().is_some()>
+                <form method="post" action="/api/rollout/exclude">
+                    {exclude_fields}
+                    <p class="confirm-text">"The rollout goes on without them. Slipway leaves them as they are: a roll back will not reach them either."</p>
+                    {excluding.other_error(&["hosts", "reason"]).map(|error| view! { <Alert tone=Tone::Bad title="Nothing was done">{error.message()}</Alert> })}
+                    <TextField name="input[hosts]" id="exclude-hosts" label="Hosts" value=excluding.value("hosts", &stuck) error=excluding.field_error("hosts") hint="Names, separated by spaces." required=true mono=true />
+                    <ReasonField id="exclude-reason" name="input[reason]" value=excluding.value("reason", "") error=excluding.field_error("reason") />
+                    <Button tone=ButtonTone::Danger>"Exclude"</Button>
                 </form>
             </Confirm>
             {reasoned("abort".into(), "abort", "Abort", "Stops what runs. Hosts stay as they are.", ButtonTone::Danger, actions.abort, plain())}
@@ -116,7 +129,11 @@ pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> imp
         .map(|(number, state, message, decide, retry, extend)| {
             let plain = move || fields(id, version, vec![("input[batch]", number.to_string())]);
             let deciding = move |decision: &str| fields(id, version, vec![("input[batch]", number.to_string()), ("input[decision]", decision.to_owned())]);
-            let title = if state == "gate" { format!("Go or no-go for batch {number}?") } else { format!("Batch {number} waits for a person") };
+            let (title, retry_label) = match state.as_str() {
+                "gate" => (format!("Go or no-go for batch {number}?"), ""),
+                "backing_off" => (format!("Batch {number} is tried again by itself"), "Try again now"),
+                _ => (format!("Batch {number} waits for a person"), "Retry unfinished hosts"),
+            };
             let extend_id = format!("extend-{number}");
             let extending = typed(&extend_id);
             let retry_form = retry.offered().then(|| {
@@ -124,7 +141,7 @@ pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> imp
                 view! {
                     <form method="post" action="/api/rollout/retry" id=format!("retry-{number}")>
                         {hidden(plain())}
-                        <Button id=format!("retry-{number}-button") tone=ButtonTone::Go allowance=retry>"Retry unfinished hosts"</Button>
+                        <Button id=format!("retry-{number}-button") tone=ButtonTone::Go allowance=retry>{retry_label}</Button>
                         {error}
                     </form>
                 }

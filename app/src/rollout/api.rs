@@ -95,6 +95,7 @@ acts! {
     "rollout/release" release = release_rollout;
     "rollout/decide" decide = decide;
     "rollout/retry" retry = retry;
+    "rollout/exclude" exclude = exclude;
     "rollout/extend" extend = extend;
     "rollout/pause" pause = pause;
     "rollout/resume" resume = resume;

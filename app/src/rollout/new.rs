@@ -1,6 +1,9 @@
 //! Requesting a rollout, with a preview of its batches and its digest.
 
-use domain::strategy::{GateRule, spell_seconds};
+use domain::{
+    budget::Beyond,
+    strategy::{GateRule, spell_seconds},
+};
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use ui::prelude::*;
@@ -35,6 +38,8 @@ const FIELDS: &[&str] = &[
     "gate_wait",
     "latency_tolerance",
     "error_tolerance",
+    "failures",
+    "beyond",
     "reason",
 ];
 
@@ -90,6 +95,8 @@ fn input(typed: &[(String, String)]) -> RolloutInput {
         gate_wait: value("gate_wait"),
         latency_tolerance: value("latency_tolerance"),
         error_tolerance: value("error_tolerance"),
+        failures: value("failures"),
+        beyond: value("beyond"),
         reason: value("reason"),
         idempotency_key: String::new(),
     }
@@ -173,8 +180,19 @@ fn form_view(
                         Choice::new(GateRule::Both.word(), "Both", "A passing verdict and a person"),
                     ]
                 />
-                <details class="more" open=["latency_tolerance", "error_tolerance", "gate_wait"].iter().any(|field| error(field).is_some())>
-                    <summary>"Tolerances and waiting"</summary>
+                <details class="more" open=["failures", "beyond", "latency_tolerance", "error_tolerance", "gate_wait"].iter().any(|field| error(field).is_some())>
+                    <summary>"Failures, tolerances and waiting"</summary>
+                    {text("failures", "Hosts of a batch that may fail", "0", "A number or a share, such as 2 or 10%. Up to so many, hosts that cannot be reached are tried again by themselves, and a failed task asks a person.", false, typed)}
+                    <Choices
+                        name="input[beyond]"
+                        label="When more fail"
+                        value=value("beyond", Beyond::Hold.word())
+                        error=error("beyond")
+                        choices=vec![
+                            Choice::new(Beyond::Hold.word(), "Hold", "The batch waits for a person"),
+                            Choice::new(Beyond::RollBack.word(), "Roll back", "Every touched host, at once"),
+                        ]
+                    />
                     {text("latency_tolerance", "Latency may grow by, %", "5", "", false, typed)}
                     {text("error_tolerance", "Error rate may grow by, percentage points", "1", "", false, typed)}
                     {text("gate_wait", "A gate waits for", "24h", "Then the batch is held.", false, typed)}

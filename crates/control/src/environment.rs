@@ -4,19 +4,20 @@ use domain::{
     environment::Environment,
     host::{Criticality, Host},
     id::{EnvironmentId, HostId},
+    inventory::{Absent, Difference, HostChange},
     text::FieldError,
 };
 use integrations::ansible::inventory;
-use policy::{Action, Resource};
+use policy::{Action, Permit, Resource};
 use serde_json::Value;
-use store::AuditFilter;
+use store::{AuditFilter, Import};
 use view::{
-    environment::{EnvironmentList, EnvironmentRow, EnvironmentView},
+    environment::{EnvironmentList, EnvironmentRow, EnvironmentView, HostDiff, InventoryDiff},
     error::ApiError,
     input::{EnvironmentInput, ImportInput},
 };
 
-use crate::Ctx;
+use crate::{Ctx, Error};
 
 const PAGE: u32 = 100;
 /// Newest events of an environment among which its last import is looked for.
@@ -115,32 +116,112 @@ impl Ctx {
         .await
     }
 
-    /// Takes hosts over from an Ansible inventory. Hosts are added or changed, never removed.
+    /// What an Ansible inventory would change. Writes nothing.
+    pub async fn inventory_difference(
+        &self,
+        input: ImportInput,
+    ) -> Result<InventoryDiff, ApiError> {
+        self.answer(async {
+            let read = self.read_inventory(&input).await?;
+            let difference = self
+                .store()
+                .inventory_difference(
+                    &self.scope()?,
+                    read.environment.id,
+                    &read.hosts,
+                    read.absent,
+                )
+                .await?;
+            shown(difference)
+        })
+        .await
+    }
+
+    /// Takes hosts over from an Ansible inventory: what was shown of it, and nothing else.
     pub async fn import_hosts(&self, input: ImportInput) -> Result<store::Imported, ApiError> {
         self.answer(async {
-            let environment = self
-                .store()
-                .environment(&self.scope()?, &input.environment)
-                .await?;
-            let permit = self.permit(
-                Action::ManageInventory,
-                Resource::new("environment", environment.id, &environment.slug),
-            )?;
-            let settings = &self.console.settings().ansible;
-            let read = inventory::read(&settings.playbook_bin, &input.inventory)
-                .await
-                .map_err(|error| FieldError::new("inventory", error.to_string()))?;
-            let hosts = read
-                .into_iter()
-                .map(|host| known(host, environment.id, HostId(self.console.mint())))
-                .collect::<Result<Vec<_>, _>>()?;
+            let seen = input.seen.trim();
+            if seen.is_empty() {
+                let message = "Look at what the inventory changes first, and import it then.";
+                return Err(FieldError::new("inventory", message).into());
+            }
+            let seen = seen.parse()?;
+            let read = self.read_inventory(&input).await?;
+            let import = Import {
+                hosts: &read.hosts,
+                absent: read.absent,
+                seen: Some(&seen),
+            };
             Ok(self
                 .store()
-                .hosts_import(&permit, environment.id, &hosts, self.console.now())
+                .hosts_import(
+                    &read.permit,
+                    read.environment.id,
+                    import,
+                    self.console.now(),
+                )
                 .await?)
         })
         .await
     }
+
+    /// Permission is asked before Ansible is: reading takes a second, and what is said of hosts is not for everybody.
+    async fn read_inventory(&self, input: &ImportInput) -> Result<ReadInventory, Error> {
+        let environment = self
+            .store()
+            .environment(&self.scope()?, &input.environment)
+            .await?;
+        let permit = self.permit(
+            Action::ManageInventory,
+            Resource::new("environment", environment.id, &environment.slug),
+        )?;
+        let absent = match input.absent.trim() {
+            "" => Absent::default(),
+            word => word.parse()?,
+        };
+        let settings = &self.console.settings().ansible;
+        let hosts = inventory::read(&settings.playbook_bin, &input.inventory)
+            .await
+            .map_err(|error| FieldError::new("inventory", error.to_string()))?
+            .into_iter()
+            .map(|host| known(host, environment.id, HostId(self.console.mint())))
+            .collect::<Result<_, _>>()?;
+        Ok(ReadInventory {
+            permit,
+            environment,
+            hosts,
+            absent,
+        })
+    }
+}
+
+/// An inventory that was understood.
+struct ReadInventory {
+    permit: Permit,
+    environment: Environment,
+    hosts: Vec<Host>,
+    absent: Absent,
+}
+
+fn shown(difference: Difference) -> Result<InventoryDiff, Error> {
+    let digest = difference.digest();
+    let digest = digest.map_err(|error| Error::Internal(error.to_string()))?;
+    let names = |hosts: &[Host]| hosts.iter().map(|host| host.name.to_string()).collect();
+    let change = |change: HostChange| HostDiff {
+        name: change.host.name.to_string(),
+        renamed_from: change.renamed_from.map(String::from),
+        joined: change.joined.into_iter().collect(),
+        left: change.left.into_iter().collect(),
+        what: change.what.into_iter().collect(),
+    };
+    Ok(InventoryDiff {
+        digest: digest.to_string(),
+        added: names(&difference.added),
+        gone: names(&difference.gone),
+        absent: difference.absent,
+        unchanged: difference.unchanged,
+        changed: difference.changed.into_iter().map(change).collect(),
+    })
 }
 
 /// Turns an inventory host into one Slipway knows. `slipway_criticality`, `slipway_failure_domain` and

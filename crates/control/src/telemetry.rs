@@ -217,7 +217,15 @@ pub(crate) async fn judge_batch(
     let until = current.trusted_until(now);
     // The interval in which the batch was verified still holds the end of the deployment.
     let from = next_interval(since, interval).max(before(until, LONGEST));
-    let hosts: BTreeSet<String> = planned(rollout, batch.number).map(str::to_owned).collect();
+    // Nobody promises anything of a host that was taken out.
+    let excluded = console
+        .store()
+        .excluded(&system_scope(), rollout.id, batch.number)
+        .await?;
+    let hosts: BTreeSet<String> = planned(rollout, batch.number)
+        .filter(|host| !excluded.contains(*host))
+        .map(str::to_owned)
+        .collect();
     let window = Window {
         hosts,
         interval,

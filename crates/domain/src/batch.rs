@@ -38,6 +38,13 @@ pub enum BatchState {
         job: JobId,
         round: u32,
     },
+    /// Hosts that could not be reached are tried again by themselves.
+    BackingOff {
+        until: Timestamp,
+        /// Of the deploy that did not reach them.
+        round: u32,
+        message: String,
+    },
     /// Hosts are asked which version they run.
     Validating {
         job: JobId,
@@ -79,11 +86,15 @@ pub enum BatchState {
 }
 
 impl BatchState {
+    /// The words of states in which a batch goes no further before a person has done something.
+    pub const WAITING: &[&str] = &["gate", "held"];
+
     /// The stored word; equal words mean nothing new to decide.
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Deploying { .. } => "deploying",
+            Self::BackingOff { .. } => "backing_off",
             Self::Validating { .. } => "validating",
             Self::Baking { .. } => "baking",
             Self::Gate { .. } => "gate",
@@ -107,6 +118,19 @@ impl BatchState {
                     ..
                 }
                 | Self::Promoted { .. }
+        )
+    }
+
+    /// Hosts can be taken out: no job is about to change them, and they have not all taken the change.
+    pub const fn excludes(&self) -> bool {
+        matches!(
+            self,
+            Self::Pending
+                | Self::BackingOff { .. }
+                | Self::Held {
+                    at: HeldAt::Hosts,
+                    ..
+                }
         )
     }
 
@@ -166,13 +190,14 @@ impl Batch {
             BatchState::Baking {
                 clock: BakeClock::Running { until },
                 ..
-            } => Some(*until),
+            }
+            | BatchState::BackingOff { until, .. } => Some(*until),
             _ => None,
         };
         over.into_iter().chain(self.wake_at_while_paused()).min()
     }
 
-    /// The same while its rollout is paused, when the end of a bake moves nothing.
+    /// The same while its rollout is paused, when neither the end of a bake nor that of a wait moves anything.
     pub(crate) fn wake_at_while_paused(&self) -> Option<Timestamp> {
         let expires = match &self.state {
             BatchState::Gate { expires, .. } => Some(*expires),

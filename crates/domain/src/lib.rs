@@ -3,11 +3,13 @@
 pub mod attempt;
 pub mod audit;
 pub mod batch;
+pub mod budget;
 pub mod change_request;
 pub mod delivery;
 pub mod environment;
 pub mod host;
 pub mod id;
+pub mod inventory;
 pub mod job;
 pub mod moment;
 pub mod partition;

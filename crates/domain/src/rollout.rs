@@ -19,10 +19,10 @@ use crate::{
     batch::{Batch, BatchState},
     delivery::Deployment,
     host::HostMark,
-    id::{JobId, RolloutId, UserId},
+    id::{HostId, JobId, RolloutId, UserId},
     job::{JobReport, NewJob},
     plan::Plan,
-    text::{Reason, Sha256},
+    text::{HostName, Reason, Sha256},
     verdict::Verdict,
 };
 
@@ -108,6 +108,18 @@ impl RolloutState {
         "withdrawn",
     ];
 
+    /// The words of states in which a rollout goes no further before a person has done something; a running one waits
+    /// with its batches, see [`BatchState::WAITING`].
+    pub const WAITING: &[&str] = &[
+        "awaiting_approval",
+        "scheduled",
+        "paused",
+        "rollback_failed",
+    ];
+
+    /// The words of states before anybody released it.
+    pub const UNRELEASED: &[&str] = &["draft", "awaiting_approval", "scheduled"];
+
     /// The stored word.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -187,6 +199,19 @@ pub enum Decision {
     NoGo,
 }
 
+/// Hosts of one batch that are taken out of a rollout, with how the others stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exclusion {
+    /// 1-based.
+    pub batch: u32,
+    /// None of them runs the planned version.
+    pub hosts: Vec<(HostId, HostName)>,
+    /// Hosts that stay and run the planned version.
+    pub current: u32,
+    /// Hosts that stay and do not.
+    pub unfinished: u32,
+}
+
 /// What can happen to a rollout: first what people ask for, then what machines report.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -209,6 +234,11 @@ pub enum Event {
     /// Deploys again to the hosts of a held batch that did not take the change.
     Retry {
         batch: u32,
+    },
+    /// Takes hosts out of the rollout for good; the rest of their batch goes on without them.
+    Exclude {
+        batches: Vec<Exclusion>,
+        reason: Reason,
     },
     /// Watches a batch longer instead of deciding.
     ExtendBake {
@@ -327,6 +357,16 @@ impl Rollout {
                 .min(),
             _ => None,
         }
+    }
+
+    /// Time alone has to move it: a gate has expired, or a wait is over.
+    pub fn tick_due(&self, now: Timestamp) -> bool {
+        let running = matches!(self.state, RolloutState::Running);
+        self.batches.iter().any(|batch| match batch.state {
+            BatchState::Gate { expires, .. } => expires <= now,
+            BatchState::BackingOff { until, .. } => running && until <= now,
+            _ => false,
+        })
     }
 
     /// Jobs the rollout waits for.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{partition::Split, text::FieldError};
+use crate::{budget::FailureBudget, partition::Split, text::FieldError};
 
 /// Who lets a batch through its gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub struct Strategy {
     pub bake_seconds: Vec<u64>,
     pub gate: GateRule,
     pub tolerance: Tolerance,
+    /// Not written where it is the default, so that plans from before there were budgets keep their digests.
+    #[serde(default, skip_serializing_if = "FailureBudget::is_default")]
+    pub failures: FailureBudget,
     /// How long a gate waits for a person before the batch is held, in seconds.
     pub gate_seconds: u64,
 }
@@ -200,6 +203,7 @@ mod tests {
             bake_seconds: bakes.to_vec(),
             gate: GateRule::Automatic,
             tolerance: Tolerance::default(),
+            failures: FailureBudget::default(),
             gate_seconds: 3600,
         }
     }

@@ -53,6 +53,7 @@ pub enum Action {
     Abort,
     RollBack,
     Retry,
+    Exclude,
     ExtendBake,
     Recover,
     CancelJob,
@@ -79,6 +80,7 @@ impl Action {
         Self::Abort,
         Self::RollBack,
         Self::Retry,
+        Self::Exclude,
         Self::ExtendBake,
         Self::Recover,
         Self::CancelJob,
@@ -99,6 +101,7 @@ impl Action {
             | Self::Decide
             | Self::Resume
             | Self::Retry
+            | Self::Exclude
             | Self::ExtendBake
             | Self::Recover
             | Self::CancelJob => &[Operator],
@@ -130,6 +133,7 @@ impl Action {
             Self::Abort => "Aborting",
             Self::RollBack => "Rolling back",
             Self::Retry => "Retrying hosts",
+            Self::Exclude => "Excluding hosts",
             Self::ExtendBake => "Watching a batch longer",
             Self::Recover => "Recording a recovery",
             Self::CancelJob => "Cancelling a job",

@@ -1,16 +1,14 @@
 //! The inventory.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Timestamp,
     audit::AuditNote,
     host::Host,
-    id::EnvironmentId,
-    text::{HostName, listed},
+    id::{EnvironmentId, HostId},
+    inventory::{Absent, Difference},
+    text::{HostName, Sha256},
 };
 use policy::{Permit, Scope};
 use view::{environment::HostRow, page::Page};
@@ -22,6 +20,7 @@ use crate::{
     cursor,
     database::Tx,
     error::{Result, StoreError},
+    reservation,
     sql::{Arg, CHUNK, Source, Sql, source},
 };
 
@@ -32,7 +31,17 @@ pub(crate) const HOSTS: Source = source("hosts", "id");
 pub struct Imported {
     pub added: u32,
     pub changed: u32,
+    pub removed: u32,
     pub unchanged: u32,
+}
+
+/// An inventory to be taken over.
+#[derive(Debug, Clone, Copy)]
+pub struct Import<'a> {
+    pub hosts: &'a [Host],
+    pub absent: Absent,
+    /// Digest of the difference somebody looked at; `None` where nobody did.
+    pub seen: Option<&'a Sha256>,
 }
 
 /// Reads a host from the columns of `hosts`.
@@ -74,7 +83,8 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<HostRow>> {
-        let mut sql = Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = ");
+        let mut sql =
+            Sql::new("SELECT h.* FROM hosts h WHERE h.removed_at IS NULL AND h.environment_id = ");
         sql.bind(environment).push(" AND h.name > ").bind(
             cursor::read::<HostName>(cursor)?
                 .map(String::from)
@@ -99,7 +109,7 @@ impl Store {
         group: &str,
     ) -> Result<Vec<Host>> {
         let sql = match group {
-            "all" => Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1 ORDER BY h.name").with(environment),
+            "all" => Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1 AND h.removed_at IS NULL ORDER BY h.name").with(environment),
             group => Sql::new(
                 "SELECT h.* FROM host_groups g JOIN hosts h ON h.id = g.host_id WHERE g.environment_id = $1 AND g.group_name = $2 ORDER BY h.name",
             )
@@ -109,12 +119,25 @@ impl Store {
         sql.all(self.readers(), HOSTS, read).await
     }
 
-    /// Adds hosts and changes known ones, told apart by identity. Never deletes; a known host keeps its id.
+    /// Hosts as they are, against those of an inventory. Writes nothing.
+    pub async fn inventory_difference(
+        &self,
+        _: &Scope,
+        environment: EnvironmentId,
+        hosts: &[Host],
+        absent: Absent,
+    ) -> Result<Difference> {
+        let known = known(&mut self.snapshot().await?, environment).await?;
+        between(known.present, hosts, absent)
+    }
+
+    /// Adds, changes and removes hosts, told apart by identity; a known host keeps its id, and one that comes back has the
+    /// id it had. A host that a rollout holds is not removed. Refuses a difference other than the one that was seen.
     pub async fn hosts_import(
         &self,
         permit: &Permit,
         environment: EnvironmentId,
-        hosts: &[Host],
+        import: Import<'_>,
         now: Timestamp,
     ) -> Result<Imported> {
         let mut tx = self.begin().await?;
@@ -126,42 +149,52 @@ impl Store {
                 "The environment {environment}"
             )));
         }
-        let known = Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1")
-            .with(environment)
-            .all(&mut *tx, HOSTS, read)
-            .await?;
-        let Sorted {
-            write,
-            imported,
-            news,
-            claimed,
-            left,
-        } = sort_out(environment, known, hosts)?;
-        for left in left.chunks(CHUNK) {
-            let mut sql = Sql::new("DELETE FROM machines WHERE known_by IN ");
-            sql.list(left.iter().map(String::as_str))
-                .push(" AND environment_id = ")
-                .bind(environment);
-            sql.run(&mut *tx).await?;
+        let Known { present, left } = known(&mut tx, environment).await?;
+        let before: BTreeSet<String> = present.iter().flat_map(known_by).collect();
+        let difference = between(present, import.hosts, import.absent)?;
+        let digest = difference.digest().map_err(StoreError::defect)?;
+        if import.seen.is_some_and(|seen| *seen != digest) {
+            return Err(StoreError::Invalid {
+                field: "inventory",
+                message: "This is not the difference that was shown: the inventory or the hosts changed since. Look at the difference again.".to_owned(),
+            });
         }
-        claim(&mut tx, environment, &claimed).await?;
+        remove(&mut tx, environment, difference.removed(), now).await?;
+        claim(&mut tx, environment, &before, import, &difference).await?;
+        let added = difference.added.iter().map(|host| Host {
+            id: left.get(&host.identity).copied().unwrap_or(host.id),
+            environment,
+            ..host.clone()
+        });
+        let changed = difference.changed.iter().map(|change| change.host.clone());
+        let write: Vec<Host> = added.chain(changed).collect();
         for hosts in write.chunks(CHUNK) {
             upsert(&mut tx, hosts, now).await?;
         }
+        let count = |hosts: usize| u32::try_from(hosts).unwrap_or(u32::MAX);
+        let imported = Imported {
+            added: count(difference.added.len()),
+            changed: count(difference.changed.len()),
+            removed: count(difference.removed().len()),
+            unchanged: difference.unchanged,
+        };
         let grow = Sql::new("UPDATE environments SET host_count = host_count + $1 WHERE id = $2");
-        grow.with(imported.added)
+        grow.with(i64::from(imported.added) - i64::from(imported.removed))
             .with(environment)
             .run(&mut *tx)
             .await?;
         let Imported {
             added,
             changed,
+            removed,
             unchanged,
         } = imported;
         let note = AuditNote::new(
             "inventory.import",
-            format!("Hosts were imported: {added} new, {changed} changed, {unchanged} as before"),
-            news.to_string(),
+            format!(
+                "Hosts were imported: {added} new, {changed} changed, {removed} removed, {unchanged} as before"
+            ),
+            difference.to_string(),
         );
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         tx.commit().await?;
@@ -169,66 +202,27 @@ impl Store {
     }
 }
 
-/// What an import comes to.
-#[derive(Default)]
-struct Sorted {
-    /// Under the ids they are known by.
-    write: Vec<Host>,
-    imported: Imported,
-    news: News,
-    /// What machines are known by from now on, with the host that says so.
-    claimed: BTreeMap<String, HostName>,
-    /// What no host of the environment is known by any more.
-    left: Vec<String>,
+/// Hosts of an environment.
+struct Known {
+    present: Vec<Host>,
+    /// Ids of those that were removed, by identity.
+    left: BTreeMap<String, HostId>,
 }
 
-/// What an import changed, for the audit trail: names, and never a value.
-#[derive(Default)]
-struct News {
-    added: Vec<HostName>,
-    changed: Vec<HostName>,
-    /// Variables, and what else a host has.
-    what: BTreeSet<String>,
-}
-
-impl News {
-    fn change(&mut self, before: &Host, host: &Host) {
-        self.changed.push(host.name.clone());
-        for (what, same) in [
-            ("name", before.name == host.name),
-            ("criticality", before.criticality == host.criticality),
-            (
-                "failure domain",
-                before.failure_domain == host.failure_domain,
-            ),
-            ("groups", before.groups == host.groups),
-        ] {
-            if !same {
-                self.what.insert(what.to_owned());
-            }
-        }
-        let (old, new) = (&before.variables, &host.variables);
-        self.what.extend(
-            old.keys()
-                .chain(new.keys())
-                .filter(|key| old.get(*key) != new.get(*key))
-                .cloned(),
-        );
-    }
-}
-
-impl fmt::Display for News {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        if !self.added.is_empty() {
-            parts.push(format!("New: {}.", listed(&self.added, 20)));
-        }
-        if !self.changed.is_empty() {
-            parts.push(format!("Changed: {}.", listed(&self.changed, 20)));
-            parts.push(format!("What changed: {}.", listed(&self.what, 20)));
-        }
-        f.write_str(&parts.join(" "))
-    }
+async fn known(tx: &mut Tx, environment: EnvironmentId) -> Result<Known> {
+    let present =
+        Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1 AND h.removed_at IS NULL")
+            .with(environment)
+            .all(&mut **tx, HOSTS, read)
+            .await?;
+    let left = Sql::new("SELECT h.id, h.identity FROM hosts h WHERE h.environment_id = $1 AND h.removed_at IS NOT NULL")
+        .with(environment)
+        .all(&mut **tx, HOSTS, |cells| Ok((cells.text("identity")?, cells.parse("id")?)))
+        .await?;
+    Ok(Known {
+        present,
+        left: left.into_iter().collect(),
+    })
 }
 
 /// What a machine is known by: its address, and its identity if it has one.
@@ -239,76 +233,72 @@ fn known_by(host: &Host) -> impl Iterator<Item = String> {
     std::iter::once(format!("address {}", host.address())).chain(identity)
 }
 
-/// Compares an import with the hosts known so far. Refuses an identity or a name that two hosts share.
-fn sort_out(environment: EnvironmentId, known: Vec<Host>, hosts: &[Host]) -> Result<Sorted> {
-    let mut left: BTreeSet<String> = known.iter().flat_map(known_by).collect();
-    let mut known: BTreeMap<String, Host> = known
-        .into_iter()
-        .map(|host| (host.identity.clone(), host))
-        .collect();
-    let mut owners: BTreeMap<&HostName, &str> = BTreeMap::new();
-    let mut identities = BTreeSet::new();
-    let mut sorted = Sorted::default();
-    for host in hosts {
-        let Host { identity, name, .. } = host;
-        if !identities.insert(identity) {
-            return Err(duplicate(format!(
-                "The identity “{identity}” occurs twice. Keep one of the two entries."
-            )));
+/// Takes hosts out of the inventory, or names one that a rollout holds. They stay for what happened on them.
+async fn remove(
+    tx: &mut Tx,
+    environment: EnvironmentId,
+    hosts: &[Host],
+    now: Timestamp,
+) -> Result<()> {
+    for hosts in hosts.chunks(CHUNK) {
+        let ids = || hosts.iter().map(|host| host.id);
+        if let Some((host, rollout)) = reservation::holder(tx, ids()).await? {
+            return Err(StoreError::Invalid {
+                field: "inventory",
+                message: format!(
+                    "Host {host} cannot be removed: the rollout of {rollout} holds it. Let that rollout end first, or keep the hosts that the inventory does not name."
+                ),
+            });
         }
-        if let Some(other) = owners.insert(name, identity) {
-            return Err(called_alike(name, other, identity));
-        }
-        let before = known.remove(identity);
-        let host = Host {
-            id: before.as_ref().map_or(host.id, |before| before.id),
-            environment,
-            ..host.clone()
-        };
-        sorted
-            .claimed
-            .extend(known_by(&host).map(|known_by| (known_by, host.name.clone())));
-        match before {
-            Some(before) if before == host => sorted.imported.unchanged += 1,
-            Some(before) => {
-                sorted.imported.changed += 1;
-                sorted.news.change(&before, &host);
-                sorted.write.push(host);
-            }
-            None => {
-                sorted.imported.added += 1;
-                sorted.news.added.push(host.name.clone());
-                sorted.write.push(host);
-            }
-        }
+        // Its name is free from now on; an id is a name nobody has.
+        let mut sql = Sql::new("UPDATE hosts SET name = id, removed_at = ");
+        sql.bind(now).push(", changed_at = ").bind(now);
+        sql.push(" WHERE environment_id = ")
+            .bind(environment)
+            .push(" AND id IN ")
+            .list(ids());
+        sql.run(&mut **tx).await?;
+        let mut sql = Sql::new("DELETE FROM host_groups WHERE host_id IN ");
+        sql.list(ids());
+        sql.run(&mut **tx).await?;
     }
-    if let Some((host, other)) = known
-        .values()
-        .find_map(|host| Some((host, owners.get(&host.name)?)))
-    {
-        return Err(called_alike(&host.name, other, &host.identity));
-    }
-    for still in known.values().flat_map(known_by) {
-        left.remove(&still);
-    }
-    let claimed = std::mem::take(&mut sorted.claimed);
-    for (known_by, host) in claimed {
-        // What was known before is claimed already.
-        if !left.remove(&known_by) {
-            sorted.claimed.insert(known_by, host);
-        }
-    }
-    sorted.left = left.into_iter().collect();
-    Ok(sorted)
+    Ok(())
 }
 
-/// Claims machines for an environment, or names one that another environment has.
+/// Gives up the machines that no host is known by any more and claims those that are new, or names one that another
+/// environment has. `before` is what the environment's hosts were known by.
 async fn claim(
     tx: &mut Tx,
     environment: EnvironmentId,
-    machines: &BTreeMap<String, HostName>,
+    before: &BTreeSet<String>,
+    import: Import<'_>,
+    difference: &Difference,
 ) -> Result<()> {
-    let machines: Vec<_> = machines.iter().collect();
+    let kept = match difference.absent {
+        Absent::Keep => difference.gone.as_slice(),
+        Absent::Remove => &[],
+    };
+    let after: BTreeMap<String, &HostName> = import
+        .hosts
+        .iter()
+        .chain(kept)
+        .flat_map(|host| known_by(host).map(|known_by| (known_by, &host.name)))
+        .collect();
+    let left: Vec<&String> = before
+        .iter()
+        .filter(|known_by| !after.contains_key(*known_by))
+        .collect();
+    for left in left.chunks(CHUNK) {
+        let mut sql = Sql::new("DELETE FROM machines WHERE known_by IN ");
+        sql.list(left.iter().map(|known_by| known_by.as_str()))
+            .push(" AND environment_id = ")
+            .bind(environment);
+        sql.run(&mut **tx).await?;
+    }
+    let machines: Vec<_> = after
+        .iter()
+        .filter(|(known_by, _)| !before.contains(*known_by))
+        .collect();
     for machines in machines.chunks(CHUNK) {
         let mut sql = Sql::new("INSERT INTO machines (known_by, environment_id) VALUES ");
         sql.tuples(
@@ -343,10 +333,8 @@ async fn claim(
     Ok(())
 }
 
-fn called_alike(name: &HostName, one: &str, other: &str) -> StoreError {
-    duplicate(format!(
-        "Two hosts are called “{name}” (identities “{one}” and “{other}”). Ansible could not tell them apart: rename one."
-    ))
+fn between(known: Vec<Host>, read: &[Host], absent: Absent) -> Result<Difference> {
+    Difference::between(known, read, absent).map_err(|error| duplicate(error.message))
 }
 
 fn duplicate(message: String) -> StoreError {
@@ -389,7 +377,7 @@ async fn upsert(tx: &mut Tx, hosts: &[Host], now: Timestamp) -> Result<()> {
     );
     sql.tuples(rows).push(
         " ON CONFLICT (id) DO UPDATE SET name = excluded.name, criticality = excluded.criticality, failure_domain = excluded.failure_domain,
-          groups_json = excluded.groups_json, variables_json = excluded.variables_json, changed_at = excluded.changed_at",
+          groups_json = excluded.groups_json, variables_json = excluded.variables_json, changed_at = excluded.changed_at, removed_at = NULL",
     );
     sql.run(&mut **tx).await?;
     let mut sql = Sql::new("DELETE FROM host_groups WHERE host_id IN ");

@@ -30,7 +30,7 @@ pub use attempt::{CancelWish, Claimable, Claimed, OpenAttempt};
 pub use audit::AuditFilter;
 pub use database::Store;
 pub use error::StoreError;
-pub use host::Imported;
+pub use host::{Import, Imported};
 pub use job::{FinishedJob, JobHost};
 pub use lock::ServeLock;
 pub use outbox::OutboxMessage;

@@ -1,8 +1,9 @@
 //! Reservations: no two rollouts change one service on one host at the same time.
 
-use domain::id::{RolloutId, ServiceId};
+use domain::id::{HostId, RolloutId, ServiceId};
 
 use crate::{
+    cells::Cells,
     database::Tx,
     error::{Result, StoreError},
     sql::{Source, Sql, source},
@@ -30,21 +31,46 @@ pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) ->
         .with(service)
         .with(rollout)
         .optional(&mut **tx, RESERVATIONS, |cells| {
-            let rollout = format!(
-                "{} {} to {}",
-                cells.text("slug")?,
-                cells.text("version")?,
-                cells.text("environment")?
-            );
             Ok(StoreError::Reserved {
                 host: cells.text("name")?,
-                rollout,
+                rollout: holding(cells)?,
             })
         });
     match held.await? {
         Some(reserved) => Err(reserved),
         None => Ok(()),
     }
+}
+
+/// One of these hosts that a rollout holds, and the name of that rollout.
+pub(crate) async fn holder(
+    tx: &mut Tx,
+    hosts: impl Iterator<Item = HostId>,
+) -> Result<Option<(String, String)>> {
+    let mut sql = Sql::new(
+        "SELECT v.host_id, h.name, s.slug, o.version, e.slug AS environment
+         FROM reservations v
+         JOIN hosts h ON h.id = v.host_id
+         JOIN rollouts o ON o.id = v.rollout_id
+         JOIN services s ON s.id = o.service_id
+         JOIN environments e ON e.id = o.environment_id
+         WHERE v.host_id IN ",
+    );
+    sql.list(hosts).push(" ORDER BY h.name LIMIT 1");
+    sql.optional(&mut **tx, RESERVATIONS, |cells| {
+        Ok((cells.text("name")?, holding(cells)?))
+    })
+    .await
+}
+
+/// Name of the rollout in a row of reservations.
+fn holding(cells: &Cells<'_>) -> Result<String> {
+    Ok(format!(
+        "{} {} to {}",
+        cells.text("slug")?,
+        cells.text("version")?,
+        cells.text("environment")?
+    ))
 }
 
 /// Gives every host back.

@@ -8,6 +8,7 @@ pub use commit::Commit;
 
 use domain::{
     Timestamp,
+    batch::BatchState,
     change_request::ChangeRequest,
     host::HostPhase,
     id::{EnvironmentId, RolloutId, ServiceId, TeamId},
@@ -207,7 +208,9 @@ impl Store {
             };
         }
         let mut sql = Sql::new(WHOLE);
-        sql.push("r.state IN ('draft', 'awaiting_approval', 'scheduled') AND r.service_id = ")
+        sql.push("r.state IN ")
+            .list(RolloutState::UNRELEASED.iter().copied())
+            .push(" AND r.service_id = ")
             .bind(plan.service)
             .push(" AND r.digest = ")
             .bind(rollout.digest.as_str());
@@ -318,10 +321,11 @@ impl Store {
                     .list(RolloutState::ENDED.iter().copied());
             }
             Some(Standing::Waiting) => {
-                sql.push(
-                    " AND (r.state IN ('awaiting_approval', 'scheduled', 'paused', 'rollback_failed')
-                     OR (r.state = 'running' AND EXISTS (SELECT 1 FROM batches b WHERE b.rollout_id = r.id AND b.state IN ('held', 'gate'))))",
-                );
+                sql.push(" AND (r.state IN ")
+                    .list(RolloutState::WAITING.iter().copied())
+                    .push(" OR (r.state = 'running' AND EXISTS (SELECT 1 FROM batches b WHERE b.rollout_id = r.id AND b.state IN ")
+                    .list(BatchState::WAITING.iter().copied())
+                    .push(")))");
             }
         }
         if let Some((at, id)) = cursor::read::<Key>(cursor)? {

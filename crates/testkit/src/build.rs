@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Timestamp,
+    budget::FailureBudget,
     change_request::{ChangeRequest, ChangeRequestState},
     environment::{Approval, Environment, Purpose},
     host::{Criticality, Host},
     id::{ChangeRequestId, EnvironmentId, HostId, RolloutId, ServiceId, TeamId, UserId},
+    inventory::Absent,
     plan::{Intent, Plan},
     release::Release,
     rollout::Rollout,
@@ -15,6 +17,7 @@ use domain::{
     strategy::{GateRule, Strategy, Tolerance},
     team::Team,
 };
+use store::Import;
 
 use crate::mint;
 
@@ -74,6 +77,15 @@ pub fn environment(slug: &str) -> Environment {
     }
 }
 
+/// An inventory of these hosts, which removes none and was shown to nobody.
+pub const fn inventory(hosts: &[Host]) -> Import<'_> {
+    Import {
+        hosts,
+        absent: Absent::Keep,
+        seen: None,
+    }
+}
+
 /// `many` hosts named `web-00001` and on, in the group `web`, spread over the failure domains a, b and c.
 pub fn hosts(environment: EnvironmentId, many: usize) -> Vec<Host> {
     (1..=many)
@@ -106,6 +118,7 @@ pub fn strategy() -> Strategy {
         bake_seconds: vec![600; 3],
         gate: GateRule::Automatic,
         tolerance: Tolerance::default(),
+        failures: FailureBudget::default(),
         gate_seconds: 3600,
     }
 }

@@ -12,7 +12,9 @@ mod people;
 mod postgres;
 mod world;
 
-pub use build::{change_request, environment, hosts, plan, rollout, service, strategy, team};
+pub use build::{
+    change_request, environment, hosts, inventory, plan, rollout, service, strategy, team,
+};
 pub use clock::{ManualClock, mint, start};
 pub use database::Database;
 pub use people::{grant, permit, subject, system};

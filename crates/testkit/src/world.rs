@@ -111,7 +111,12 @@ impl World {
             .environment_insert(&inventory, &self.environment, now)
             .await?;
         self.store()
-            .hosts_import(&inventory, self.environment.id, &self.hosts, now)
+            .hosts_import(
+                &inventory,
+                self.environment.id,
+                crate::inventory(&self.hosts),
+                now,
+            )
             .await?;
         Ok(())
     }

@@ -58,7 +58,7 @@ pub fn steps(batch: &BatchView) -> [Step; 3] {
     // Hosts were verified before the bake began, so what stopped later stopped during the bake or at the gate.
     let baked = batch.verified_at.is_some();
     match batch.state.as_str() {
-        "deploying" | "validating" | "probing" => [Now, Ahead, Ahead],
+        "deploying" | "backing_off" | "validating" | "probing" => [Now, Ahead, Ahead],
         "baking" => [Done, Now, Ahead],
         "gate" => [Done, Done, Decide],
         "promoted" => [Done, Done, Done],
@@ -115,6 +115,9 @@ fn entry(here: bool, live: bool, batch: BatchView, now: Signal<Timestamp>) -> im
     let gate_note = batch
         .gate_expires
         .map(|at| view! { "decide by " <TimeText at /> }.into_any());
+    let retry = batch.retry_at.map(
+        |at| view! { <p class="tb-message">"Tried again at " <TimeText at seconds=true /></p> },
+    );
     let planned = spell_seconds(batch.bake_seconds);
     let tone = look.tone.class();
     view! {
@@ -131,6 +134,7 @@ fn entry(here: bool, live: bool, batch: BatchView, now: Signal<Timestamp>) -> im
             </ol>
             {batch.bake.filter(|_| batch.state == "baking").map(|bake| view! { <BakeCountdown bake now /> })}
             {(!batch.message.is_empty()).then(|| view! { <p class="tb-message">{batch.message}</p> })}
+            {retry}
         </li>
     }
 }
@@ -164,7 +168,7 @@ fn reached(batch: &BatchView) -> String {
     for (phase, n) in batch
         .counts
         .iter()
-        .filter(|(phase, _)| host::troubled(*phase))
+        .filter(|(phase, _)| host::remarkable(*phase))
     {
         text.push_str(&format!(
             ", {n} {}",
@@ -231,6 +235,7 @@ mod tests {
             message: String::new(),
             bake_seconds: 60,
             bake: None,
+            retry_at: None,
             gate_expires: None,
             started_at: None,
             verified_at: verified.then_some(Timestamp::UNIX_EPOCH),

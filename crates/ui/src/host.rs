@@ -35,7 +35,7 @@ pub fn HostGrid(
         .collect_view();
     let troubled = hosts
         .iter()
-        .filter(|host| troubled(host.phase))
+        .filter(|host| remarkable(host.phase))
         .map(trouble)
         .collect_view();
     let named = hosts.len() <= NAMED;
@@ -124,8 +124,13 @@ fn versions(host: &HostCell) -> String {
     }
 }
 
+/// What there is to say of the host is said beside it.
+pub(crate) const fn remarkable(phase: HostPhase) -> bool {
+    troubled(phase) || matches!(phase, HostPhase::Excluded)
+}
+
 /// A person should look at the host.
-pub(crate) const fn troubled(phase: HostPhase) -> bool {
+pub const fn troubled(phase: HostPhase) -> bool {
     matches!(
         phase,
         HostPhase::Failed | HostPhase::Unreachable | HostPhase::RollbackFailed | HostPhase::Unknown

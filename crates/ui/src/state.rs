@@ -1,7 +1,8 @@
 //! How every state word of the domain looks: one table, so that a word looks the same on every page.
 
 use domain::{
-    attempt::AttemptState, delivery::DeploymentOutcome, host::HostPhase, verdict::Outcome,
+    attempt::AttemptState, batch::BatchState, delivery::DeploymentOutcome, host::HostPhase,
+    verdict::Outcome,
 };
 use view::rollout::BatchDot;
 
@@ -172,6 +173,13 @@ const BATCH: &[Look] = &[
         Active,
         Hourglass,
         "The new version runs and is watched.",
+    ),
+    look(
+        "backing_off",
+        "Trying again",
+        Warn,
+        Hourglass,
+        "Hosts could not be reached; they are tried again by themselves.",
     ),
     look(
         "gate",
@@ -556,7 +564,7 @@ impl Look {
     /// A rollout with its batches: one that runs but waits for a person at a batch looks like that batch.
     pub fn standing(word: &str, batches: &[BatchDot]) -> Self {
         let mut states = batches.iter().map(|batch| batch.state.as_str());
-        match states.find(|state| matches!(*state, "held" | "gate")) {
+        match states.find(|state| BatchState::WAITING.contains(state)) {
             Some(state) if word == "running" => Self::batch(state),
             _ => Self::rollout(word),
         }

@@ -4,6 +4,7 @@ use domain::{
     environment::{Approval, Purpose},
     host::Criticality,
     id::{EnvironmentId, HostId},
+    inventory::Absent,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,40 @@ pub struct EnvironmentView {
     pub may_import: Allowance,
     /// What the newest import did, if there was one.
     pub last_import: Option<AuditRow>,
+}
+
+/// What an inventory would change. Names only: what variables hold may be secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryDiff {
+    /// Sent back with the import, so that what is taken over is what was shown.
+    pub digest: String,
+    pub added: Vec<String>,
+    pub changed: Vec<HostDiff>,
+    /// Known, and not named by the inventory; `absent` says what becomes of them.
+    pub gone: Vec<String>,
+    pub absent: Absent,
+    pub unchanged: u32,
+}
+
+/// What an inventory would change of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostDiff {
+    pub name: String,
+    pub renamed_from: Option<String>,
+    /// Groups.
+    pub joined: Vec<String>,
+    /// Groups.
+    pub left: Vec<String>,
+    /// Names of variables, and what else a host has.
+    pub what: Vec<String>,
+}
+
+impl InventoryDiff {
+    /// Nothing would be written.
+    pub fn is_none(&self) -> bool {
+        let leaves = self.absent == Absent::Remove && !self.gone.is_empty();
+        self.added.is_empty() && self.changed.is_empty() && !leaves
+    }
 }
 
 /// One host.

@@ -39,6 +39,10 @@ pub struct ImportInput {
     pub environment: String,
     /// Ansible inventory, INI or YAML.
     pub inventory: String,
+    /// Word of `domain::inventory::Absent`; empty is the default.
+    pub absent: String,
+    /// Digest of the difference the person looked at.
+    pub seen: String,
 }
 
 /// The form for a new rollout, as typed.
@@ -66,6 +70,10 @@ pub struct RolloutInput {
     pub latency_tolerance: String,
     /// Percentage points; empty is the default.
     pub error_tolerance: String,
+    /// As `domain::budget::FailureLimit` reads it; empty is none.
+    pub failures: String,
+    /// Word of `domain::budget::Beyond`; empty is the default.
+    pub beyond: String,
     pub reason: String,
     /// Made when the form was shown, so that a form sent twice makes one rollout.
     pub idempotency_key: String,
@@ -89,6 +97,8 @@ pub struct ActInput {
     pub extend: String,
     /// The plan the approver saw.
     pub digest: String,
+    /// Names of hosts, separated by spaces or commas, when excluding some.
+    pub hosts: String,
 }
 
 /// Which rollouts to list.

@@ -2,6 +2,7 @@
 
 use domain::{
     Timestamp,
+    budget::FailureBudget,
     host::{Criticality, HostPhase},
     id::RolloutId,
     strategy::{GateRule, Tolerance},
@@ -66,6 +67,7 @@ pub struct RolloutView {
     pub gate: GateRule,
     pub split: String,
     pub tolerance: Tolerance,
+    pub failures: FailureBudget,
     /// How much faster than planned bakes run here; 1 in earnest.
     pub time_scale: u64,
     /// The server's clock when this was read, for countdowns.
@@ -88,6 +90,7 @@ pub struct RolloutActions {
     pub release: Allowance,
     pub pause: Allowance,
     pub resume: Allowance,
+    pub exclude: Allowance,
     pub abort: Allowance,
     pub roll_back: Allowance,
     pub recover: Allowance,
@@ -104,6 +107,9 @@ pub struct BatchView {
     pub message: String,
     pub bake_seconds: u64,
     pub bake: Option<BakeView>,
+    /// When hosts that could not be reached are tried again.
+    #[serde(with = "domain::moment::maybe")]
+    pub retry_at: Option<Timestamp>,
     #[serde(with = "domain::moment::maybe")]
     pub gate_expires: Option<Timestamp>,
     #[serde(with = "domain::moment::maybe")]

@@ -1,8 +1,8 @@
 //! From the read models to what the API sends.
 
 use super::shape::{
-    Batch, BatchState, Host, Items, Job, Line, Log, Measurement, Rollout, RolloutDetail, Service,
-    ServiceDetail, Verdict,
+    Batch, BatchState, Host, HostDiff, InventoryDiff, InventoryHost, Items, Job, Line, Log,
+    Measurement, Rollout, RolloutDetail, Service, ServiceDetail, Verdict,
 };
 
 impl<T> Items<T> {
@@ -111,7 +111,42 @@ impl From<view::rollout::BatchView> for Batch {
             started_at: batch.started_at,
             verified_at: batch.verified_at,
             ended_at: batch.ended_at,
+            retry_at: batch.retry_at,
             verdict: batch.verdict.map(Verdict::from),
+        }
+    }
+}
+
+impl From<view::environment::HostRow> for InventoryHost {
+    fn from(row: view::environment::HostRow) -> Self {
+        Self {
+            name: row.name,
+            identity: row.identity,
+            address: row.address,
+            criticality: row.criticality.to_string(),
+            failure_domain: row.failure_domain,
+            groups: row.groups,
+            variables: row.variables,
+            runs: row.runs.into_iter().collect(),
+        }
+    }
+}
+
+impl From<view::environment::InventoryDiff> for InventoryDiff {
+    fn from(diff: view::environment::InventoryDiff) -> Self {
+        let change = |change: view::environment::HostDiff| HostDiff {
+            name: change.name,
+            renamed_from: change.renamed_from,
+            groups_joined: change.joined,
+            groups_left: change.left,
+            changed: change.what,
+        };
+        Self {
+            added: diff.added,
+            changed: diff.changed.into_iter().map(change).collect(),
+            gone: diff.gone,
+            absent: diff.absent.to_string(),
+            unchanged: diff.unchanged,
         }
     }
 }

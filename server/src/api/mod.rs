@@ -27,7 +27,7 @@ use crate::site::Site;
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Slipway", version = "1", description = "Services, rollouts and jobs. Authenticate with a token made by `slipway token create`.", license(name = "Apache-2.0", identifier = "Apache-2.0")),
+    info(title = "Slipway", version = "1", description = "Services, inventories, rollouts and jobs. Authenticate with a token made by `slipway token create`.", license(name = "Apache-2.0", identifier = "Apache-2.0")),
     servers((url = "/api/v1")),
     security(("token" = [])),
     modifiers(&TokenScheme),

@@ -11,12 +11,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use view::error::ApiError;
-use view::input::RolloutQuery;
+use view::input::{ImportInput, RolloutQuery};
 
 use super::{
     Params, Problem,
     shape::{
-        Cancel, Host, Items, Job, Log, ProblemBody, Rollout, RolloutDetail, Service, ServiceDetail,
+        Cancel, Host, Inventory, InventoryDiff, InventoryHost, Items, Job, Log, ProblemBody,
+        Rollout, RolloutDetail, Service, ServiceDetail,
     },
 };
 use crate::site::Site;
@@ -31,6 +32,8 @@ pub fn all() -> OpenApiRouter<Site> {
         .routes(routes!(rollouts))
         .routes(routes!(rollout))
         .routes(routes!(rollout_hosts))
+        .routes(routes!(environment_hosts))
+        .routes(routes!(inventory_diff))
         .routes(routes!(jobs))
         .routes(routes!(job))
         .routes(routes!(log))
@@ -138,6 +141,47 @@ async fn rollout_hosts(
     let id: RolloutId = id.parse().map_err(Problem::unknown)?;
     let page = ctx.host_cells(id, params.batch, params.cursor).await?;
     Ok(Json(Items::of(page)))
+}
+
+/// The hosts of an environment
+#[utoipa::path(get, path = "/environments/{slug}/hosts", tag = "inventory", params(("slug" = String, Path, description = "Short name"), PageParams), responses(
+    (status = 200, description = "A page of hosts by name", body = Items<InventoryHost>),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn environment_hosts(
+    Extension(ctx): Extension<Ctx>,
+    Path(slug): Path<String>,
+    Params(params): Params<PageParams>,
+) -> Answer<Items<InventoryHost>> {
+    Ok(Json(Items::of(
+        ctx.environment(slug, params.cursor).await?.hosts,
+    )))
+}
+
+/// What an inventory would change; nothing is written
+#[utoipa::path(post, path = "/environments/{slug}/inventory/diff", tag = "inventory", params(("slug" = String, Path, description = "Short name")), request_body = Inventory, responses(
+    (status = 200, description = "The difference", body = InventoryDiff),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn inventory_diff(
+    Extension(ctx): Extension<Ctx>,
+    Path(slug): Path<String>,
+    body: Result<Json<Inventory>, JsonRejection>,
+) -> Answer<InventoryDiff> {
+    let Json(inventory) = body.map_err(|why| ApiError::Invalid {
+        field: "inventory".to_owned(),
+        message: format!(
+            "Send a JSON object with an inventory ({}).",
+            why.body_text()
+        ),
+    })?;
+    let input = ImportInput {
+        environment: slug,
+        inventory: inventory.inventory,
+        absent: inventory.absent,
+        seen: String::new(),
+    };
+    Ok(Json(ctx.inventory_difference(input).await?.into()))
 }
 
 /// Jobs, newest first

@@ -95,6 +95,57 @@ pub struct Host {
     pub message: String,
 }
 
+/// A host of an environment.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct InventoryHost {
+    pub name: String,
+    /// Cloud or agent id; the name when neither is known.
+    pub identity: String,
+    /// Address and port Ansible connects to.
+    pub address: String,
+    /// low, normal or high.
+    pub criticality: String,
+    pub failure_domain: String,
+    pub groups: Vec<String>,
+    /// Names of its variables; their values may be secret.
+    pub variables: Vec<String>,
+    /// Version that was seen last, by service.
+    pub runs: BTreeMap<String, String>,
+}
+
+/// An inventory to be compared.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Inventory {
+    /// Ansible inventory, INI or YAML.
+    pub inventory: String,
+    /// What becomes of hosts that it does not name: keep or remove; keep unless told.
+    #[serde(default)]
+    pub absent: String,
+}
+
+/// What an inventory would change.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct InventoryDiff {
+    pub added: Vec<String>,
+    pub changed: Vec<HostDiff>,
+    /// Known and not named; they are removed where `absent` is remove.
+    pub gone: Vec<String>,
+    /// keep or remove.
+    pub absent: String,
+    pub unchanged: u32,
+}
+
+/// What an inventory would change of one host.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HostDiff {
+    pub name: String,
+    pub renamed_from: Option<String>,
+    pub groups_joined: Vec<String>,
+    pub groups_left: Vec<String>,
+    /// Names of variables, and what else changes.
+    pub changed: Vec<String>,
+}
+
 /// A batch of a rollout.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Batch {
@@ -109,6 +160,8 @@ pub struct Batch {
     pub started_at: Option<Timestamp>,
     pub verified_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
+    /// When hosts that could not be reached are tried again; null where none wait for it.
+    pub retry_at: Option<Timestamp>,
     pub verdict: Option<Verdict>,
 }
 

@@ -88,6 +88,24 @@ impl Client {
         segments: &[&str],
         body: &impl serde::Serialize,
     ) -> Result<(), Failure> {
+        self.posted(segments, body).await.map(drop)
+    }
+
+    /// Asks about something that is too long for an address.
+    pub async fn ask<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        body: &impl serde::Serialize,
+    ) -> Result<T, Failure> {
+        let response = self.posted(segments, body).await?;
+        response.json().await.map_err(|why| self.no_answer(&why))
+    }
+
+    async fn posted(
+        &self,
+        segments: &[&str],
+        body: &impl serde::Serialize,
+    ) -> Result<Response, Failure> {
         let url = self.url("/api/v1/", segments, &[])?;
         let response = self
             .http
@@ -97,7 +115,7 @@ impl Client {
             .json(body)
             .send()
             .await;
-        self.accepted(response).await.map(drop)
+        self.accepted(response).await
     }
 
     /// Follows a stream; `None` when the server says there is nothing more to follow.

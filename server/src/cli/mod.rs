@@ -9,6 +9,7 @@ macro_rules! println {
 }
 
 mod client;
+mod inventory;
 mod job;
 mod rollout;
 mod service;
@@ -53,6 +54,9 @@ enum Command {
     /// Services
     #[command(subcommand)]
     Service(service::Command),
+    /// Hosts of an environment, and what an inventory would change of them
+    #[command(subcommand)]
+    Inventory(inventory::Command),
     /// Rollouts
     #[command(subcommand)]
     Rollout(rollout::Command),
@@ -148,6 +152,9 @@ fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
             Command::Healthcheck => client::healthcheck(configuration).await,
             Command::Token(command) => token::run(command, configuration()?).await,
             Command::Service(command) => service::run(command, &Client::from_environment()?).await,
+            Command::Inventory(command) => {
+                inventory::run(command, &Client::from_environment()?).await
+            }
             Command::Rollout(command) => rollout::run(command, &Client::from_environment()?).await,
             Command::Job(command) => job::run(command, &Client::from_environment()?).await,
             Command::Supervise { folder } => supervise(&folder),

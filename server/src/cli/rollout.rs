@@ -1,6 +1,7 @@
 //! `slipway rollout`.
 
 use clap::Subcommand;
+use domain::{batch::BatchState, rollout::RolloutState};
 
 use super::{
     Failure, Output,
@@ -259,17 +260,11 @@ fn summary(detail: &RolloutDetail) -> String {
         })
         .collect();
     // A script that waits here is to know what for.
-    let waits = [
-        "awaiting_approval",
-        "scheduled",
-        "paused",
-        "rollback_failed",
-    ]
-    .contains(&detail.rollout.state.as_str())
+    let waits = RolloutState::WAITING.contains(&detail.rollout.state.as_str())
         || detail
             .batches
             .iter()
-            .any(|batch| matches!(batch.state.as_str(), "held" | "gate"));
+            .any(|batch| BatchState::WAITING.contains(&batch.state.as_str()));
     let sentence = match waits {
         true => format!("  waits for a person: {}", detail.sentence),
         false => String::new(),

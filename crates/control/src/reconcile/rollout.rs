@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{
-    batch::{Batch, BatchState},
+    batch::Batch,
     id::{JobId, RolloutId},
     job::JobReport,
     rollout::{Event, Rollout},
@@ -22,7 +22,7 @@ const LOOKS: usize = 8;
 /// How often an event is applied again because somebody else moved the rollout in between.
 const TRIES: u32 = 5;
 
-/// Takes in finished jobs and lets gates expire. It asks nobody but the database, so that no rollout waits for telemetry.
+/// Takes in finished jobs and moves what only waited for time. It asks nobody but the database, so that no rollout waits for telemetry.
 pub(super) async fn settle(console: &Console) {
     match console.store().finished_jobs(LIMIT).await {
         Ok(finished) => {
@@ -41,11 +41,11 @@ pub(super) async fn settle(console: &Console) {
     }
     for id in due(console).await {
         let now = console.now();
-        let expired = apply(console, id, None, |loaded| {
-            gate_due(loaded, now).then_some(Event::Tick)
+        let moved = apply(console, id, None, |loaded| {
+            loaded.rollout.tick_due(now).then_some(Event::Tick)
         });
-        if let Err(error) = expired.await {
-            tracing::error!(rollout = %id, %error, "a gate could not expire; it is tried again");
+        if let Err(error) = moved.await {
+            tracing::error!(rollout = %id, %error, "a rollout could not be moved by time; it is tried again");
         }
     }
 }
@@ -118,14 +118,6 @@ async fn finish(
         })
     })
     .await
-}
-
-fn gate_due(loaded: &Loaded, now: domain::Timestamp) -> bool {
-    loaded
-        .rollout
-        .batches
-        .iter()
-        .any(|batch| matches!(batch.state, BatchState::Gate { expires, .. } if expires <= now))
 }
 
 /// Applies what `event` makes of the rollout as it is now; starts over a few times when somebody else was first.

@@ -1,11 +1,15 @@
 //! Decisions of people on a rollout.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::{
     change_request::{ChangeRequest, ChangeRequestEvent, ChangeRequestState},
+    host::HostPhase,
     id::RolloutId,
-    rollout::{BakeWhilePaused, Decision, Event, Moment, RolloutState},
+    job::JobKind,
+    rollout::{BakeWhilePaused, Decision, Event, Exclusion, Moment, RolloutState},
     strategy::parse_seconds,
-    text::{FieldError, Reason},
+    text::{FieldError, HostName, Reason, listed},
 };
 use policy::Action;
 use store::{Commit, Loaded, StoreError};
@@ -74,6 +78,76 @@ impl Ctx {
             .await
     }
 
+    /// Takes hosts out of a rollout. How the others stand is read first: whoever changes it moves the decision version,
+    /// and then nothing is done.
+    pub async fn exclude(&self, input: ActInput) -> Result<(), ApiError> {
+        let batches = self.answer(self.exclusions(&input)).await?;
+        self.reasoned(Action::Exclude, &input, |reason| Event::Exclude {
+            batches,
+            reason,
+        })
+        .await
+    }
+
+    async fn exclusions(&self, input: &ActInput) -> Result<Vec<Exclusion>, Error> {
+        let refuse = |message: String| Error::from(FieldError::new("hosts", message));
+        let id = rollout_id(input)?;
+        let names = input
+            .hosts
+            .split([' ', ',', '\n', '\r', '\t'])
+            .filter(|name| !name.is_empty())
+            .map(|name| {
+                name.parse::<HostName>()
+                    .map_err(|error| refuse(error.message))
+            })
+            .collect::<Result<BTreeSet<_>, _>>()?;
+        if names.is_empty() {
+            return Err(refuse("Name the hosts to exclude.".to_owned()));
+        }
+        let scope = self.scope()?;
+        let found = self.store().hosts_named(&scope, id, &names).await?;
+        let unknown = names
+            .iter()
+            .filter(|name| found.iter().all(|(_, known, ..)| known != *name));
+        let unknown = listed(unknown, 5);
+        if !unknown.is_empty() {
+            return Err(refuse(format!(
+                "This rollout has no host of that name: {unknown}."
+            )));
+        }
+        let mut batches: BTreeMap<u32, Exclusion> = BTreeMap::new();
+        for (host, name, batch, phase) in found {
+            if phase.current() {
+                return Err(refuse(format!(
+                    "{name} took the change; only hosts that did not can be excluded. Roll back to take it from all of them."
+                )));
+            }
+            if phase == HostPhase::Excluded {
+                return Err(refuse(format!("{name} is excluded already.")));
+            }
+            let exclusion = batches.entry(batch).or_insert_with(|| Exclusion {
+                batch,
+                hosts: Vec::new(),
+                current: 0,
+                unfinished: 0,
+            });
+            exclusion.hosts.push((host, name));
+        }
+        for (batch, phase, count) in self.store().host_counts(&scope, id).await? {
+            match batches.get_mut(&batch) {
+                Some(exclusion) if phase.current() => exclusion.current += count,
+                Some(exclusion) if JobKind::Deploy.takes(phase) => exclusion.unfinished += count,
+                _ => {}
+            }
+        }
+        let mut batches: Vec<Exclusion> = batches.into_values().collect();
+        for exclusion in &mut batches {
+            let going = u32::try_from(exclusion.hosts.len()).unwrap_or(u32::MAX);
+            exclusion.unfinished = exclusion.unfinished.saturating_sub(going);
+        }
+        Ok(batches)
+    }
+
     pub async fn extend(&self, input: ActInput) -> Result<(), ApiError> {
         let seconds = parse_seconds("extend", &input.extend)
             .map_err(|error| self.console.api(error.into()))?;
@@ -137,10 +211,7 @@ impl Ctx {
 
     async fn act(&self, action: Action, input: &ActInput, event: Event) -> Result<(), ApiError> {
         self.answer(async {
-            let id: RolloutId = input
-                .rollout
-                .parse()
-                .map_err(|error: domain::id::IdError| Error::NotFound(error.to_string()))?;
+            let id = rollout_id(input)?;
             for _ in 1..TRIES {
                 match self.act_once(action, id, input, event.clone()).await {
                     Err(Error::Store(StoreError::Conflict { .. })) => {}
@@ -229,6 +300,11 @@ impl Ctx {
             .refuse()
             .map_err(|churn| Error::Conflict(churn.to_string()))
     }
+}
+
+fn rollout_id(input: &ActInput) -> Result<RolloutId, Error> {
+    let parsed = input.rollout.parse();
+    parsed.map_err(|error: domain::id::IdError| Error::NotFound(error.to_string()))
 }
 
 /// A change request is closed with its rollout; `None` when there is nothing to change.

@@ -52,6 +52,12 @@ impl Ctx {
             release: self.offered(matches!(state, S::Scheduled), Action::Release, loaded),
             pause: self.offered(matches!(state, S::Running), Action::Pause, loaded),
             resume: self.offered(matches!(state, S::Paused { .. }), Action::Resume, loaded),
+            exclude: self.offered(
+                matches!(state, S::Running)
+                    && (loaded.rollout.batches.iter()).any(|batch| batch.state.excludes()),
+                Action::Exclude,
+                loaded,
+            ),
             abort: self.offered(live, Action::Abort, loaded),
             roll_back: match (
                 self.offered(reversible, Action::RollBack, loaded),
@@ -76,12 +82,13 @@ impl Ctx {
     ) -> (Allowance, Allowance, Allowance) {
         let live = matches!(loaded.rollout.state, S::Running | S::Paused { .. });
         let gate = matches!(batch.state, BatchState::Gate { .. });
+        let backing_off = matches!(batch.state, BatchState::BackingOff { .. });
         let held =
             |wanted: HeldAt| matches!(batch.state, BatchState::Held { at, .. } if at == wanted);
         (
             self.offered(live && gate, Action::Decide, loaded),
             self.offered(
-                matches!(loaded.rollout.state, S::Running) && held(HeldAt::Hosts),
+                matches!(loaded.rollout.state, S::Running) && (backing_off || held(HeldAt::Hosts)),
                 Action::Retry,
                 loaded,
             ),

@@ -1,6 +1,7 @@
 //! From a typed form to a plan with a digest.
 
 use domain::{
+    budget::FailureBudget,
     change_request::{ChangeRequest, ChangeRequestState},
     environment::{Approval, Environment},
     host::Host,
@@ -72,11 +73,19 @@ fn strategy(input: &RolloutInput) -> Result<Strategy, FieldError> {
     } else {
         parse_seconds("gate_wait", &input.gate_wait)?
     };
+    let mut failures = FailureBudget::default();
+    if !blank(&input.failures) {
+        failures.limit = input.failures.parse()?;
+    }
+    if !blank(&input.beyond) {
+        failures.beyond = input.beyond.parse()?;
+    }
     Ok(Strategy {
         split,
         bake_seconds,
         gate,
         tolerance,
+        failures,
         gate_seconds,
     })
 }

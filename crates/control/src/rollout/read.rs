@@ -153,6 +153,7 @@ impl Ctx {
                 gate: plan.strategy.gate,
                 split: plan.strategy.split.to_string(),
                 tolerance: plan.strategy.tolerance,
+                failures: plan.strategy.failures,
                 time_scale: self.console.settings().time_scale,
                 now: self.console.now(),
                 released_at: rollout.released_at,
@@ -254,9 +255,9 @@ fn batch_view(batch: &Batch, counts: Vec<(HostPhase, u32)>) -> BatchView {
         _ => None,
     };
     let (message, ended_at) = match &batch.state {
-        BatchState::Held { message, .. } | BatchState::RollbackFailed { message } => {
-            (message.clone(), None)
-        }
+        BatchState::Held { message, .. }
+        | BatchState::BackingOff { message, .. }
+        | BatchState::RollbackFailed { message } => (message.clone(), None),
         BatchState::Promoted { at, by } => (format!("Promoted by {by}"), Some(*at)),
         BatchState::RolledBack { at } => (String::new(), Some(*at)),
         _ => (String::new(), None),
@@ -268,6 +269,10 @@ fn batch_view(batch: &Batch, counts: Vec<(HostPhase, u32)>) -> BatchView {
         message,
         bake_seconds: batch.bake_seconds,
         bake,
+        retry_at: match batch.state {
+            BatchState::BackingOff { until, .. } => Some(until),
+            _ => None,
+        },
         gate_expires: match batch.state {
             BatchState::Gate { expires, .. } => Some(expires),
             _ => None,
@@ -333,6 +338,11 @@ fn running(rollout: &Rollout) -> String {
         }
         BatchState::Held { .. } => {
             format!("Batch {number} of {of} is held and waits for a person.")
+        }
+        BatchState::BackingOff { .. } => {
+            format!(
+                "Batch {number} of {of}: hosts that could not be reached are tried again by themselves."
+            )
         }
         BatchState::Probing { .. } => {
             format!("Batch {number} of {of}: hosts whose state is unknown are asked what they run.")

@@ -153,9 +153,14 @@ impl Findings {
         }
     }
 
+    /// Hosts that did not take the change, or of which nobody knows.
+    pub const fn bad(&self) -> u32 {
+        self.failed + self.unreachable + self.unknown
+    }
+
     /// Nothing is wrong with any of them; there may be none.
     pub const fn well(&self) -> bool {
-        self.failed == 0 && self.unreachable == 0 && self.unknown == 0
+        self.bad() == 0
     }
 
     /// “Of 6 hosts: 2 failed, 1 unreachable. First: …”.

@@ -3,12 +3,13 @@
 use crate::{
     audit::Actor,
     batch::{BakeClock, BatchState, HeldAt},
+    host::{HostMark, HostPhase},
     rollout::{
-        BakeWhilePaused, Change, Decision, Event, Moment, NoticeKind, Refused, Rollout,
-        RolloutState, step::Step,
+        BakeWhilePaused, Change, Decision, Effect, Event, Exclusion, Moment, NoticeKind, Refused,
+        Rollout, RolloutState, step::Step,
     },
     strategy::{GateRule, spell_seconds},
-    text::Reason,
+    text::{HostName, Reason, listed},
     verdict::Outcome,
 };
 
@@ -24,6 +25,7 @@ impl Event {
             Self::Release => "released",
             Self::Decide { .. } => "decided on",
             Self::Retry { .. } => "retried",
+            Self::Exclude { .. } => "carried on without hosts",
             Self::ExtendBake { .. } => "watched longer",
             Self::Pause { .. } => "paused",
             Self::Resume => "resumed",
@@ -162,6 +164,11 @@ impl Step<'_, '_> {
                 },
             ) => self.decide(batch, decision, &reason)?,
             (S::Running, Event::Retry { batch }) => self.retry(batch)?,
+            (S::Running, Event::Exclude { batches, reason }) => {
+                for exclusion in batches {
+                    self.exclude(exclusion, &reason)?;
+                }
+            }
             (
                 S::Running | S::Paused { .. },
                 Event::ExtendBake {
@@ -262,15 +269,19 @@ impl Step<'_, '_> {
 
     fn retry(&mut self, number: u32) -> Result<(), Refused> {
         let at = self.find(number)?;
-        let BatchState::Held {
-            at: HeldAt::Hosts, ..
-        } = self.batch(at).state
-        else {
+        if !matches!(
+            self.batch(at).state,
+            BatchState::BackingOff { .. }
+                | BatchState::Held {
+                    at: HeldAt::Hosts,
+                    ..
+                }
+        ) {
             return refuse(format!(
                 "Batch {number} has no hosts to try again; it is {}.",
                 self.batch(at).state.word().replace('_', " ")
             ));
-        };
+        }
         self.rollout.failed_at = None;
         self.note(
             "batch.retry",
@@ -278,6 +289,85 @@ impl Step<'_, '_> {
             String::new(),
         );
         self.deploy(at, 2);
+        Ok(())
+    }
+
+    fn exclude(&mut self, exclusion: Exclusion, reason: &Reason) -> Result<(), Refused> {
+        let Exclusion {
+            batch: number,
+            hosts,
+            current,
+            unfinished,
+        } = exclusion;
+        let at = self.find(number)?;
+        let state = self.batch(at).state.clone();
+        if !state.excludes() {
+            return refuse(format!(
+                "Batch {number} is {}; hosts are excluded before their batch starts, or while it waits for hosts that did not take the change.",
+                state.word().replace('_', " ")
+            ));
+        }
+        if hosts.is_empty() {
+            return refuse("Name the hosts to exclude.");
+        }
+        if current + unfinished == 0 {
+            return refuse(format!(
+                "Batch {number} would have no host left. Roll back or abort the rollout instead."
+            ));
+        }
+        let names: Vec<&HostName> = hosts.iter().map(|(_, name)| name).collect();
+        let by = self.actor.name().to_owned();
+        self.note(
+            "batch.exclude",
+            format!("Excluded from batch {number}: {}", listed(&names, 20)),
+            reason.as_str(),
+        );
+        let marks = hosts
+            .iter()
+            .map(|(host, _)| HostMark {
+                host: *host,
+                phase: HostPhase::Excluded,
+                before: None,
+                observed: None,
+                message: format!("{reason} (excluded by {by})"),
+            })
+            .collect();
+        self.effects.push(Effect::MarkHosts {
+            batch: number,
+            marks,
+        });
+        // How the others stand was read before: whoever read it at the same time has to look again.
+        self.rollout.decision_version += 1;
+        let left = || {
+            let still = if unfinished == 1 {
+                "host has"
+            } else {
+                "hosts have"
+            };
+            format!("{unfinished} {still} still not taken the change.")
+        };
+        match state {
+            BatchState::Pending => {}
+            _ if unfinished == 0 => {
+                self.rollout.failed_at = None;
+                self.validate(at, 1);
+            }
+            BatchState::BackingOff { until, round, .. } => self.set(
+                at,
+                BatchState::BackingOff {
+                    until,
+                    round,
+                    message: left(),
+                },
+            ),
+            _ => self.set(
+                at,
+                BatchState::Held {
+                    at: HeldAt::Hosts,
+                    message: left(),
+                },
+            ),
+        }
         Ok(())
     }
 

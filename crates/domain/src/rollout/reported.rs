@@ -1,7 +1,10 @@
 //! How a rollout takes what machines report: time, judgements, jobs that ended.
 
+use jiff::SignedDuration;
+
 use crate::{
     batch::{BakeClock, BatchState, HeldAt},
+    budget::Beyond,
     id::JobId,
     job::{JobEnd, JobReport},
     rollout::{
@@ -12,11 +15,19 @@ use crate::{
     verdict::{Outcome, Verdict},
 };
 
+/// How long hosts that could not be reached are left alone after this deploy of their batch; twice as long each time, four
+/// times in all. Never scaled: machines start no faster where bakes run faster.
+fn back_off(round: u32) -> Option<SignedDuration> {
+    (1..=4)
+        .contains(&round)
+        .then(|| SignedDuration::from_secs(15 << (round - 1)))
+}
+
 /// Read-only jobs that are lost are started again this often before a person is asked.
 const MOST_PROBES_AGAIN: u32 = 3;
 
 impl Step<'_, '_> {
-    /// Gates that nobody answered hold their batch.
+    /// Gates that nobody answered hold their batch; hosts that could not be reached are tried again.
     pub fn tick(&mut self) {
         if !matches!(
             self.rollout.state,
@@ -34,6 +45,19 @@ impl Step<'_, '_> {
                     "Nobody decided at the gate in time. Watch the batch longer, or roll back."
                         .to_owned(),
                 );
+            }
+            // While a rollout is paused nothing new starts.
+            if let BatchState::BackingOff { until, round, .. } = self.batch(at).state
+                && until <= self.now()
+                && matches!(self.rollout.state, RolloutState::Running)
+            {
+                let number = self.batch(at).number;
+                self.note(
+                    "batch.retry",
+                    format!("Batch {number} is tried again on the hosts that could not be reached"),
+                    String::new(),
+                );
+                self.deploy(at, round + 1);
             }
         }
     }
@@ -144,7 +168,7 @@ impl Step<'_, '_> {
             return;
         };
         match self.batch(at).state.clone() {
-            BatchState::Deploying { .. } => self.deployed(at, report),
+            BatchState::Deploying { round, .. } => self.deployed(at, round, report),
             BatchState::Validating { round, .. } | BatchState::Probing { round, .. } => {
                 self.probed(at, round, report)
             }
@@ -155,7 +179,7 @@ impl Step<'_, '_> {
         self.settle_abort();
     }
 
-    fn deployed(&mut self, at: At, report: &JobReport) {
+    fn deployed(&mut self, at: At, round: u32, report: &JobReport) {
         let findings = self.mark_towards_release(at, &report.hosts);
         // Where a host failed, a person decides whatever the others say. A probe would also ask the failed one, which may run
         // the right version and still not be what was deployed.
@@ -163,6 +187,30 @@ impl Step<'_, '_> {
             self.rollout.state,
             RolloutState::RollingBack { .. } | RolloutState::Aborting { .. }
         );
+        // Of a deploy that was stopped or lost, nobody knows how many hosts would have failed.
+        let counts = matches!(report.end, JobEnd::Completed | JobEnd::TimedOut);
+        let (bad, may) = (findings.bad(), self.may_fail(at));
+        if counts
+            && !stopping
+            && bad > may
+            && self.rollout.plan.strategy.failures.beyond == Beyond::RollBack
+        {
+            let reason = format!(
+                "Batch {} has more failures than its budget of {}. {}",
+                self.batch(at).number,
+                self.rollout.plan.strategy.failures.limit,
+                findings.sentence()
+            );
+            // The deploy has ended: a roll back must not cancel it.
+            self.set(
+                at,
+                BatchState::Held {
+                    at: HeldAt::Hosts,
+                    message: findings.sentence(),
+                },
+            );
+            return self.begin_rollback(reason);
+        }
         match (&self.rollout.state, &report.end) {
             (_, _) if findings.unknown > 0 && (findings.failed == 0 || stopping) => {
                 self.probe(at, 1)
@@ -181,7 +229,12 @@ impl Step<'_, '_> {
                 format!("The deploy could not be started: {message}"),
             ),
             (_, JobEnd::Completed) if findings.well() => self.validate(at, 1),
-            (_, JobEnd::Completed) => self.hold(at, HeldAt::Hosts, findings.sentence()),
+            (_, JobEnd::Completed) => match back_off(round) {
+                Some(wait) if bad <= may && findings.unreachable == bad => {
+                    self.back_off(at, round, wait, findings.sentence());
+                }
+                _ => self.hold(at, HeldAt::Hosts, findings.sentence()),
+            },
             (_, JobEnd::Cancelled) => self.hold(
                 at,
                 HeldAt::Hosts,

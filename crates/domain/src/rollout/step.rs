@@ -9,6 +9,7 @@ use crate::{
     id::{DeploymentId, JobId},
     job::{JobKind, NewJob},
     rollout::{Change, Effect, Moment, Notice, NoticeKind, Refused, Rollout, RolloutState},
+    strategy::spell_seconds,
 };
 
 /// A rollout in the middle of a change.
@@ -115,6 +116,33 @@ impl<'a, 'm> Step<'a, 'm> {
     pub fn probe(&mut self, at: At, round: u32) {
         let job = self.queue(at, JobKind::Probe);
         self.set(at, BatchState::Probing { job, round });
+    }
+
+    /// How many hosts of a batch may fail.
+    pub fn may_fail(&self, at: At) -> u32 {
+        let limit = self.rollout.plan.strategy.failures.limit;
+        limit.of(self.batch(at).host_count)
+    }
+
+    /// Tries the hosts that could not be reached again after a while.
+    pub fn back_off(&mut self, at: At, round: u32, wait: SignedDuration, message: String) {
+        let (until, number) = (self.later(wait), self.batch(at).number);
+        self.note(
+            "batch.back_off",
+            format!(
+                "Batch {number} is tried again in {}",
+                spell_seconds(wait.as_secs().unsigned_abs())
+            ),
+            message.clone(),
+        );
+        self.set(
+            at,
+            BatchState::BackingOff {
+                until,
+                round,
+                message,
+            },
+        );
     }
 
     pub fn hold(&mut self, at: At, held: HeldAt, message: String) {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     Timestamp,
     audit::Actor,
+    budget::FailureBudget,
     host::{Criticality, Host},
     id::{EnvironmentId, HostId, RolloutId, ServiceId, UserId},
     job::JobEnd,
@@ -92,6 +93,7 @@ pub fn intent(split: &str, gate: GateRule) -> Intent {
             split,
             gate,
             tolerance: Tolerance::default(),
+            failures: FailureBudget::default(),
             gate_seconds: 3600,
         },
     }

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use domain::{
+    budget::{Beyond, FailureLimit},
     host::{Criticality, Host},
     plan::{Churn, Plan},
     strategy::GateRule,
@@ -62,6 +63,12 @@ fn any_change_changes_the_digest() {
         }),
         ("error tolerance", |plan| {
             plan.strategy.tolerance.error_basis_points += 1
+        }),
+        ("failures", |plan| {
+            plan.strategy.failures.limit = FailureLimit::Percent(10)
+        }),
+        ("beyond them", |plan| {
+            plan.strategy.failures.beyond = Beyond::RollBack
         }),
         ("gate wait", |plan| plan.strategy.gate_seconds += 1),
         ("bake of a batch", |plan| plan.batches[0].bake_seconds += 1),

@@ -7,7 +7,7 @@ use domain::{
     host::{HostOutcome, HostReport},
     id::JobId,
     job::{JobEnd, JobReport},
-    rollout::{BakeWhilePaused, Decision, Event, Rollout, RolloutState},
+    rollout::{BakeWhilePaused, Decision, Event, Exclusion, Rollout, RolloutState},
     verdict::Outcome,
 };
 use uuid::Uuid;
@@ -83,6 +83,22 @@ pub fn batch_states() -> Vec<(&'static str, BatchState)> {
     vec![
         ("pending", B::Pending),
         ("deploying", B::Deploying { job, round: 1 }),
+        (
+            "backing off",
+            B::BackingOff {
+                until: time(NOW + 100),
+                round: 1,
+                message: message.clone(),
+            },
+        ),
+        (
+            "backed off",
+            B::BackingOff {
+                until: time(NOW),
+                round: 1,
+                message: message.clone(),
+            },
+        ),
         ("validating", B::Validating { job, round: 1 }),
         (
             "validating for the last time",
@@ -200,6 +216,20 @@ pub fn events(rollout: &Rollout) -> Vec<(&'static str, Event)> {
             hosts: BTreeMap::new(),
         },
     };
+    let exclude = |current, unfinished| Event::Exclude {
+        batches: vec![Exclusion {
+            batch,
+            hosts: rollout.plan.batches[0]
+                .hosts
+                .iter()
+                .take(1)
+                .map(|host| (host.id, host.name.clone()))
+                .collect(),
+            current,
+            unfinished,
+        }],
+        reason: reason.clone(),
+    };
     vec![
         ("submit", Event::Submit),
         ("schedule", Event::Schedule),
@@ -242,6 +272,9 @@ pub fn events(rollout: &Rollout) -> Vec<(&'static str, Event)> {
             },
         ),
         ("retry", Event::Retry { batch }),
+        ("exclude the last failed", exclude(1, 0)),
+        ("exclude one of two failed", exclude(0, 1)),
+        ("exclude every host", exclude(0, 0)),
         (
             "extend",
             Event::ExtendBake {

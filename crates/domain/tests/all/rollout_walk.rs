@@ -1,7 +1,8 @@
 //! Whatever is done to a rollout in whatever order, it keeps the promises of `Stage::check`.
 
 use domain::{
-    job::JobEnd,
+    budget::{Beyond, FailureBudget, FailureLimit},
+    job::{JobEnd, JobKind},
     rollout::{BakeWhilePaused, Decision, Event},
     strategy::GateRule,
     text::Version,
@@ -30,6 +31,10 @@ enum Happening {
     },
     Passed {
         seconds: i64,
+    },
+    /// One of the hosts that did not take the change is taken out.
+    Excluded {
+        which: usize,
     },
 }
 
@@ -79,6 +84,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         4 => (1..4_u32, outcome).prop_map(|(batch, outcome)| Happening::Judged { batch, outcome }),
         6 => (0..3_usize, end, proptest::collection::vec(luck, 6)).prop_map(|(which, end, luck)| Happening::Ended { which, end, luck }),
         4 => (0..700_i64).prop_map(|seconds| Happening::Passed { seconds }),
+        2 => (0..6_usize).prop_map(|which| Happening::Excluded { which }),
     ]
 }
 
@@ -103,6 +109,16 @@ fn walk(stage: &mut Stage, steps: Vec<Happening>) {
                     let at =
                         |host: domain::id::HostId| (host.0.as_u128() - first.0.as_u128()) as usize;
                     stage.finish_with(&job, end, |host| luck[at(host) % luck.len()]);
+                }
+            }
+            Happening::Excluded { which } => {
+                let takes = |phase| JobKind::Deploy.takes(phase);
+                let left = stage.rows.iter().filter(|(_, row)| takes(row.phase));
+                let left: Vec<_> = left.map(|(host, _)| *host).collect();
+                if let Some(host) = left.get(which)
+                    && let Err(refused) = stage.exclude(&[*host])
+                {
+                    assert!(refused.message.ends_with('.'), "{refused}");
                 }
             }
             Happening::Passed { seconds } => {
@@ -130,9 +146,12 @@ proptest! {
         gate in proptest::sample::select(GateRule::ALL),
         already in proptest::collection::vec(proptest::bool::weighted(0.15), 6),
         head_start in proptest::bool::weighted(0.8),
+        may_fail in 0..3_u32,
+        beyond in proptest::sample::select(Beyond::ALL),
         steps in proptest::collection::vec(happening(), 1..80),
     ) {
         let mut stage = stage(gate, &already);
+        stage.rollout.plan.strategy.failures = FailureBudget { limit: FailureLimit::Hosts(may_fail), beyond };
         if head_start {
             stage.send(Event::Schedule);
             stage.send(Event::Release);

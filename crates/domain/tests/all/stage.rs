@@ -10,14 +10,14 @@ use domain::{
     host::{HostOutcome, HostPhase, HostReport},
     id::{HostId, JobId},
     job::{JobEnd, JobKind, JobReport, NewJob},
-    rollout::{Change, Effect, Event, Moment, Refused, Rollout, RolloutState},
+    rollout::{Change, Effect, Event, Exclusion, Moment, Refused, Rollout, RolloutState},
     strategy::GateRule,
     text::Version,
     verdict::Outcome,
 };
 use uuid::Uuid;
 
-use crate::build::{NEW, OLD, draft, omar, time, verdict, version};
+use crate::build::{NEW, OLD, draft, omar, reason, time, verdict, version};
 
 /// How a job fares on one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -282,6 +282,9 @@ impl Stage {
             );
         }
         for (host, row) in &self.rows {
+            if row.phase == HostPhase::Excluded {
+                continue;
+            }
             match rollout.state {
                 RolloutState::Succeeded { .. } => {
                     assert_eq!(row.runs.as_str(), NEW, "{host} after success: {row:?}")
@@ -306,6 +309,36 @@ impl Stage {
             "what ran was not recorded: {}",
             self.states()
         );
+    }
+
+    /// Takes hosts out, as whoever asks for it finds the others.
+    pub fn exclude(&mut self, hosts: &[HostId]) -> Result<(), Refused> {
+        let mut batches: BTreeMap<u32, Exclusion> = BTreeMap::new();
+        for host in hosts {
+            let batch = self.rows[host].batch;
+            let exclusion = batches.entry(batch).or_insert(Exclusion {
+                batch,
+                hosts: vec![],
+                current: 0,
+                unfinished: 0,
+            });
+            exclusion.hosts.push((*host, "web-1".parse().unwrap()));
+        }
+        for (host, row) in self.rows.iter().filter(|(host, _)| !hosts.contains(host)) {
+            let Some(exclusion) = batches.get_mut(&row.batch) else {
+                continue;
+            };
+            assert!(!hosts.contains(host));
+            if row.phase.current() {
+                exclusion.current += 1;
+            } else if JobKind::Deploy.takes(row.phase) {
+                exclusion.unfinished += 1;
+            }
+        }
+        self.try_send(Event::Exclude {
+            batches: batches.into_values().collect(),
+            reason: reason(),
+        })
     }
 
     /// The job the rollout waits for in this batch.

@@ -7,7 +7,7 @@ use view::delivery::DeliveryView;
 use view::environment::{EnvironmentList, EnvironmentView};
 use view::service::ServiceList;
 
-use super::browser::Browser;
+use super::browser::{Browser, Sent};
 use super::report::{Report, RolledOut};
 use super::rollout::End;
 use super::settings::TEAM;
@@ -95,9 +95,23 @@ impl<'a> Journey<'a> {
                 continue;
             };
             let page = format!("/environments/{slug}");
-            self.omar
-                .fill(&page, "/api/host/import", &[("inventory", &text)])
-                .await?;
+            let mut form =
+                self.omar
+                    .form(&self.omar.open(&page).await?, &page, "/api/host/look")?;
+            form.set("input[inventory]", &text)?;
+            let shown = self.omar.look(&page, &form, "/api/host/look").await?;
+            // Hosts that are known already as they are need no import.
+            if let Some(form) = shown.form("/api/host/import") {
+                match self.omar.send(&page, form).await? {
+                    Sent::Accepted(_) => {}
+                    Sent::Refused(why) => bail!("the hosts of {slug} were not imported: {why}"),
+                }
+            } else if let Some(why) = shown.error() {
+                bail!(
+                    "the inventory of {slug} was refused to {}: {why}",
+                    self.omar.who
+                );
+            }
             let imported: EnvironmentView = self
                 .omar
                 .read("environment/show", &[("slug", slug)])

@@ -1,12 +1,13 @@
 //! Progress of a rollout's hosts: rows of their own, written set by set, so that 10,000 hosts are a few statements.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     host::{HostMark, HostPhase},
     id::{HostId, JobId, RolloutId},
     job::{JobKind, NewJob},
     plan::Plan,
+    text::HostName,
 };
 use policy::Scope;
 use view::{page::Page, rollout::HostCell};
@@ -88,18 +89,31 @@ pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) ->
 
 /// Gives a new job the hosts of its batch that its kind takes, and shows them under way.
 pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, job: &NewJob) -> Result<()> {
+    let takes = || {
+        let phases = HostPhase::ALL.iter();
+        phases
+            .filter(|phase| job.kind.takes(**phase))
+            .map(|phase| phase.word())
+    };
+    // A rollout that ended gave its hosts back, and some may have left the inventory since.
+    let mut sql = Sql::new("UPDATE rollout_hosts SET phase = ");
+    sql.bind(HostPhase::Gone.word())
+        .push(", message = 'It has left the inventory.' WHERE rollout_id = ")
+        .bind(rollout)
+        .push(" AND batch = ")
+        .bind(job.batch)
+        .push(" AND phase IN ")
+        .list(takes())
+        .push(" AND host_id IN (SELECT id FROM hosts WHERE removed_at IS NOT NULL)");
+    sql.run(&mut **tx).await?;
     let mut sql = Sql::new("INSERT INTO job_hosts (job_id, host_id, phase_before) SELECT ");
     sql.bind(job.id)
         .push(", host_id, phase FROM rollout_hosts WHERE rollout_id = ")
         .bind(rollout)
         .push(" AND batch = ")
-        .bind(job.batch);
-    sql.push(" AND phase IN ").list(
-        HostPhase::ALL
-            .iter()
-            .filter(|phase| job.kind.takes(**phase))
-            .map(|phase| phase.word()),
-    );
+        .bind(job.batch)
+        .push(" AND phase IN ")
+        .list(takes());
     sql.run(&mut **tx).await?;
     if let Some(phase) = job.kind.under_way() {
         let sql = Sql::new(
@@ -220,6 +234,57 @@ impl Store {
             }
         }
         Ok(installed)
+    }
+
+    /// Hosts of a rollout by their names, with batch and phase; those it does not have are left out.
+    pub async fn hosts_named(
+        &self,
+        scope: &Scope,
+        rollout: RolloutId,
+        names: &BTreeSet<HostName>,
+    ) -> Result<Vec<(HostId, HostName, u32, HostPhase)>> {
+        let names: Vec<&HostName> = names.iter().collect();
+        let mut found = Vec::new();
+        for names in names.chunks(CHUNK) {
+            let mut sql = Sql::new(
+                "SELECT h.host_id, h.name, h.batch, h.phase FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
+            );
+            sql.bind(rollout)
+                .scope("r.team_id", scope)
+                .push(" AND h.name IN ")
+                .list(names.iter().map(|name| name.as_str()))
+                .push(" ORDER BY h.batch, h.position");
+            let read = |cells: &Cells<'_>| {
+                Ok((
+                    cells.parse("host_id")?,
+                    cells.parse("name")?,
+                    cells.count("batch")?,
+                    cells.parse("phase")?,
+                ))
+            };
+            found.extend(sql.all(self.readers(), ROLLOUT_HOSTS, read).await?);
+        }
+        Ok(found)
+    }
+
+    /// Names of the hosts that were taken out of a batch.
+    pub async fn excluded(
+        &self,
+        scope: &Scope,
+        rollout: RolloutId,
+        batch: u32,
+    ) -> Result<BTreeSet<String>> {
+        let mut sql = Sql::new(
+            "SELECT h.host_id, h.name FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
+        );
+        sql.bind(rollout)
+            .scope("r.team_id", scope)
+            .push(" AND h.batch = ")
+            .bind(batch)
+            .push(" AND h.phase = ")
+            .bind(HostPhase::Excluded.word());
+        let names = sql.all(self.readers(), ROLLOUT_HOSTS, |cells| cells.text("name"));
+        Ok(names.await?.into_iter().collect())
     }
 
     /// How many hosts of each batch are in which phase; only what occurs.

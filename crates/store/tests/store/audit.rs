@@ -49,7 +49,11 @@ async fn events_have_no_gap_and_are_paged(db: Database) {
             world.hosts.clone(),
             world.clock.now(),
         );
-        tokio::spawn(async move { store.hosts_import(&permit, environment, &hosts, now).await })
+        tokio::spawn(async move {
+            store
+                .hosts_import(&permit, environment, testkit::inventory(&hosts), now)
+                .await
+        })
     });
     for write in writes.collect::<Vec<_>>() {
         write.await.unwrap().unwrap();
@@ -74,7 +78,7 @@ async fn events_have_no_gap_and_are_paged(db: Database) {
                 .hosts_import(
                     &permit,
                     world.environment.id,
-                    &world.hosts,
+                    testkit::inventory(&world.hosts),
                     world.clock.now(),
                 )
                 .await

@@ -1,8 +1,8 @@
 //! Services, environments, hosts.
 
-use domain::id::HostId;
+use domain::{id::HostId, inventory::Absent, rollout::Event};
 use policy::{Action, Resource};
-use store::{Imported, StoreError};
+use store::{Import, Imported, StoreError};
 use testkit::{Database, World, mint, on_each_database, permit};
 
 on_each_database!(
@@ -14,12 +14,16 @@ on_each_database!(
     a_host_page_is_stable,
     a_machine_belongs_to_one_environment,
     an_import_says_what_it_changed,
+    a_host_leaves_and_comes_back,
+    a_host_that_a_rollout_holds_does_not_leave,
+    what_was_shown_is_what_is_taken_over,
     a_folder_belongs_to_one_service
 );
 
 const NOTHING: Imported = Imported {
     added: 0,
     changed: 0,
+    removed: 0,
     unchanged: 0,
 };
 
@@ -34,7 +38,12 @@ async fn hosts_are_known_by_identity(db: Database) {
         let permit = permit.clone();
         async move {
             store
-                .hosts_import(&permit, environment, hosts, testkit::start())
+                .hosts_import(
+                    &permit,
+                    environment,
+                    testkit::inventory(hosts),
+                    testkit::start(),
+                )
                 .await
                 .unwrap()
         }
@@ -57,7 +66,8 @@ async fn hosts_are_known_by_identity(db: Database) {
         Imported {
             added: 1,
             changed: 1,
-            unchanged: 4
+            unchanged: 4,
+            ..NOTHING
         }
     );
     let now = store
@@ -81,7 +91,7 @@ async fn hosts_are_known_by_identity(db: Database) {
         .hosts_import(
             &permit,
             domain::id::EnvironmentId(mint()),
-            &hosts,
+            testkit::inventory(&hosts),
             testkit::start(),
         )
         .await;
@@ -99,7 +109,7 @@ async fn hosts_may_swap_names(db: Database) {
         .hosts_import(
             &world.inventory_permit(),
             world.environment.id,
-            &hosts,
+            testkit::inventory(&hosts),
             testkit::start(),
         )
         .await
@@ -137,7 +147,12 @@ async fn hosts_cannot_share_a_name(db: Database) {
         vec![twin.clone(), twin],
     ] {
         let refused = store
-            .hosts_import(&permit, environment, &hosts, testkit::start())
+            .hosts_import(
+                &permit,
+                environment,
+                testkit::inventory(&hosts),
+                testkit::start(),
+            )
             .await
             .unwrap_err();
         assert!(
@@ -184,7 +199,7 @@ async fn groups_follow_the_inventory(db: Database) {
         .hosts_import(
             &world.inventory_permit(),
             environment,
-            &hosts,
+            testkit::inventory(&hosts),
             testkit::start(),
         )
         .await
@@ -271,7 +286,7 @@ async fn a_host_page_is_stable(db: Database) {
         .hosts_import(
             &world.inventory_permit(),
             environment,
-            &[early],
+            testkit::inventory(&[early]),
             testkit::start(),
         )
         .await
@@ -315,7 +330,12 @@ async fn a_machine_belongs_to_one_environment(db: Database) {
         .unwrap();
     let import = async |environment, hosts: &[domain::host::Host]| {
         store
-            .hosts_import(&world.inventory_permit(), environment, hosts, now)
+            .hosts_import(
+                &world.inventory_permit(),
+                environment,
+                testkit::inventory(hosts),
+                now,
+            )
             .await
     };
     let production = world.environment.id;
@@ -398,7 +418,7 @@ async fn an_import_says_what_it_changed(db: Database) {
         .hosts_import(
             &world.inventory_permit(),
             world.environment.id,
-            &hosts,
+            testkit::inventory(&hosts),
             testkit::start(),
         )
         .await
@@ -412,7 +432,7 @@ async fn an_import_says_what_it_changed(db: Database) {
         .remove(0);
     assert_eq!(
         event.summary,
-        "Hosts were imported: 1 new, 30 changed, 0 as before"
+        "Hosts were imported: 1 new, 30 changed, 0 removed, 0 as before"
     );
     let said = event.reason;
     assert!(
@@ -421,6 +441,136 @@ async fn an_import_says_what_it_changed(db: Database) {
                 "web-00020 and 10 more. What changed: ansible_port, criticality, slipway_restart_command."
             ),
         "{said}"
+    );
+}
+
+/// Takes these hosts over as the whole inventory.
+async fn whole(world: &World, hosts: &[domain::host::Host]) -> Result<Imported, StoreError> {
+    let import = Import {
+        absent: Absent::Remove,
+        ..testkit::inventory(hosts)
+    };
+    let (permit, now) = (world.inventory_permit(), world.clock.now());
+    world
+        .store()
+        .hosts_import(&permit, world.environment.id, import, now)
+        .await
+}
+
+async fn a_host_leaves_and_comes_back(db: Database) {
+    let world = World::new(db, 3).await;
+    let (store, environment, all) = (world.store(), world.environment.id, world.everything());
+    let gone = world.hosts[2].clone();
+    let imported = whole(&world, &world.hosts[..2]).await.unwrap();
+    assert_eq!((imported.removed, imported.unchanged), (1, 2));
+    for group in ["all", "web"] {
+        let left = store
+            .hosts_in_group(&all, environment, group)
+            .await
+            .unwrap();
+        assert_eq!(left, world.hosts[..2]);
+    }
+    let page = store.hosts(&all, environment, None, 10).await.unwrap();
+    assert_eq!(page.items.len(), 2);
+    assert_eq!(store.environments(&all).await.unwrap()[0].hosts, 2);
+
+    // Its name and its address are free, also elsewhere.
+    let mut other = gone.clone();
+    other.id = HostId(mint());
+    other.identity = "i-other".to_owned();
+    let mut hosts = world.hosts[..2].to_vec();
+    hosts.push(other);
+    assert_eq!(whole(&world, &hosts).await.unwrap().added, 1);
+
+    // It comes back under the id it had, once the name is free again.
+    let mut back = gone.clone();
+    back.id = HostId(mint());
+    hosts[2] = back;
+    let imported = whole(&world, &hosts).await.unwrap();
+    assert_eq!((imported.added, imported.removed), (1, 1));
+    let now = store
+        .hosts_in_group(&all, environment, "web")
+        .await
+        .unwrap();
+    assert_eq!(now, world.hosts);
+    assert_eq!(store.environments(&all).await.unwrap()[0].hosts, 3);
+}
+
+async fn a_host_that_a_rollout_holds_does_not_leave(db: Database) {
+    let world = World::new(db, 6).await;
+    let rollout = world.released("1.5.0").await;
+    world.work_off("1.5.0").await;
+    world.work_off("1.5.0").await;
+    let leaves = world.load(rollout).await.rollout.plan.batches[0].hosts[0].id;
+    let mut left = world.hosts.clone();
+    left.retain(|host| host.id != leaves);
+    let refused = whole(&world, &left).await.unwrap_err().to_string();
+    assert!(
+        refused.ends_with(" cannot be removed: the rollout of checkout 1.5.0 to production holds it. Let that rollout end first, or keep the hosts that the inventory does not name."),
+        "{refused}"
+    );
+    let abort = Event::Abort {
+        reason: "enough".parse().unwrap(),
+    };
+    world
+        .act(&world.omar, Action::Abort, rollout, abort)
+        .await
+        .unwrap();
+    whole(&world, &left).await.unwrap();
+    let back = Event::RollBack {
+        reason: "after all".parse().unwrap(),
+    };
+    world
+        .act(&world.omar, Action::RollBack, rollout, back)
+        .await
+        .unwrap();
+    world.work_off("1.0.0").await;
+    let cells = world
+        .store()
+        .host_cells(&world.everything(), rollout, Some(1), None, 10)
+        .await
+        .unwrap()
+        .items;
+    let stood: Vec<_> = cells.iter().map(|cell| cell.phase.word()).collect();
+    assert_eq!(
+        stood,
+        ["gone", "rolled_back"],
+        "who left the inventory is not touched, and is told apart"
+    );
+}
+
+async fn what_was_shown_is_what_is_taken_over(db: Database) {
+    let world = World::new(db, 3).await;
+    let (store, environment) = (world.store(), world.environment.id);
+    let hosts = &world.hosts[..2];
+    let shown = store
+        .inventory_difference(&world.everything(), environment, hosts, Absent::Remove)
+        .await
+        .unwrap();
+    assert_eq!(shown.removed(), &world.hosts[2..]);
+    let seen = shown.digest().unwrap();
+    let take = async |hosts, absent| {
+        let import = Import {
+            hosts,
+            absent,
+            seen: Some(&seen),
+        };
+        let (permit, now) = (world.inventory_permit(), world.clock.now());
+        store.hosts_import(&permit, environment, import, now).await
+    };
+    for (hosts, absent) in [(hosts, Absent::Keep), (&world.hosts[..1], Absent::Remove)] {
+        let refused = take(hosts, absent).await.unwrap_err();
+        assert!(
+            refused
+                .to_string()
+                .starts_with("This is not the difference that was shown"),
+            "{refused}"
+        );
+    }
+    assert_eq!(take(hosts, Absent::Remove).await.unwrap().removed, 1);
+    assert!(
+        take(hosts, Absent::Remove).await.is_err(),
+        "it is another difference now"
     );
 }
 

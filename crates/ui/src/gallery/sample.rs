@@ -116,6 +116,7 @@ pub fn batch(number: u32, state: &str, counts: Vec<(HostPhase, u32)>) -> BatchVi
         message: String::new(),
         bake_seconds: 48 * 3600,
         bake: None,
+        retry_at: None,
         gate_expires: None,
         started_at: Some(at(-600)),
         verified_at: None,

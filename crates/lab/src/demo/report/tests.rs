@@ -49,6 +49,7 @@ fn shown(number: u32, state: &str, outcome: Option<Outcome>, seconds: i64) -> Ba
         message: String::new(),
         bake_seconds: 172_800,
         bake: None,
+        retry_at: None,
         gate_expires: None,
         started_at: started,
         verified_at: started,

@@ -1,7 +1,12 @@
 // Asks the hosts themselves, past Slipway, which version they run.
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { expect } from '@playwright/test';
+
+const LAB = fileURLToPath(new URL('../../target/e2e/slipway-lab', import.meta.url));
 
 const ANSWER_WITHIN = 5_000;
 
@@ -27,3 +32,6 @@ export async function expectRunning(lab, environment, version) {
   const wanted = Object.fromEntries(Object.keys(now).map((name) => [name, version]));
   expect(now, `what the hosts of ${environment} say themselves`).toEqual(wanted);
 }
+
+/** Gives a host a fault (`slow`, `failing`, `unreachable`, `silent`), or takes it away (`clear`). */
+export const fault = (lab, host, kind) => promisify(execFile)(LAB, ['fault', '--dir', lab.lab, host, kind]);

@@ -282,15 +282,17 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_leaves_no_form_behind() {
         let lab = lab().await;
-        let request = Request::post("/api/rollout/look")
-            .header("origin", "http://127.0.0.1:8400")
-            .header("accept", "text/html")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(Body::from("input[version]=1.4.2"))
-            .unwrap();
-        let response = ask(&lab.router(), request).await;
-        assert_eq!(response.status(), 401);
-        assert!(!response.headers().contains_key("set-cookie"));
+        for address in ["/api/rollout/look", "/api/host/look"] {
+            let request = Request::post(address)
+                .header("origin", "http://127.0.0.1:8400")
+                .header("accept", "text/html")
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(Body::from("input[version]=1.4.2"))
+                .unwrap();
+            let response = ask(&lab.router(), request).await;
+            assert_eq!(response.status(), 401, "{address}");
+            assert!(!response.headers().contains_key("set-cookie"));
+        }
     }
 
     #[tokio::test]

@@ -48,6 +48,7 @@ pub async fn lab() -> Lab {
             forks: 1,
         },
         datadog: None,
+        jobs: control::JobLimits::default(),
         time_scale: 1,
         role_rules: Vec::new(),
         supervisor_exe: "/proc/self/exe".into(),

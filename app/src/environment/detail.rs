@@ -193,6 +193,18 @@ fn diff_view(diff: InventoryDiff) -> impl IntoView {
         Absent::Keep => "Not named, stay",
         Absent::Remove => "Removed",
     };
+    let alike: Vec<&String> = match diff.absent {
+        Absent::Keep => Vec::new(),
+        Absent::Remove => diff
+            .added
+            .iter()
+            .filter(|name| diff.gone.contains(name))
+            .collect(),
+    };
+    let alike = (!alike.is_empty()).then(|| {
+        let names = listed(alike, NAMED);
+        view! { <Alert tone=Tone::Warn title="The same name, another host">{format!("{names}: known by another identity so far (slipway_identity, or else the name). What ran on the known one stays with it.")}</Alert> }
+    });
     let more = diff.changed.len().saturating_sub(NAMED);
     let more = (more > 0).then(|| view! { <li class="muted">{format!("and {more} more")}</li> });
     let changed = diff
@@ -209,6 +221,7 @@ fn diff_view(diff: InventoryDiff) -> impl IntoView {
                 <Fact name="As before">{ui::figure::count(diff.unchanged, "host")}</Fact>
             </Facts>
             <ul class="diff" aria-label="Hosts that change">{changed} {more}</ul>
+            {alike}
         </Section>
     }
     .into_any()
@@ -259,6 +272,11 @@ fn row(host: HostRow) -> impl IntoView {
         let run = |(service, version)| view! { <p>{service} " " <code>{version}</code></p> };
         host.runs.into_iter().map(run).collect_view().into_any()
     };
+    // Only their names, which would fill half of the table.
+    let variables = (!host.variables.is_empty()).then(|| {
+        let count = host.variables.len();
+        view! { <details class="more"><summary>{format!("{count} set")}</summary><code>{host.variables.join(" ")}</code></details> }
+    });
     let identity = (host.identity != host.name).then_some(host.identity);
     view! {
         <tr>
@@ -268,7 +286,7 @@ fn row(host: HostRow) -> impl IntoView {
             <Cell label="Criticality">{host.criticality.word()}</Cell>
             <Cell label="Failure domain">{host.failure_domain}</Cell>
             <Cell label="Groups">{groups}</Cell>
-            <Cell label="Variables"><code>{host.variables.join(" ")}</code></Cell>
+            <Cell label="Variables">{variables}</Cell>
         </tr>
     }
 }

@@ -6,8 +6,8 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use ui::prelude::*;
 use ui::{
-    ButtonTone, ConfirmForm, Crumb, EmptyState, Fact, Facts, LogRow, LogView, Look, PageHeader,
-    Section, StateBadge, TimeText, figure,
+    Alert, ButtonTone, ConfirmForm, Crumb, EmptyState, Fact, Facts, LogRow, LogView, Look,
+    PageHeader, Section, StateBadge, TimeText, figure,
 };
 use view::{
     access::Allowance,
@@ -54,7 +54,11 @@ pub fn JobPage() -> impl IntoView {
 
 #[component]
 fn Live(view: JobView, page: LogPage) -> impl IntoView {
-    let JobView { job: row, cancel } = view;
+    let JobView {
+        job: row,
+        waits_for,
+        cancel,
+    } = view;
     let id = row.id;
     let heading = title(&row);
     let subject = format!("{} {} to {}", row.service, row.version, row.environment);
@@ -76,6 +80,15 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
     let lines = RwSignal::new(page.lines);
     let next = RwSignal::new(page.next);
     let shown = RwSignal::new(row);
+    let waits_for = RwSignal::new(waits_for);
+    let read_again = move || {
+        spawn_local(async move {
+            if let Ok(newest) = job(id).await {
+                shown.set(newest.job);
+                waits_for.set(newest.waits_for);
+            }
+        });
+    };
     // The stream gives every line once and in order, and goes on behind the last one when it is opened again.
     if whole && !shown.with_untracked(|row| row.state.ended()) {
         let path = move || format!("/stream/jobs/{id}/log?from={}", next.get_untracked());
@@ -84,12 +97,12 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
                 ("line", Ok(line)) if line.number == next.get_untracked() => {
                     next.set(line.number + 1);
                     lines.update(|lines| lines.push(line));
-                }
-                _ => spawn_local(async move {
-                    if let Ok(newest) = job(id).await {
-                        shown.set(newest.job);
+                    // Its first lines say that it no longer waits.
+                    if shown.with_untracked(|row| row.started_at.is_none()) {
+                        read_again();
                     }
-                }),
+                }
+                _ => read_again(),
             }
         });
     }
@@ -99,6 +112,7 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
         <Title text=heading.clone() />
         <PageHeader title=heading crumbs badge=move || view! { <StateBadge look=Look::attempt(state.get()) /> } />
         {move || facts(shown.get())}
+        {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="It waits">{why}</Alert> })}
         {move || (!state.get().ended()).then(|| cancel_form(id, cancel.clone()))}
         <Section title="Output" id="output" flush=true>
             {earlier.map(|href| view! { <p class="section-more"><a href=href>"Earlier lines"</a></p> })}

@@ -129,10 +129,10 @@ pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> imp
         .map(|(number, state, message, decide, retry, extend)| {
             let plain = move || fields(id, version, vec![("input[batch]", number.to_string())]);
             let deciding = move |decision: &str| fields(id, version, vec![("input[batch]", number.to_string()), ("input[decision]", decision.to_owned())]);
-            let (title, retry_label) = match state.as_str() {
-                "gate" => (format!("Go or no-go for batch {number}?"), ""),
-                "backing_off" => (format!("Batch {number} is tried again by itself"), "Try again now"),
-                _ => (format!("Batch {number} waits for a person"), "Retry unfinished hosts"),
+            let (tone, title, retry_label) = match state.as_str() {
+                "gate" => (Tone::Waiting, format!("Go or no-go for batch {number}?"), ""),
+                "backing_off" => (Tone::Warn, format!("Batch {number} is tried again by itself"), "Try again now"),
+                _ => (Tone::Waiting, format!("Batch {number} waits for a person"), "Retry unfinished hosts"),
             };
             let extend_id = format!("extend-{number}");
             let extending = typed(&extend_id);
@@ -148,7 +148,7 @@ pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> imp
             });
             let extend_fields = hidden(plain());
             view! {
-                <Alert tone=Tone::Waiting title>
+                <Alert tone title>
                     {(!message.is_empty()).then(|| view! { <p>{message}</p> })}
                     <div class="actions">
                         {reasoned(format!("go-{number}"), "decide", "Go", "The batch is promoted and the next one starts.", ButtonTone::Go, decide.clone(), deciding("go"))}

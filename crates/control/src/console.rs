@@ -37,6 +37,28 @@ pub struct RoleRule {
     pub team: Option<Slug>,
 }
 
+/// How many jobs run side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobLimits {
+    /// On this server; more than [`Self::NOT_FOR_DEPLOYS`].
+    pub at_once: u32,
+    pub deploys_in_environment: u32,
+}
+
+impl JobLimits {
+    /// Places that deploys leave free, for what brings hosts back.
+    pub const NOT_FOR_DEPLOYS: u32 = 2;
+}
+
+impl Default for JobLimits {
+    fn default() -> Self {
+        Self {
+            at_once: 8,
+            deploys_in_environment: 8,
+        }
+    }
+}
+
 /// What the console needs to know about its installation.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -45,6 +67,7 @@ pub struct Settings {
     pub artifacts_dir: PathBuf,
     pub ansible: ansible::Settings,
     pub datadog: Option<DatadogSettings>,
+    pub jobs: JobLimits,
     /// How much faster than planned bakes run; 1 in earnest.
     pub time_scale: u64,
     pub role_rules: Vec<RoleRule>,

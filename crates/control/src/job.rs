@@ -9,6 +9,7 @@ use std::{
 };
 
 use domain::{
+    attempt::AttemptState,
     id::{AttemptId, JobId},
     text::Reason,
 };
@@ -55,9 +56,32 @@ impl Ctx {
             } else {
                 self.allowance(Action::CancelJob, self.job_resource(&job).await?)
             };
-            Ok(JobView { job, cancel })
+            let waits_for = if job.state == AttemptState::Queued {
+                self.waits_for(&job).await?
+            } else {
+                String::new()
+            };
+            Ok(JobView {
+                job,
+                waits_for,
+                cancel,
+            })
         })
         .await
+    }
+
+    async fn waits_for(&self, job: &JobRow) -> Result<String, Error> {
+        let busy = self.store().busy_host(&self.scope()?, job.id).await?;
+        let limits = &self.console.settings().jobs;
+        Ok(match busy {
+            Some(host) => {
+                format!("Another job works on {host}; a host is touched by one at a time.")
+            }
+            None => format!(
+                "A free place: {} jobs run at once, and at most {} deployments in one environment. What brings hosts back goes first, and teams take turns.",
+                limits.at_once, limits.deploys_in_environment
+            ),
+        })
     }
 
     async fn job_resource(&self, job: &JobRow) -> Result<Resource, Error> {

@@ -49,6 +49,7 @@ pub(crate) async fn console(world: &World, datadog: Router) -> Console {
             app_key: "app".into(),
             interval_seconds: 20,
         }),
+        jobs: crate::JobLimits::default(),
         time_scale: 1,
         role_rules: Vec::new(),
         supervisor_exe: "/nowhere".into(),

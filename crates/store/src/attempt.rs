@@ -26,10 +26,25 @@ const ATTEMPTS: Source = source("attempts", "id");
 /// Which jobs a worker has room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimable {
-    /// What brings hosts back first, then what asks them, then deploys; the oldest of each.
-    Any,
+    /// Deploys only where fewer than so many run in their environment.
+    Any {
+        in_environment: u32,
+    },
     AllButDeploys,
 }
+
+impl Claimable {
+    /// Whatever is queued.
+    pub const ALL: Self = Self::Any {
+        in_environment: u32::MAX,
+    };
+}
+
+/// A host of the job `j` is being worked on by another one. What runs is few, so it is looked at from there.
+pub(crate) const HOST_IS_BUSY: &str = "EXISTS (
+     SELECT 1 FROM jobs b JOIN job_hosts theirs ON theirs.job_id = b.id
+     JOIN job_hosts mine ON mine.job_id = j.id AND mine.host_id = theirs.host_id
+     WHERE b.stage = 'claimed')";
 
 /// A job that a worker may run now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +119,9 @@ fn read_open(cells: &Cells<'_>) -> Result<OpenAttempt> {
 const READABLE_WITHIN: u32 = 20;
 
 impl Store {
-    /// Gives the oldest queued job to this worker under a new attempt; `None` when nothing is queued.
+    /// Gives a queued job to this worker under a new attempt; `None` when none can start now. What brings hosts back
+    /// comes first, then what asks them, then deploys; of each, the team with the fewest jobs under way; of its own, the
+    /// oldest. A job waits while another one works on one of its hosts.
     pub async fn claim(
         &self,
         permit: &Permit,
@@ -114,16 +131,37 @@ impl Store {
         lease_until: Timestamp,
         which: Claimable,
     ) -> Result<Option<Claimed>> {
-        let mut tx = self.begin().await?;
-        let mut sql = Sql::new(
-            "SELECT id, rollout_id, team_id, kind, batch FROM jobs WHERE stage = 'queued'",
-        );
-        if which == Claimable::AllButDeploys {
-            sql.push(" AND kind <> 'deploy'");
+        // Nearly always there is nothing to do, and then nothing is locked.
+        let any = Sql::new("SELECT id FROM jobs WHERE stage = 'queued' LIMIT 1");
+        let any = any.optional(self.readers(), JOBS, |cells| cells.text("id"));
+        if any.await?.is_none() {
+            return Ok(None);
         }
-        sql.push(" ORDER BY CASE kind WHEN 'roll_back' THEN 0 WHEN 'probe' THEN 1 ELSE 2 END, queued_at, id LIMIT ")
-            .bind(READABLE_WITHIN)
-            .push(self.backend().for_me_alone());
+        let mut tx = self.begin().await?;
+        let lock = Sql::new("UPDATE counters SET value = value + 1 WHERE name = 'claims'");
+        lock.run(&mut *tx).await?;
+        let mut sql = Sql::new(
+            "SELECT j.id, j.rollout_id, j.team_id, j.kind, j.batch FROM jobs j JOIN rollouts r ON r.id = j.rollout_id WHERE j.stage = 'queued' AND NOT ",
+        );
+        sql.push(HOST_IS_BUSY);
+        match which {
+            Claimable::AllButDeploys => {
+                sql.push(" AND j.kind <> 'deploy'");
+            }
+            Claimable::Any { in_environment } => {
+                sql.push(
+                    " AND (j.kind <> 'deploy' OR (SELECT COUNT(*) FROM jobs b JOIN rollouts o ON o.id = b.rollout_id
+                         WHERE b.stage = 'claimed' AND b.kind = 'deploy' AND o.environment_id = r.environment_id) < ",
+                )
+                .bind(in_environment)
+                .push(")");
+            }
+        }
+        sql.push(
+            " ORDER BY CASE j.kind WHEN 'roll_back' THEN 0 WHEN 'probe' THEN 1 ELSE 2 END,
+                 (SELECT COUNT(*) FROM jobs b WHERE b.stage = 'claimed' AND b.team_id = j.team_id), j.queued_at, j.id LIMIT ",
+        )
+        .bind(READABLE_WITHIN);
         let queued = sql.readable(&mut *tx, JOBS, |cells| {
             Ok((
                 cells.parse::<JobId>("id")?,

@@ -120,10 +120,6 @@ impl Store {
     pub(crate) const fn writer(&self) -> &AnyPool {
         &self.writer
     }
-
-    pub(crate) const fn backend(&self) -> Backend {
-        self.backend
-    }
 }
 
 fn sqlite_pool(connections: u32, writes: bool) -> AnyPoolOptions {

@@ -233,6 +233,22 @@ impl Store {
         .await
     }
 
+    /// Name of a host a queued job waits for, because another job works on it.
+    pub async fn busy_host(&self, scope: &Scope, job: JobId) -> Result<Option<String>> {
+        let mut sql = Sql::new(
+            "SELECT h.host_id, h.name FROM job_hosts mine JOIN jobs j ON j.id = mine.job_id
+             JOIN rollout_hosts h ON h.rollout_id = j.rollout_id AND h.host_id = mine.host_id
+             WHERE j.stage = 'queued' AND EXISTS (
+                 SELECT 1 FROM jobs b JOIN job_hosts theirs ON theirs.job_id = b.id
+                 WHERE b.stage = 'claimed' AND theirs.host_id = mine.host_id) AND j.id = ",
+        );
+        sql.bind(job)
+            .scope("j.team_id", scope)
+            .push(" ORDER BY h.position LIMIT 1");
+        sql.optional(self.readers(), JOBS, |cells| cells.text("name"))
+            .await
+    }
+
     /// Jobs that ended and were not taken into account yet, oldest first. One whose report cannot be read is logged and
     /// passed over: it must not keep the others back.
     pub async fn finished_jobs(&self, limit: u32) -> Result<Vec<FinishedJob>> {

@@ -35,6 +35,8 @@ pub struct JobRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobView {
     pub job: JobRow,
+    /// What it waits for while it is queued, as a sentence; empty afterwards.
+    pub waits_for: String,
     pub cancel: Allowance,
 }
 

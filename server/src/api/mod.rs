@@ -139,6 +139,8 @@ mod tests {
         assert_eq!(
             names,
             [
+                "/environments/{slug}/hosts",
+                "/environments/{slug}/inventory/diff",
                 "/jobs",
                 "/jobs/{id}",
                 "/jobs/{id}/cancel",

@@ -6,7 +6,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use control::{AnsibleSettings, DatadogSettings, RoleRule, Settings};
+use control::{AnsibleSettings, DatadogSettings, JobLimits, RoleRule, Settings};
 use policy::Role;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -15,7 +15,7 @@ use domain::job::JobKind;
 use integrations::ansible::check;
 
 use super::{
-    Config, ConfigError, DatadogConfig, OidcConfig, RoleConfig,
+    Config, ConfigError, DatadogConfig, JobsConfig, OidcConfig, RoleConfig,
     address::{base_url, safe},
 };
 
@@ -112,6 +112,7 @@ impl Config {
                 },
             },
             datadog: self.datadog.map(datadog).transpose()?,
+            jobs: limits(self.jobs)?,
             time_scale: self.time_scale,
             role_rules: self
                 .roles
@@ -125,6 +126,30 @@ impl Config {
             data_dir,
         })
     }
+}
+
+/// The defaults, or what was written in their place.
+fn limits(jobs: JobsConfig) -> Result<JobLimits, ConfigError> {
+    let within = |setting, written: Option<u64>, default: u32, least: u32, most: u32| match written
+    {
+        None => Ok(default),
+        Some(number) => match u32::try_from(number) {
+            Ok(number) if (least..=most).contains(&number) => Ok(number),
+            _ => Err(ConfigError::of(
+                setting,
+                format!("must be between {least} and {most}, but is {number}."),
+            )),
+        },
+    };
+    let default = JobLimits::default();
+    // Some places are closed to deploys, and one has to be open.
+    let least = JobLimits::NOT_FOR_DEPLOYS + 1;
+    let at_once = within("jobs.at_once", jobs.at_once, default.at_once, least, 100)?;
+    let deploys = jobs.deploys_in_environment;
+    Ok(JobLimits {
+        at_once,
+        deploys_in_environment: within("jobs.deploys_in_environment", deploys, at_once, 1, 100)?,
+    })
 }
 
 impl Checked {

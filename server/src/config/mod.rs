@@ -66,6 +66,8 @@ pub struct Config {
     datadog: Option<DatadogConfig>,
     #[serde(default)]
     ansible: AnsibleConfig,
+    #[serde(default)]
+    jobs: JobsConfig,
 }
 
 /// Names of the settings above, so that other variables that happen to begin with `SLIPWAY_` are left alone.
@@ -84,6 +86,7 @@ const SETTINGS: &[&str] = &[
     "roles",
     "datadog",
     "ansible",
+    "jobs",
 ];
 
 #[derive(Debug, Clone, Deserialize)]
@@ -138,6 +141,15 @@ impl Default for AnsibleConfig {
     }
 }
 
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct JobsConfig {
+    #[serde(deserialize_with = "maybe_number")]
+    at_once: Option<u64>,
+    #[serde(deserialize_with = "maybe_number")]
+    deploys_in_environment: Option<u64>,
+}
+
 fn default_listen() -> String {
     "127.0.0.1:8400".to_owned()
 }
@@ -183,6 +195,10 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
             .parse()
             .map_err(|_| serde::de::Error::custom(format!("“{text}” is not a whole number"))),
     }
+}
+
+fn maybe_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    number(from).map(Some)
 }
 
 /// A list of words; the environment writes them with spaces between.

@@ -244,6 +244,18 @@ fn refusals_name_the_setting_and_the_next_step() {
             &["ansible.forks", "between 1 and 500"],
         ),
         (
+            "jobs at once",
+            &good("jobs = { at_once = 2 }"),
+            &[],
+            &["jobs.at_once", "between 3 and 100"],
+        ),
+        (
+            "deploys in an environment",
+            &good("jobs = { deploys_in_environment = 0 }"),
+            &[],
+            &["jobs.deploys_in_environment", "between 1 and 100"],
+        ),
+        (
             "key file",
             &good("ansible = { ssh_private_key = \"/nowhere/key\" }"),
             &[],

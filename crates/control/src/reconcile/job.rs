@@ -33,12 +33,8 @@ use store::{CancelWish, Claimable, Claimed, JobHost, OpenAttempt};
 use tokio::task::spawn_blocking;
 
 use super::report;
-use crate::{Console, Error, Signal, automation};
+use crate::{Console, Error, JobLimits, Signal, automation};
 
-/// Jobs run at once by one process.
-const PARALLEL: usize = 8;
-/// Of those, kept free of deploys: the way back must not wait for them.
-const NOT_FOR_DEPLOYS: usize = 2;
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// What is left of a lease when it is made longer.
 const RENEW_WITHIN: SignedDuration = SignedDuration::from_secs(40);
@@ -90,11 +86,10 @@ impl Runner {
         };
         self.watched
             .retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
-        let mut busy = open.len();
-        let mut deploys = open
-            .iter()
-            .filter(|open| open.kind == JobKind::Deploy)
-            .count();
+        let count = |jobs: usize| u32::try_from(jobs).unwrap_or(u32::MAX);
+        let mut busy = count(open.len());
+        let deploys = open.iter().filter(|open| open.kind == JobKind::Deploy);
+        let mut deploys = count(deploys.count());
         for open in open {
             let id = open.attempt.id;
             if let Err(error) = self.look_after(&open).await {
@@ -103,16 +98,19 @@ impl Runner {
                 self.watched.remove(&id);
             }
         }
-        while busy < PARALLEL {
-            let which = if deploys + NOT_FOR_DEPLOYS < PARALLEL {
-                Claimable::Any
+        let limits = self.console.settings().jobs;
+        while busy < limits.at_once {
+            let which = if deploys + JobLimits::NOT_FOR_DEPLOYS < limits.at_once {
+                Claimable::Any {
+                    in_environment: limits.deploys_in_environment,
+                }
             } else {
                 Claimable::AllButDeploys
             };
             match self.claim(which).await {
                 Ok(Some(kind)) => {
                     busy += 1;
-                    deploys += usize::from(kind == JobKind::Deploy);
+                    deploys += u32::from(kind == JobKind::Deploy);
                 }
                 Ok(None) => return,
                 Err(error) => return tracing::error!(%error, "no job could be claimed"),

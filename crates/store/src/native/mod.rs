@@ -47,12 +47,4 @@ impl Backend {
             Self::Postgres => postgres::SNAPSHOT,
         }
     }
-
-    /// Ends a query for one row, so that nobody else picks it too.
-    pub const fn for_me_alone(self) -> &'static str {
-        match self {
-            Self::Sqlite => sqlite::FOR_ME_ALONE,
-            Self::Postgres => postgres::FOR_ME_ALONE,
-        }
-    }
 }

@@ -8,8 +8,6 @@ use crate::error::Result;
 
 pub(crate) const BEGIN: &str = "BEGIN";
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// A row that somebody else is just picking is passed over instead of waited for.
-pub(crate) const FOR_ME_ALONE: &str = " FOR UPDATE SKIP LOCKED";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 

@@ -15,8 +15,6 @@ use crate::error::{Result, StoreError};
 
 pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(crate) const SNAPSHOT: &str = "BEGIN";
-/// The transaction is the only writer, so nobody else can pick the same row.
-pub(crate) const FOR_ME_ALONE: &str = "";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
 

@@ -52,7 +52,7 @@ async fn two_workers_claim_one_job_once(db: Database) {
                     AttemptId(mint()),
                     now,
                     now,
-                    store::Claimable::Any,
+                    store::Claimable::ALL,
                 )
                 .await
         })

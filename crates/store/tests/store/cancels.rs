@@ -85,7 +85,7 @@ async fn a_queued_job_that_is_cancelled_leaves_hosts_as_they_were(db: Database) 
                 domain::id::AttemptId(testkit::mint()),
                 world.clock.now(),
                 world.clock.now(),
-                store::Claimable::Any
+                store::Claimable::ALL
             )
             .await
             .unwrap(),

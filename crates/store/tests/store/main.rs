@@ -9,6 +9,7 @@ mod attempts;
 mod audit;
 mod back;
 mod cancels;
+mod claims;
 mod commits;
 mod damage;
 mod inventory;
@@ -72,7 +73,7 @@ async fn claim(world: &World, worker: &str) -> Option<Claimed> {
             AttemptId(mint()),
             world.clock.now(),
             world.clock.now(),
-            store::Claimable::Any,
+            store::Claimable::ALL,
         )
         .await
         .unwrap()

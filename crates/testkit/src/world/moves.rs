@@ -185,7 +185,7 @@ impl World {
         let (now, permit) = (self.clock.now(), self.worker_permit());
         let claimed = self
             .store()
-            .claim(&permit, "w1", AttemptId(mint()), now, now, Claimable::Any)
+            .claim(&permit, "w1", AttemptId(mint()), now, now, Claimable::ALL)
             .await
             .expect("a claim")
             .expect("a queued job");

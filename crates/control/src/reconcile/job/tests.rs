@@ -37,7 +37,7 @@ impl Scene {
             AttemptId(mint()),
             now,
             now,
-            store::Claimable::Any,
+            store::Claimable::ALL,
         );
         claimed.await.unwrap().expect("the deploy is queued");
         self.open().await.remove(0)

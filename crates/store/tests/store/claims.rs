@@ -1,0 +1,133 @@
+//! Which job comes first.
+
+use domain::{
+    attempt::AttemptState,
+    id::{AttemptId, TeamId},
+    job::{JobEnd, JobKind},
+};
+use policy::{Action, Resource};
+use store::{Claimable, Claimed};
+use testkit::{Database, World, mint, on_each_database, permit};
+
+use crate::{claim, report};
+
+on_each_database!(
+    a_host_is_worked_on_by_one_job,
+    teams_take_turns,
+    an_environment_has_room_for_so_many_deploys,
+);
+
+/// From now on it is about this service of this team, on some of the hosts.
+async fn turn_to(world: &mut World, slug: &str, team: TeamId) {
+    let mut service = testkit::service(slug, team);
+    service.installation.install_root = format!("/opt/{slug}");
+    let resource = Resource::new("service", service.id, slug).of_team(team);
+    let leave = permit(&world.omar, Action::OnboardService, resource);
+    let inserted = world
+        .store()
+        .service_insert(&leave, &service, testkit::start());
+    inserted.await.unwrap();
+    if world.team.id != team {
+        std::mem::swap(&mut world.team, &mut world.other_team);
+    }
+    world.service = service;
+}
+
+async fn end(world: &World, claimed: &Claimed) {
+    let (permit, now) = (world.worker_permit(), world.clock.now());
+    let (id, fencing) = (claimed.attempt.id, claimed.attempt.fencing);
+    let store = world.store();
+    let running = store.attempt_state(&permit, id, fencing, AttemptState::Running, now);
+    running.await.unwrap();
+    let done = report(JobEnd::Completed);
+    let finish = store.attempt_finish(
+        &permit,
+        id,
+        fencing,
+        AttemptState::Succeeded,
+        "",
+        &done,
+        now,
+    );
+    finish.await.unwrap();
+}
+
+async fn a_host_is_worked_on_by_one_job(db: Database) {
+    let mut world = World::new(db, 3).await;
+    let first = world.released("1.1.0").await;
+    let other = world.other_team.id;
+    turn_to(&mut world, "basket", other).await;
+    let second = world.released("2.0.0").await;
+    let working = claim(&world, "w1").await.unwrap();
+    assert_eq!(working.rollout, first);
+    assert_eq!(
+        claim(&world, "w1").await,
+        None,
+        "its host is being worked on, for another service"
+    );
+    let jobs = world
+        .store()
+        .jobs(&world.everything(), second)
+        .await
+        .unwrap();
+    let waits = world
+        .store()
+        .busy_host(&world.everything(), jobs[0].id)
+        .await
+        .unwrap();
+    assert_eq!(waits.as_deref(), Some("web-00003"));
+    let runs = world
+        .store()
+        .busy_host(&world.everything(), working.job)
+        .await
+        .unwrap();
+    assert_eq!(runs, None, "it waits for nothing");
+    end(&world, &working).await;
+    assert_eq!(claim(&world, "w1").await.unwrap().rollout, second);
+}
+
+async fn teams_take_turns(db: Database) {
+    let mut world = World::new(db, 12).await;
+    let (hosts, team, other) = (world.hosts.clone(), world.team.id, world.other_team.id);
+    let mut queued = Vec::new();
+    // Three jobs of one team are queued before the first of the other.
+    for (slug, team, hosts) in [
+        ("basket", team, &hosts[..3]),
+        ("search", team, &hosts[3..6]),
+        ("prices", team, &hosts[6..9]),
+        ("stock", other, &hosts[9..]),
+    ] {
+        turn_to(&mut world, slug, team).await;
+        world.hosts = hosts.to_vec();
+        queued.push(world.released("1.1.0").await);
+        world.clock.advance_seconds(1);
+    }
+    let mut order = Vec::new();
+    while let Some(claimed) = claim(&world, "w1").await {
+        order.push(claimed.rollout);
+    }
+    assert_eq!(order, [queued[0], queued[3], queued[1], queued[2]]);
+}
+
+async fn an_environment_has_room_for_so_many_deploys(db: Database) {
+    let mut world = World::new(db, 6).await;
+    let hosts = world.hosts.clone();
+    world.hosts = hosts[..3].to_vec();
+    world.released("1.1.0").await;
+    let other = world.other_team.id;
+    turn_to(&mut world, "basket", other).await;
+    world.hosts = hosts[3..].to_vec();
+    let second = world.released("2.0.0").await;
+    let one = async || {
+        let (permit, now) = (world.worker_permit(), world.clock.now());
+        let which = Claimable::Any { in_environment: 1 };
+        let claimed = world
+            .store()
+            .claim(&permit, "w1", AttemptId(mint()), now, now, which);
+        claimed.await.unwrap()
+    };
+    let first = one().await.unwrap();
+    assert_eq!((first.kind, one().await), (JobKind::Deploy, None));
+    end(&world, &first).await;
+    assert_eq!(one().await.unwrap().rollout, second);
+}

@@ -4,6 +4,7 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     Extension, Router,
+    body::Body,
     extract::{Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
@@ -27,6 +28,7 @@ use tokio::{
     },
     time::{Instant, sleep, timeout_at},
 };
+use tokio_util::io::ReaderStream;
 use tower_sessions::Session;
 use view::{
     error::ApiError,
@@ -56,6 +58,7 @@ pub fn routes(site: &Site) -> Router<Site> {
     Router::new()
         .route("/stream/rollouts/{id}", get(rollout))
         .route("/stream/jobs/{id}/log", get(log))
+        .route("/download/jobs/{id}/output", get(output))
         .layer(middleware::from_fn_with_state(site.clone(), identify))
         .layer(session::layer(sessions))
 }
@@ -87,6 +90,28 @@ async fn identify(
     };
     request.extensions_mut().insert(site.console.ctx(subject));
     next.run(request).await
+}
+
+/// The whole output of a job, as it is stored.
+async fn output(
+    Extension(ctx): Extension<Ctx>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id: JobId = id.parse().map_err(Problem::unknown)?;
+    let (path, name) = ctx.output_file(id).await?;
+    let file = tokio::fs::File::open(&path).await.map_err(|why| {
+        Problem(ApiError::Unavailable {
+            message: format!("The output of this job cannot be read: {why}."),
+        })
+    })?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}\""),
+        ),
+    ];
+    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
 }
 
 async fn rollout(

@@ -41,7 +41,10 @@ pub fn EnvironmentPage() -> impl IntoView {
                 Some(framing) => framing.arrived().await,
                 None => None,
             };
-            let looked = returned.filter(|form| form.form == "import" && form.error.is_none());
+            let here = ("environment".to_owned(), view.environment.slug.clone());
+            let looked = returned.filter(|form| {
+                form.form == "import" && form.error.is_none() && form.values.contains(&here)
+            });
             let diff = match looked {
                 Some(form) => Some(
                     inventory_diff(input(&form.values))
@@ -89,7 +92,7 @@ fn environment_view(
     let form = typed("import").with_error(diff_error);
     let open = form.error().is_some() || diff.is_some();
     let other = form
-        .other_error(&["inventory"])
+        .other_error(&["inventory", "absent"])
         .map(|error| view! { <ErrorPanel error /> });
     // What was looked at is imported as it was looked at; whoever changes the text looks again.
     let seen = diff

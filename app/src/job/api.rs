@@ -4,7 +4,7 @@ use domain::id::JobId;
 use leptos::prelude::*;
 use view::{
     input::CancelInput,
-    job::{JobRow, JobView, LogPage},
+    job::{JobRow, JobView, LogFound, LogPage},
     page::Page,
 };
 
@@ -28,6 +28,11 @@ pub async fn job(id: JobId) -> Result<JobView, PageError> {
 #[server(endpoint = "job/log", output = Wire)]
 pub async fn log(id: JobId, from: u64, limit: u32) -> Result<LogPage, PageError> {
     answer(ctx()?.log(id, from, limit).await)
+}
+
+#[server(endpoint = "job/find", output = Wire)]
+pub async fn find(id: JobId, text: String, from: u64) -> Result<LogFound, PageError> {
+    answer(ctx()?.find_in_log(id, text, from).await)
 }
 
 #[server(endpoint = "job/cancel")]

@@ -12,14 +12,14 @@ use ui::{
 use view::{
     access::Allowance,
     error::ApiError,
-    job::{JobRow, JobView, LogLine, LogPage},
+    job::{JobRow, JobView, LogFound, LogLine, LogPage},
 };
 
 use crate::{
     error::PageError,
     form::typed,
     job::{
-        api::{job, log},
+        api::{find, job, log},
         list::title,
     },
     live::use_events,
@@ -33,30 +33,50 @@ const LINES: u32 = 1_000;
 pub fn JobPage() -> impl IntoView {
     let asked = move || {
         let id = use_params_map().with(|params| params.get("id").unwrap_or_default());
-        (
-            id,
-            use_query_map().with(|query| {
-                query
-                    .get("from")
-                    .and_then(|from| from.parse().ok())
-                    .unwrap_or(1_u64)
-            }),
-        )
+        use_query_map().with(|query| {
+            let line = |name| query.get(name).and_then(|line| line.parse().ok());
+            let text = query.get("find").unwrap_or_default();
+            let search = (text, line("after").unwrap_or(1_u64));
+            (id, line("from").unwrap_or(1_u64), search)
+        })
     };
-    let read = load::read(asked, async |(id, from)| match id.parse::<JobId>() {
-        Ok(id) => Ok((job(id).await?, log(id, from, LINES).await?)),
-        Err(error) => Err(PageError(ApiError::NotFound {
-            message: error.to_string(),
-        })),
+    let read = load::read(asked, async |(id, from, (text, after))| {
+        match id.parse::<JobId>() {
+            Ok(id) => {
+                let found = match text.trim() {
+                    "" => Search::default(),
+                    asked => Search {
+                        text: asked.to_owned(),
+                        found: Some(find(id, asked.to_owned(), after).await?),
+                    },
+                };
+                Ok((job(id).await?, log(id, from, LINES).await?, found))
+            }
+            Err(error) => Err(PageError(ApiError::NotFound {
+                message: error.to_string(),
+            })),
+        }
     });
-    load::draw(read, "the job", |(view, page)| view! { <Live view page /> })
+    load::draw(
+        read,
+        "the job",
+        |(view, page, search)| view! { <Live view page search /> },
+    )
+}
+
+/// What was searched for, and what was found of it.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Search {
+    text: String,
+    found: Option<LogFound>,
 }
 
 #[component]
-fn Live(view: JobView, page: LogPage) -> impl IntoView {
+fn Live(view: JobView, page: LogPage, search: Search) -> impl IntoView {
     let JobView {
         job: row,
         waits_for,
+        first_failure,
         cancel,
     } = view;
     let id = row.id;
@@ -114,6 +134,7 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
         {move || facts(shown.get())}
         {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="It waits">{why}</Alert> })}
         {move || (!state.get().ended()).then(|| cancel_form(id, cancel.clone()))}
+        {search_view(id, search, first_failure)}
         <Section title="Output" id="output" flush=true>
             {earlier.map(|href| view! { <p class="section-more"><a href=href>"Earlier lines"</a></p> })}
             {move || empty().then(|| view! { <EmptyState title="No output yet">"Lines appear here as the playbook prints them."</EmptyState> })}
@@ -123,6 +144,61 @@ fn Live(view: JobView, page: LogPage) -> impl IntoView {
                 </For>
             </LogView>
             {rest.map(|href| view! { <p class="section-more"><a href=href>"Later lines"</a></p> })}
+        </Section>
+    }
+}
+
+/// A line with so many above it on its page.
+fn line_address(id: JobId, line: u64) -> String {
+    const ABOVE: u64 = 50;
+    format!(
+        "/jobs/{id}?from={}#L{line}",
+        line.saturating_sub(ABOVE).max(1)
+    )
+}
+
+/// The tools of the output: search, the first failure, the whole file; and what a search found.
+fn search_view(id: JobId, search: Search, first_failure: Option<u64>) -> impl IntoView {
+    let Search { text, found } = search;
+    let failure = first_failure.map(|line| {
+        view! { <a class=ButtonTone::Plain.class() rel="external" href=line_address(id, line)>"First failure"</a> }
+    });
+    let asked = text.clone();
+    let found = found.map(|found| found_view(id, asked, found));
+    view! {
+        <form method="get" action=format!("/jobs/{id}") class="log-tools" role="search">
+            <label class="sr-only" for="find">"Find in the output"</label>
+            <input class="input is-mono" id="find" name="find" type="search" maxlength="200" placeholder="Find in the output" value=text />
+            <button type="submit" class=ButtonTone::Plain.class()>"Find"</button>
+            {failure}
+            <a class=ButtonTone::Plain.class() rel="external" download="" href=format!("/download/jobs/{id}/output")>"Download"</a>
+        </form>
+        {found}
+    }
+}
+
+fn found_view(id: JobId, text: String, found: LogFound) -> impl IntoView {
+    let count = u32::try_from(found.lines.len()).unwrap_or(u32::MAX);
+    let title = format!("{} with “{text}”", figure::count(count, "line"));
+    let next = found.next.map(|line| {
+        view! {
+            <form method="get" action=format!("/jobs/{id}") class="section-more">
+                <input type="hidden" name="find" value=text.clone() />
+                <input type="hidden" name="after" value=line />
+                <button type="submit" class=ButtonTone::Plain.class()>{format!("Search on from line {line}")}</button>
+            </form>
+        }
+    });
+    let rows = found.lines.into_iter().map(|line| {
+        let href = line_address(id, line.number);
+        view! { <LogRow line href /> }
+    });
+    let rows = rows.collect_view();
+    view! {
+        <Section title="Found" id="found" flush=true>
+            <p class="section-more" role="status">{title}</p>
+            {(count > 0).then(|| view! { <div class="log" role="group" aria-label="Lines found">{rows}</div> })}
+            {next}
         </Section>
     }
 }

@@ -105,13 +105,13 @@ pub fn rollout_actions(
                     {exclude_fields}
                     <p class="confirm-text">"The rollout goes on without them. Slipway leaves them as they are: a roll back will not reach them either."</p>
                     {excluding.other_error(&["hosts", "reason"]).map(|error| view! { <Alert tone=Tone::Bad title="Nothing was done">{error.message()}</Alert> })}
-                    <TextField name="input[hosts]" id="exclude-hosts" label="Hosts" value=excluding.value("hosts", &stuck) error=excluding.field_error("hosts") hint="Names, separated by spaces." required=true mono=true />
+                    <TextField name="input[hosts]" id="exclude-hosts" label="Hosts" value=excluding.value("hosts", &stuck) error=excluding.field_error("hosts") hint="Names, separated by spaces. The first that keep a batch waiting are filled in." required=true mono=true />
                     <ReasonField id="exclude-reason" name="input[reason]" value=excluding.value("reason", "") error=excluding.field_error("reason") />
                     <Button tone=ButtonTone::Danger>"Exclude"</Button>
                 </form>
             </Confirm>
             {reasoned("abort".into(), "abort", "Abort", "Stops what runs. Hosts stay as they are.", ButtonTone::Danger, actions.abort, plain())}
-            {reasoned("roll_back".into(), "roll_back", "Roll back", "Every touched host gets the version back that it ran before.", ButtonTone::Danger, actions.roll_back, plain())}
+            {reasoned("roll_back".into(), "roll_back", "Roll back", "Every touched host gets the version back that it ran before; excluded ones stay as they are.", ButtonTone::Danger, actions.roll_back, plain())}
             {reasoned("recover".into(), "recover", "Record a recovery", "You brought the hosts right by other means; say how that is known.", ButtonTone::Plain, actions.recover, plain())}
             {reasoned("withdraw".into(), "withdraw", "Withdraw", "The rollout ends; nothing was touched.", ButtonTone::Plain, actions.withdraw, plain())}
         </div>
@@ -152,7 +152,7 @@ pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> imp
                     {(!message.is_empty()).then(|| view! { <p>{message}</p> })}
                     <div class="actions">
                         {reasoned(format!("go-{number}"), "decide", "Go", "The batch is promoted and the next one starts.", ButtonTone::Go, decide.clone(), deciding("go"))}
-                        {reasoned(format!("no_go-{number}"), "decide", "No-go", "Every touched host is rolled back.", ButtonTone::Danger, decide, deciding("no_go"))}
+                        {reasoned(format!("no_go-{number}"), "decide", "No-go", "Every touched host is rolled back; excluded ones stay as they are.", ButtonTone::Danger, decide, deciding("no_go"))}
                         {retry_form}
                         <Confirm id=extend_id.clone() label="Watch longer" allowance=extend open=extending.error().is_some()>
                             <form method="post" action="/api/rollout/extend">

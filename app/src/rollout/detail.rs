@@ -28,9 +28,6 @@ use crate::{
     rollout::api::{charts, host_cells, rollout},
 };
 
-/// Hosts the form for excluding some suggests at most.
-const SUGGESTED: usize = 20;
-
 /// What the page shows, read together.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Whole {
@@ -120,7 +117,7 @@ fn Live(first: Whole) -> impl IntoView {
     let sentence = part(|a, b| a.view.sentence == b.view.sentence);
     let actions = part(|a, b| {
         a.view.actions == b.view.actions
-            && stuck(a) == stuck(b)
+            && a.view.stuck == b.view.stuck
             && a.view.decision_version == b.view.decision_version
             && a.view.digest == b.view.digest
     });
@@ -167,7 +164,7 @@ fn Live(first: Whole) -> impl IntoView {
         <PageHeader title=title crumbs badge=move || view! { <StateBadge look=standing(&state.get().view.row) /> } sub=move || view! { <span aria-live="polite">{move || sentence.get().view.sentence.clone()}</span> } />
         {move || lost.get().then(|| view! { <Alert tone=Tone::Warn title="This page does not move any more">"The server refuses to tell what changes: your session may have ended. Reload the page to see where the rollout stands."</Alert> })}
         {undone}
-        {move || { let view = &actions.get().view; rollout_actions(id, view.decision_version, view.digest.clone(), stuck(&actions.get()), view.actions.clone()) }}
+        {move || { let view = &actions.get().view; rollout_actions(id, view.decision_version, view.digest.clone(), view.stuck.join(" "), view.actions.clone()) }}
         {move || { let whole = decisions.get(); batch_actions(id, whole.view.decision_version, deciding(&whole)) }}
         <Section title="Batches" id="batches">
             {move || view! { <BatchTimeline batches=batches.get().view.batches.clone() now=time live=running() /> }}
@@ -286,23 +283,6 @@ impl Deref for Part {
 
 fn standing(row: &RolloutRow) -> Look {
     Look::standing(&row.state, &row.batches)
-}
-
-/// Names of hosts that keep their batch from going on, as the form for excluding some suggests them.
-fn stuck(whole: &Whole) -> String {
-    let waits = |number: u32| {
-        let mut batches = whole.view.batches.iter();
-        batches.any(|batch| {
-            batch.number == number && matches!(batch.state.as_str(), "held" | "backing_off")
-        })
-    };
-    let hosts = whole.hosts.items.iter();
-    let stuck = hosts.filter(|host| ui::host::troubled(host.phase) && waits(host.batch));
-    let names: Vec<&str> = stuck
-        .map(|host| host.name.as_str())
-        .take(SUGGESTED)
-        .collect();
-    names.join(" ")
 }
 
 /// What batches need to draw their decisions.

@@ -17,7 +17,7 @@ use url::Url;
 use uuid::Uuid;
 use view::error::ApiError;
 
-use crate::{Clock, Error, Signal, job::LogIndexes, reconcile, telemetry::Charts};
+use crate::{Clock, Error, Signal, log::LogIndexes, reconcile, telemetry::Charts};
 
 /// Where telemetry comes from.
 #[derive(Debug, Clone)]

@@ -9,6 +9,7 @@ mod delivery;
 mod environment;
 mod error;
 mod job;
+mod log;
 mod reconcile;
 mod rollout;
 mod service;

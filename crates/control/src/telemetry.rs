@@ -134,6 +134,22 @@ impl Answers {
         }
     }
 
+    /// Without the series of these hosts.
+    fn without(mut self, hosts: &BTreeSet<String>) -> Self {
+        for series in [
+            &mut self.requests,
+            &mut self.errors,
+            &mut self.latency,
+            &mut self.liveness,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            series.retain(|one| one.tag("host").is_none_or(|host| !hosts.contains(host)));
+        }
+        self
+    }
+
     /// Every query whose answer is drawn was answered.
     fn are_whole(&self) -> bool {
         self.requests.is_ok() && self.errors.is_ok() && self.latency.is_ok()
@@ -220,7 +236,7 @@ pub(crate) async fn judge_batch(
     // Nobody promises anything of a host that was taken out.
     let excluded = console
         .store()
-        .excluded(&system_scope(), rollout.id, batch.number)
+        .left_out(&system_scope(), rollout.id)
         .await?;
     let hosts: BTreeSet<String> = planned(rollout, batch.number)
         .filter(|host| !excluded.contains(*host))

@@ -119,6 +119,14 @@ impl HostPhase {
         )
     }
 
+    /// A person should look at the host.
+    pub const fn troubled(self) -> bool {
+        matches!(
+            self,
+            Self::Failed | Self::Unreachable | Self::RollbackFailed | Self::Unknown
+        )
+    }
+
     /// The host runs the wanted version and says so.
     pub const fn current(self) -> bool {
         matches!(self, Self::Updated | Self::AlreadyCurrent)

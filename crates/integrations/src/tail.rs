@@ -18,6 +18,26 @@ pub struct Line {
 /// The complete lines from byte `offset` on, about `max_bytes` at a time (one longer line still comes whole), and the
 /// offset to go on from. A file that is not there yet has no lines; an unfinished last line waits for the next call.
 pub fn read_lines(path: &Path, offset: u64, max_bytes: usize) -> io::Result<(Vec<Line>, u64)> {
+    let (bytes, _) = read_whole(path, offset, max_bytes)?;
+    let mut lines = Vec::new();
+    let mut next = offset;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        lines.push(Line {
+            offset: next,
+            text: text(line.strip_suffix(b"\n").unwrap_or(line)),
+        });
+        next += line.len() as u64;
+    }
+    Ok((lines, next))
+}
+
+/// A line as text: without the carriage return at its end; bytes that are not UTF-8 become `�`.
+pub fn text(line: &[u8]) -> String {
+    String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
+}
+
+/// As [`read_lines`], but as the bytes of the file, which end with a line.
+pub fn read_whole(path: &Path, offset: u64, max_bytes: usize) -> io::Result<(Vec<u8>, u64)> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), offset)),
@@ -34,20 +54,11 @@ pub fn read_lines(path: &Path, offset: u64, max_bytes: usize) -> io::Result<(Vec
         want = bytes.len() as u64;
     }
 
-    let mut lines = Vec::new();
-    let mut next = offset;
-    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-        let Some(text) = line.strip_suffix(b"\n") else {
-            break;
-        };
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
-        lines.push(Line {
-            offset: next,
-            text: String::from_utf8_lossy(text).into_owned(),
-        });
-        next += line.len() as u64;
-    }
-    Ok((lines, next))
+    // What comes after the last line end is not whole yet.
+    let end = bytes.iter().rposition(|byte| *byte == b'\n');
+    bytes.truncate(end.map_or(0, |end| end + 1));
+    let next = offset + bytes.len() as u64;
+    Ok((bytes, next))
 }
 
 #[cfg(test)]

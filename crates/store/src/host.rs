@@ -128,7 +128,7 @@ impl Store {
         absent: Absent,
     ) -> Result<Difference> {
         let known = known(&mut self.snapshot().await?, environment).await?;
-        between(known.present, hosts, absent)
+        between(known, hosts, absent)
     }
 
     /// Adds, changes and removes hosts, told apart by identity; a known host keeps its id, and one that comes back has the
@@ -149,9 +149,9 @@ impl Store {
                 "The environment {environment}"
             )));
         }
-        let Known { present, left } = known(&mut tx, environment).await?;
-        let before: BTreeSet<String> = present.iter().flat_map(known_by).collect();
-        let difference = between(present, import.hosts, import.absent)?;
+        let known = known(&mut tx, environment).await?;
+        let before: BTreeSet<String> = known.iter().flat_map(known_by).collect();
+        let difference = between(known, import.hosts, import.absent)?;
         let digest = difference.digest().map_err(StoreError::defect)?;
         if import.seen.is_some_and(|seen| *seen != digest) {
             return Err(StoreError::Invalid {
@@ -161,13 +161,20 @@ impl Store {
         }
         remove(&mut tx, environment, difference.removed(), now).await?;
         claim(&mut tx, environment, &before, import, &difference).await?;
+        let known_once = known_once(&mut tx, environment, &difference.added).await?;
         let added = difference.added.iter().map(|host| Host {
-            id: left.get(&host.identity).copied().unwrap_or(host.id),
+            id: known_once.get(&host.identity).copied().unwrap_or(host.id),
             environment,
             ..host.clone()
         });
         let changed = difference.changed.iter().map(|change| change.host.clone());
         let write: Vec<Host> = added.chain(changed).collect();
+        // Names may have changed places among all of these; an id is a name nobody has.
+        for hosts in write.chunks(CHUNK) {
+            let mut sql = Sql::new("UPDATE hosts SET name = id WHERE id IN ");
+            sql.list(hosts.iter().map(|host| host.id));
+            sql.run(&mut *tx).await?;
+        }
         for hosts in write.chunks(CHUNK) {
             upsert(&mut tx, hosts, now).await?;
         }
@@ -203,26 +210,33 @@ impl Store {
 }
 
 /// Hosts of an environment.
-struct Known {
-    present: Vec<Host>,
-    /// Ids of those that were removed, by identity.
-    left: BTreeMap<String, HostId>,
+async fn known(tx: &mut Tx, environment: EnvironmentId) -> Result<Vec<Host>> {
+    Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1 AND h.removed_at IS NULL")
+        .with(environment)
+        .all(&mut **tx, HOSTS, read)
+        .await
 }
 
-async fn known(tx: &mut Tx, environment: EnvironmentId) -> Result<Known> {
-    let present =
-        Sql::new("SELECT h.* FROM hosts h WHERE h.environment_id = $1 AND h.removed_at IS NULL")
-            .with(environment)
-            .all(&mut **tx, HOSTS, read)
-            .await?;
-    let left = Sql::new("SELECT h.id, h.identity FROM hosts h WHERE h.environment_id = $1 AND h.removed_at IS NOT NULL")
-        .with(environment)
-        .all(&mut **tx, HOSTS, |cells| Ok((cells.text("identity")?, cells.parse("id")?)))
-        .await?;
-    Ok(Known {
-        present,
-        left: left.into_iter().collect(),
-    })
+/// Ids of hosts that left the environment, for those of these that come back.
+async fn known_once(
+    tx: &mut Tx,
+    environment: EnvironmentId,
+    hosts: &[Host],
+) -> Result<BTreeMap<String, HostId>> {
+    let mut ids = BTreeMap::new();
+    for hosts in hosts.chunks(CHUNK) {
+        let mut sql = Sql::new(
+            "SELECT h.id, h.identity FROM hosts h WHERE h.removed_at IS NOT NULL AND h.environment_id = ",
+        );
+        sql.bind(environment)
+            .push(" AND h.identity IN ")
+            .list(hosts.iter().map(|host| host.identity.as_str()));
+        let left = sql.all(&mut **tx, HOSTS, |cells| {
+            Ok((cells.text("identity")?, cells.parse("id")?))
+        });
+        ids.extend(left.await?);
+    }
+    Ok(ids)
 }
 
 /// What a machine is known by: its address, and its identity if it has one.
@@ -242,7 +256,21 @@ async fn remove(
 ) -> Result<()> {
     for hosts in hosts.chunks(CHUNK) {
         let ids = || hosts.iter().map(|host| host.id);
-        if let Some((host, rollout)) = reservation::holder(tx, ids()).await? {
+        // Its name is free from now on, and so is an identity that is only its name: whoever is called so next is another
+        // machine. An id is a name nobody has.
+        let mut sql = Sql::new(
+            "UPDATE hosts SET identity = CASE WHEN identity = name THEN id ELSE identity END, name = id, removed_at = ",
+        );
+        sql.bind(now).push(", changed_at = ").bind(now);
+        sql.push(" WHERE environment_id = ")
+            .bind(environment)
+            .push(" AND id IN ")
+            .list(ids());
+        sql.run(&mut **tx).await?;
+        // Asked behind the rows' locks: from here on no rollout can take one of them.
+        if let Some((id, rollout)) = reservation::holder(tx, ids()).await? {
+            let host = hosts.iter().find(|host| host.id == id);
+            let host = host.map_or("", |host| host.name.as_str());
             return Err(StoreError::Invalid {
                 field: "inventory",
                 message: format!(
@@ -250,14 +278,6 @@ async fn remove(
                 ),
             });
         }
-        // Its name is free from now on; an id is a name nobody has.
-        let mut sql = Sql::new("UPDATE hosts SET name = id, removed_at = ");
-        sql.bind(now).push(", changed_at = ").bind(now);
-        sql.push(" WHERE environment_id = ")
-            .bind(environment)
-            .push(" AND id IN ")
-            .list(ids());
-        sql.run(&mut **tx).await?;
         let mut sql = Sql::new("DELETE FROM host_groups WHERE host_id IN ");
         sql.list(ids());
         sql.run(&mut **tx).await?;
@@ -368,10 +388,6 @@ async fn upsert(tx: &mut Tx, hosts: &[Host], now: Timestamp) -> Result<()> {
             ]
         }));
     }
-    // Names may have changed places among these hosts; an id is a name nobody has.
-    let mut sql = Sql::new("UPDATE hosts SET name = id WHERE id IN ");
-    sql.list(hosts.iter().map(|host| host.id));
-    sql.run(&mut **tx).await?;
     let mut sql = Sql::new(
         "INSERT INTO hosts (id, environment_id, identity, name, criticality, failure_domain, groups_json, variables_json, created_at, changed_at) VALUES ",
     );

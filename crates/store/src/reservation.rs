@@ -11,10 +11,10 @@ use crate::{
 
 const RESERVATIONS: Source = source("reservations", "host_id");
 
-/// Takes every host of a rollout, or names one that another rollout holds.
+/// Takes every host of a rollout that it may still touch, or names one that another rollout holds.
 pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) -> Result<()> {
     let sql = Sql::new(
-        "INSERT INTO reservations (host_id, service_id, rollout_id) SELECT host_id, $1, rollout_id FROM rollout_hosts WHERE rollout_id = $2
+        "INSERT INTO reservations (host_id, service_id, rollout_id) SELECT host_id, $1, rollout_id FROM rollout_hosts WHERE rollout_id = $2 AND phase NOT IN ('excluded', 'gone')
          ON CONFLICT (host_id, service_id) DO NOTHING",
     );
     sql.with(service).with(rollout).run(&mut **tx).await?;
@@ -25,7 +25,7 @@ pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) ->
          JOIN rollouts o ON o.id = v.rollout_id
          JOIN services s ON s.id = o.service_id
          JOIN environments e ON e.id = o.environment_id
-         WHERE h.rollout_id = $2 ORDER BY h.name LIMIT 1",
+         WHERE h.rollout_id = $2 AND h.phase NOT IN ('excluded', 'gone') ORDER BY h.name LIMIT 1",
     );
     let held = sql
         .with(service)
@@ -46,19 +46,18 @@ pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) ->
 pub(crate) async fn holder(
     tx: &mut Tx,
     hosts: impl Iterator<Item = HostId>,
-) -> Result<Option<(String, String)>> {
+) -> Result<Option<(HostId, String)>> {
     let mut sql = Sql::new(
-        "SELECT v.host_id, h.name, s.slug, o.version, e.slug AS environment
+        "SELECT v.host_id, s.slug, o.version, e.slug AS environment
          FROM reservations v
-         JOIN hosts h ON h.id = v.host_id
          JOIN rollouts o ON o.id = v.rollout_id
          JOIN services s ON s.id = o.service_id
          JOIN environments e ON e.id = o.environment_id
          WHERE v.host_id IN ",
     );
-    sql.list(hosts).push(" ORDER BY h.name LIMIT 1");
+    sql.list(hosts).push(" ORDER BY v.host_id LIMIT 1");
     sql.optional(&mut **tx, RESERVATIONS, |cells| {
-        Ok((cells.text("name")?, holding(cells)?))
+        Ok((cells.parse("host_id")?, holding(cells)?))
     })
     .await
 }
@@ -71,6 +70,15 @@ fn holding(cells: &Cells<'_>) -> Result<String> {
         cells.text("version")?,
         cells.text("environment")?
     ))
+}
+
+/// Gives the hosts back that were excluded: the rollout never touches them again.
+pub(crate) async fn release_excluded(tx: &mut Tx, rollout: RolloutId) -> Result<()> {
+    let sql = Sql::new(
+        "DELETE FROM reservations WHERE rollout_id = $1 AND host_id IN (SELECT host_id FROM rollout_hosts WHERE rollout_id = $1 AND phase = 'excluded')",
+    );
+    sql.with(rollout).run(&mut **tx).await?;
+    Ok(())
 }
 
 /// Gives every host back.

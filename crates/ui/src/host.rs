@@ -126,15 +126,7 @@ fn versions(host: &HostCell) -> String {
 
 /// What there is to say of the host is said beside it.
 pub(crate) const fn remarkable(phase: HostPhase) -> bool {
-    troubled(phase) || matches!(phase, HostPhase::Excluded)
-}
-
-/// A person should look at the host.
-pub const fn troubled(phase: HostPhase) -> bool {
-    matches!(
-        phase,
-        HostPhase::Failed | HostPhase::Unreachable | HostPhase::RollbackFailed | HostPhase::Unknown
-    )
+    phase.troubled() || matches!(phase, HostPhase::Excluded)
 }
 
 fn count(hosts: &[HostCell]) -> Vec<(HostPhase, u32)> {

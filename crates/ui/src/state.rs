@@ -628,6 +628,11 @@ mod tests {
                 since: at,
                 clock: BakeClock::Stopped { left_ms: 0 },
             },
+            BatchState::BackingOff {
+                until: at,
+                round: 1,
+                message: none(),
+            },
             BatchState::Gate {
                 since: at,
                 expires: at,

@@ -37,6 +37,8 @@ pub struct JobView {
     pub job: JobRow,
     /// What it waits for while it is queued, as a sentence; empty afterwards.
     pub waits_for: String,
+    /// Number of the first line that tells of a failure, where it ended badly.
+    pub first_failure: Option<u64>,
     pub cancel: Allowance,
 }
 
@@ -49,6 +51,14 @@ pub struct LogPage {
     pub next: u64,
     /// No more lines will come.
     pub ended: bool,
+}
+
+/// Lines of output that hold what was searched for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogFound {
+    pub lines: Vec<LogLine>,
+    /// The search stopped before this line; search from here to go on.
+    pub next: Option<u64>,
 }
 
 /// One line of output, colours kept as ANSI codes.

@@ -49,8 +49,10 @@ pub struct RolloutView {
     pub row: RolloutRow,
     pub service_name: String,
     pub environment_name: String,
-    /// The state in one sentence, with who and why.
+    /// The state in a sentence or two, with who and why.
     pub sentence: String,
+    /// Names of hosts that keep a batch from going on; the first of them.
+    pub stuck: Vec<String>,
     pub artifact: String,
     pub sha256: String,
     pub commit: Option<String>,

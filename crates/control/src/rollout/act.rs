@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     change_request::{ChangeRequest, ChangeRequestEvent, ChangeRequestState},
-    host::HostPhase,
     id::RolloutId,
     job::JobKind,
     rollout::{BakeWhilePaused, Decision, Event, Exclusion, Moment, RolloutState},
@@ -106,6 +105,10 @@ impl Ctx {
         }
         let scope = self.scope()?;
         let found = self.store().hosts_named(&scope, id, &names).await?;
+        if found.is_empty() {
+            // Tells a rollout without such hosts from one that is not there for this person.
+            self.store().rollout_state(&scope, id).await?;
+        }
         let unknown = names
             .iter()
             .filter(|name| found.iter().all(|(_, known, ..)| known != *name));
@@ -122,8 +125,11 @@ impl Ctx {
                     "{name} took the change; only hosts that did not can be excluded. Roll back to take it from all of them."
                 )));
             }
-            if phase == HostPhase::Excluded {
-                return Err(refuse(format!("{name} is excluded already.")));
+            if !JobKind::Deploy.takes(phase) {
+                let word = phase.word();
+                return Err(refuse(format!(
+                    "{name} is {word} already; nothing more happens on it."
+                )));
             }
             let exclusion = batches.entry(batch).or_insert_with(|| Exclusion {
                 batch,

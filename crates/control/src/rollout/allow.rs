@@ -53,8 +53,7 @@ impl Ctx {
             pause: self.offered(matches!(state, S::Running), Action::Pause, loaded),
             resume: self.offered(matches!(state, S::Paused { .. }), Action::Resume, loaded),
             exclude: self.offered(
-                matches!(state, S::Running)
-                    && (loaded.rollout.batches.iter()).any(|batch| batch.state.excludes()),
+                live && (loaded.rollout.batches.iter()).any(|batch| batch.state.excludes()),
                 Action::Exclude,
                 loaded,
             ),

@@ -22,6 +22,8 @@ use super::NOBODY;
 use crate::{Ctx, Error};
 
 const PAGE: u32 = 30;
+/// Hosts the form for excluding some suggests at most.
+const SUGGESTED: u32 = 20;
 /// Host cells one page shows.
 const CELLS: u32 = 500;
 
@@ -114,12 +116,20 @@ impl Ctx {
             };
             let events = self.store().audit(&scope, &filter, None, 100).await?.items;
             let rollout = &loaded.rollout;
+            let left_out: u32 = by_batch
+                .values()
+                .flatten()
+                .filter(|(phase, _)| matches!(phase, HostPhase::Excluded | HostPhase::Gone))
+                .map(|(_, count)| count)
+                .sum();
+            let stuck = self.store().stuck(&scope, id, SUGGESTED).await?;
             let superseded = if rollout.state.ended() {
                 self.store().superseded(&scope, rollout).await?
             } else {
                 None
             };
             let plan = &rollout.plan;
+            let running = matches!(rollout.state, RolloutState::Running);
             let batches = rollout
                 .batches
                 .iter()
@@ -129,7 +139,11 @@ impl Ctx {
                         decide,
                         retry,
                         extend,
-                        ..batch_view(batch, by_batch.remove(&batch.number).unwrap_or_default())
+                        ..batch_view(
+                            batch,
+                            running,
+                            by_batch.remove(&batch.number).unwrap_or_default(),
+                        )
                     }
                 })
                 .collect();
@@ -138,7 +152,8 @@ impl Ctx {
                 row: row(&loaded),
                 service_name: loaded.service_name.clone(),
                 environment_name: loaded.environment_name.clone(),
-                sentence: sentence(rollout),
+                sentence: sentence(rollout, left_out),
+                stuck,
                 artifact: plan.release.artifact.shown(),
                 sha256: plan.release.sha256.to_string(),
                 commit: plan.release.commit.clone(),
@@ -238,7 +253,7 @@ fn decided_at(state: &ChangeRequestState) -> Option<domain::Timestamp> {
     }
 }
 
-fn batch_view(batch: &Batch, counts: Vec<(HostPhase, u32)>) -> BatchView {
+fn batch_view(batch: &Batch, running: bool, counts: Vec<(HostPhase, u32)>) -> BatchView {
     let bake = match &batch.state {
         BatchState::Baking { since, clock, .. } => Some(match clock {
             BakeClock::Running { until } => BakeView {
@@ -270,7 +285,8 @@ fn batch_view(batch: &Batch, counts: Vec<(HostPhase, u32)>) -> BatchView {
         bake_seconds: batch.bake_seconds,
         bake,
         retry_at: match batch.state {
-            BatchState::BackingOff { until, .. } => Some(until),
+            // Nothing is tried again while its rollout is paused.
+            BatchState::BackingOff { until, .. } if running => Some(until),
             _ => None,
         },
         gate_expires: match batch.state {
@@ -288,8 +304,13 @@ fn batch_view(batch: &Batch, counts: Vec<(HostPhase, u32)>) -> BatchView {
     }
 }
 
-/// Where a rollout stands, in one sentence.
-fn sentence(rollout: &Rollout) -> String {
+/// Where a rollout stands, in a sentence or two; `left_out` hosts are excluded or gone.
+fn sentence(rollout: &Rollout, left_out: u32) -> String {
+    let except = match left_out {
+        0 => String::new(),
+        1 => " One host was left out.".to_owned(),
+        many => format!(" {many} hosts were left out."),
+    };
     match &rollout.state {
         RolloutState::Draft => "Not submitted yet.".to_owned(),
         RolloutState::AwaitingApproval => {
@@ -298,12 +319,12 @@ fn sentence(rollout: &Rollout) -> String {
         RolloutState::Scheduled => "Ready: an operator can release the first batch.".to_owned(),
         RolloutState::Running => running(rollout),
         RolloutState::Paused { by, reason, .. } => format!("Paused by {by}: {reason}"),
-        RolloutState::Succeeded { .. } => "Every batch was promoted.".to_owned(),
+        RolloutState::Succeeded { .. } => format!("Every batch was promoted.{except}"),
         RolloutState::RollingBack { reason, .. } => {
             format!("Hosts are being brought back to what they ran before. {reason}")
         }
         RolloutState::RolledBack { reason, .. } => {
-            format!("Every touched host runs its old version again. {reason}")
+            format!("Every touched host runs its old version again.{except} {reason}")
         }
         RolloutState::RollbackFailed { reason, .. } => {
             format!("Some hosts could not be brought back. {reason}")

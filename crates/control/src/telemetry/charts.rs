@@ -174,6 +174,9 @@ impl Console {
         let answers = self
             .ask(&service.telemetry, environment, shown.from, shown.to)
             .await;
+        // As they are judged: without hosts that were taken out.
+        let left_out = self.store().left_out(&system_scope(), rollout.id).await?;
+        let answers = answers.without(&left_out);
         // What took long to ask for is good for as long as what did not.
         let now = self.now();
         let charts = Charted::new(drawn(rollout, &answers, shown, now));

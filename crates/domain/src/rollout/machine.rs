@@ -164,7 +164,7 @@ impl Step<'_, '_> {
                 },
             ) => self.decide(batch, decision, &reason)?,
             (S::Running, Event::Retry { batch }) => self.retry(batch)?,
-            (S::Running, Event::Exclude { batches, reason }) => {
+            (S::Running | S::Paused { .. }, Event::Exclude { batches, reason }) => {
                 for exclusion in batches {
                     self.exclude(exclusion, &reason)?;
                 }

@@ -397,6 +397,14 @@ impl<'a, 'm> Step<'a, 'm> {
             match self.batch(at).state {
                 // It only looks, and what it finds is what people need to know of hosts that are Unknown.
                 BatchState::Probing { .. } => {}
+                // Nothing is tried again.
+                BatchState::BackingOff { .. } => self.set(
+                    at,
+                    BatchState::Held {
+                        at: HeldAt::Hosts,
+                        message: "The rollout was stopped.".to_owned(),
+                    },
+                ),
                 ref state => self.effects.extend(state.job().map(Effect::CancelJob)),
             }
         }

@@ -91,7 +91,16 @@ fn a_digest_stands_for_what_was_shown() {
         "ids of new hosts are made anew at each look"
     );
     later.variables.insert("ansible_port".to_owned(), 22.into());
+    let changed = |variable: &str, group: &str| {
+        let mut host = read(1);
+        host.variables.insert("word".to_owned(), variable.into());
+        host.groups.insert(group.to_owned());
+        host
+    };
     let mut seen = [
+        digest(&[changed("a", "web")], Absent::Keep),
+        digest(&[changed("b", "web")], Absent::Keep),
+        digest(&[changed("b", "db")], Absent::Keep),
         digest(&[], Absent::Keep),
         digest(&[], Absent::Remove),
         digest(&[read(9)], Absent::Keep),

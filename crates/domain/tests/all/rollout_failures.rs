@@ -139,10 +139,7 @@ fn a_person_need_not_wait_with_it() {
             Event::RollBack { reason: reason() },
             "rolling_back: rolling_back pending",
         ),
-        (
-            Event::Abort { reason: reason() },
-            "aborted: backing_off pending",
-        ),
+        (Event::Abort { reason: reason() }, "aborted: held pending"),
     ] {
         let mut stage = deploying(1, Beyond::Hold);
         end(&mut stage, JobEnd::Completed, &[Luck::Unreachable]);

@@ -32,7 +32,7 @@ pub enum InventoryError {
         "The inventory could not be put into a temporary file for Ansible to read: {0}. See that the disk has free space."
     )]
     Scratch(#[from] io::Error),
-    #[error("The inventory is longer than {limit} characters. Import it in parts.", limit = LONGEST)]
+    #[error("The inventory is longer than {limit} characters. Import it in parts, and let hosts that are not named stay.", limit = LONGEST)]
     TooLong,
     #[error(
         "Ansible cannot read the inventory: {0} Correct it and try again; both INI and YAML inventories are understood."

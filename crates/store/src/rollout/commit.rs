@@ -3,6 +3,7 @@
 use domain::{
     Timestamp,
     change_request::ChangeRequest,
+    host::HostPhase,
     id::{JobId, RolloutId, TeamId},
     rollout::{Change, Effect, Rollout, RolloutState},
 };
@@ -70,6 +71,12 @@ impl Store {
         ) {
             (false, true) => {
                 reservation::take(&mut tx, rollout.id, rollout.plan.service).await?;
+                // Who released it saw every host; one that has left since changes what was approved.
+                if matches!(rollout.state, RolloutState::Running)
+                    && hosts::any_left(&mut tx, rollout.id).await?
+                {
+                    return Err(StoreError::conflict("The inventory"));
+                }
                 // Asked while the hosts are held, so that no other rollout reaches them in between.
                 if matches!(rollout.state, RolloutState::RollingBack { .. })
                     && let Some(rollout) = super::newer(&mut *tx, rollout).await?
@@ -177,7 +184,13 @@ async fn apply(
         Effect::CancelJob(job) => job::cancel(tx, *job, "The rollout no longer needs it.", at)
             .await
             .map(|_| ()),
-        Effect::MarkHosts { marks, .. } => hosts::mark(tx, rollout.id, marks).await,
+        Effect::MarkHosts { marks, .. } => {
+            hosts::mark(tx, rollout.id, marks).await?;
+            match marks.iter().any(|mark| mark.phase == HostPhase::Excluded) {
+                true => reservation::release_excluded(tx, rollout.id).await,
+                false => Ok(()),
+            }
+        }
         Effect::RecordDeployment(deployment) => delivery::record(tx, team, deployment).await,
         // Written together afterwards, because their numbers are a lock shared by all writers.
         Effect::Notify(_) => Ok(()),

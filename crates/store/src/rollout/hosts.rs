@@ -128,6 +128,16 @@ pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, job: &NewJob) -> Resul
     Ok(())
 }
 
+/// Whether one of a rollout's hosts has left the inventory.
+pub(crate) async fn any_left(tx: &mut Tx, rollout: RolloutId) -> Result<bool> {
+    let sql = Sql::new(
+        "SELECT t.host_id FROM rollout_hosts t JOIN hosts h ON h.id = t.host_id WHERE t.rollout_id = $1 AND h.removed_at IS NOT NULL LIMIT 1",
+    )
+    .with(rollout);
+    let left = sql.optional(&mut **tx, ROLLOUT_HOSTS, |cells| cells.text("host_id"));
+    Ok(left.await?.is_some())
+}
+
 /// Shows the hosts of a job that never touched them as they were before it was queued.
 pub(crate) async fn put_back(
     tx: &mut Tx,
@@ -267,24 +277,40 @@ impl Store {
         Ok(found)
     }
 
-    /// Names of the hosts that were taken out of a batch.
-    pub async fn excluded(
-        &self,
-        scope: &Scope,
-        rollout: RolloutId,
-        batch: u32,
-    ) -> Result<BTreeSet<String>> {
+    /// Names of the hosts that the rollout no longer cares for: excluded, or gone from the inventory.
+    pub async fn left_out(&self, scope: &Scope, rollout: RolloutId) -> Result<BTreeSet<String>> {
         let mut sql = Sql::new(
             "SELECT h.host_id, h.name FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
         );
         sql.bind(rollout)
             .scope("r.team_id", scope)
-            .push(" AND h.batch = ")
-            .bind(batch)
-            .push(" AND h.phase = ")
-            .bind(HostPhase::Excluded.word());
+            .push(" AND h.phase IN ")
+            .list([HostPhase::Excluded, HostPhase::Gone].map(HostPhase::word));
         let names = sql.all(self.readers(), ROLLOUT_HOSTS, |cells| cells.text("name"));
         Ok(names.await?.into_iter().collect())
+    }
+
+    /// Names of hosts that keep a waiting batch from going on, in the order of their change.
+    pub async fn stuck(
+        &self,
+        scope: &Scope,
+        rollout: RolloutId,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        let mut sql = Sql::new(
+            "SELECT h.host_id, h.name FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id
+             JOIN batches b ON b.rollout_id = h.rollout_id AND b.number = h.batch
+             WHERE b.state IN ('held', 'backing_off') AND b.verified_at IS NULL AND h.rollout_id = ",
+        );
+        let stuck = HostPhase::ALL.iter().filter(|phase| phase.troubled());
+        sql.bind(rollout)
+            .scope("r.team_id", scope)
+            .push(" AND h.phase IN ")
+            .list(stuck.map(|phase| phase.word()))
+            .push(" ORDER BY h.batch, h.position LIMIT ")
+            .bind(limit);
+        sql.all(self.readers(), ROLLOUT_HOSTS, |cells| cells.text("name"))
+            .await
     }
 
     /// How many hosts of each batch are in which phase; only what occurs.

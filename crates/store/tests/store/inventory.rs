@@ -17,6 +17,8 @@ on_each_database!(
     a_host_leaves_and_comes_back,
     a_host_that_a_rollout_holds_does_not_leave,
     what_was_shown_is_what_is_taken_over,
+    names_may_move_among_many_hosts,
+    who_takes_a_name_is_another_machine,
     a_folder_belongs_to_one_service
 );
 
@@ -571,6 +573,51 @@ async fn what_was_shown_is_what_is_taken_over(db: Database) {
     assert!(
         take(hosts, Absent::Remove).await.is_err(),
         "it is another difference now"
+    );
+}
+
+async fn names_may_move_among_many_hosts(db: Database) {
+    let world = World::new(db, 3).await;
+    let known = world.hosts[0].clone();
+    let mut hosts = testkit::hosts(world.environment.id, 1200);
+    for (number, host) in (0..).zip(&mut hosts) {
+        host.identity = format!("i-new-{number}");
+        host.variables.insert(
+            "ansible_host".to_owned(),
+            format!("10.7.{}.{}", number / 250, number % 250).into(),
+        );
+    }
+    // The known one is written last, and its name is taken by the first.
+    let mut renamed = known.clone();
+    renamed.name = "was-first".parse().unwrap();
+    hosts.push(renamed);
+    assert_eq!(hosts[0].name, known.name);
+    let imported = whole(&world, &hosts).await.unwrap();
+    assert_eq!(
+        (imported.added, imported.changed, imported.removed),
+        (1200, 1, 2)
+    );
+}
+
+async fn who_takes_a_name_is_another_machine(db: Database) {
+    let world = World::new(db, 3).await;
+    let mut nameless = testkit::hosts(world.environment.id, 4).remove(3);
+    nameless.identity = nameless.name.to_string();
+    let mut hosts = world.hosts.clone();
+    hosts.push(nameless.clone());
+    whole(&world, &hosts).await.unwrap();
+    whole(&world, &world.hosts).await.unwrap();
+    nameless.id = HostId(mint());
+    hosts[3] = nameless.clone();
+    whole(&world, &hosts).await.unwrap();
+    let now = world
+        .store()
+        .hosts_in_group(&world.everything(), world.environment.id, "all")
+        .await
+        .unwrap();
+    assert_eq!(
+        now, hosts,
+        "it has the id it came with, not that of its namesake"
     );
 }
 

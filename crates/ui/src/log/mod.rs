@@ -23,8 +23,15 @@ pub fn LogView(
 
 /// One line; `#L12` leads to line 12.
 #[component]
-pub fn LogRow(line: LogLine) -> impl IntoView {
+pub fn LogRow(
+    line: LogLine,
+    /// Where the number leads, for a line that stands elsewhere than in its output.
+    #[prop(optional)]
+    href: Option<String>,
+) -> impl IntoView {
     let anchor = format!("L{}", line.number);
+    let here = href.is_none().then(|| anchor.clone());
+    let href = href.unwrap_or_else(|| format!("#{anchor}"));
     let text = spans(&line.text)
         .into_iter()
         .map(|span| match span.class() {
@@ -33,8 +40,8 @@ pub fn LogRow(line: LogLine) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="log-line" id=anchor.clone()>
-            <a class="log-number" rel="external" href=format!("#{anchor}") aria-label=format!("Line {}", line.number)>{line.number}</a>
+        <div class="log-line" id=here>
+            <a class="log-number" rel="external" href=href aria-label=format!("Line {}", line.number)>{line.number}</a>
             <span class="log-text">{text}</span>
         </div>
     }

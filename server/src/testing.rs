@@ -49,6 +49,7 @@ pub async fn lab() -> Lab {
         },
         datadog: None,
         jobs: control::JobLimits::default(),
+        outputs: control::KeepOutputs::default(),
         time_scale: 1,
         role_rules: Vec::new(),
         supervisor_exe: "/proc/self/exe".into(),

@@ -76,6 +76,7 @@ fn Live(view: JobView, page: LogPage, search: Search) -> impl IntoView {
     let JobView {
         job: row,
         waits_for,
+        output_removed_at,
         first_failure,
         cancel,
     } = view;
@@ -134,10 +135,13 @@ fn Live(view: JobView, page: LogPage, search: Search) -> impl IntoView {
         {move || facts(shown.get())}
         {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="It waits">{why}</Alert> })}
         {move || (!state.get().ended()).then(|| cancel_form(id, cancel.clone()))}
-        {search_view(id, search, first_failure)}
+        {output_removed_at.is_none().then(|| search_view(id, search, first_failure))}
         <Section title="Output" id="output" flush=true>
             {earlier.map(|href| view! { <p class="section-more"><a href=href>"Earlier lines"</a></p> })}
-            {move || empty().then(|| view! { <EmptyState title="No output yet">"Lines appear here as the playbook prints them."</EmptyState> })}
+            {move || empty().then(|| match output_removed_at {
+                Some(at) => view! { <EmptyState title="The output was removed">"It was old, and this installation does not keep outputs for ever. Removed " <TimeText at /> "; what became of each host is on the rollout's page."</EmptyState> }.into_any(),
+                None => view! { <EmptyState title="No output yet">"Lines appear here as the playbook prints them."</EmptyState> }.into_any(),
+            })}
             <LogView>
                 <For each=move || lines.get() key=|line: &LogLine| line.number let:line>
                     <LogRow line />

@@ -59,6 +59,14 @@ impl Default for JobLimits {
     }
 }
 
+/// How long the outputs of rollouts that ended are kept; for ever where neither is given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct KeepOutputs {
+    pub days: Option<u32>,
+    /// All of them together, on disk.
+    pub bytes: Option<u64>,
+}
+
 /// What the console needs to know about its installation.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -68,6 +76,7 @@ pub struct Settings {
     pub ansible: ansible::Settings,
     pub datadog: Option<DatadogSettings>,
     pub jobs: JobLimits,
+    pub outputs: KeepOutputs,
     /// How much faster than planned bakes run; 1 in earnest.
     pub time_scale: u64,
     pub role_rules: Vec<RoleRule>,

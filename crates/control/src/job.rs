@@ -55,9 +55,11 @@ impl Ctx {
             } else {
                 None
             };
+            let output_removed_at = self.store().output_removed(&self.scope()?, id).await?;
             Ok(JobView {
                 job,
                 waits_for,
+                output_removed_at,
                 first_failure,
                 cancel,
             })

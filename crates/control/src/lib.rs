@@ -20,7 +20,7 @@ mod testing;
 
 pub use access::{NewToken, SignIn};
 pub use clock::Clock;
-pub use console::{Console, Ctx, DatadogSettings, JobLimits, RoleRule, Settings};
+pub use console::{Console, Ctx, DatadogSettings, JobLimits, KeepOutputs, RoleRule, Settings};
 pub use error::Error;
 pub use integrations::ansible::Settings as AnsibleSettings;
 pub use signal::Signal;

@@ -57,7 +57,7 @@ impl Ctx {
             let console = self.console.clone();
             let path = self.console.attempt_folder(attempt.id).join(names::OUTPUT);
             let limit = limit.clamp(1, MOST_LINES) as usize;
-            let lines = read(move || {
+            let lines = on_disk(move || {
                 let logs = &console.inner.logs;
                 logs.with(attempt.id, |index| index.lines(&path, from, limit))
             })
@@ -95,7 +95,7 @@ impl Ctx {
                 return Ok(LogFound::default());
             };
             let console = self.console.clone();
-            read(move || {
+            on_disk(move || {
                 let logs = &console.inner.logs;
                 logs.with(attempt, |index| {
                     index.find(&path, &pattern, from.max(1), MOST_FOUND, SEARCHED)
@@ -112,7 +112,7 @@ impl Ctx {
             return Ok(None);
         };
         let console = self.console.clone();
-        let found = read(move || {
+        let found = on_disk(move || {
             let Some(pattern) = FAILURE.as_ref() else {
                 return Ok(LogFound::default());
             };
@@ -152,8 +152,8 @@ impl Ctx {
     }
 }
 
-/// Reads a file away from what must not wait.
-async fn read<T: Send + 'static>(
+/// Works with files, away from what must not wait.
+pub(crate) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)
@@ -161,7 +161,7 @@ async fn read<T: Send + 'static>(
         .map_err(|error| Error::Internal(error.to_string()))?
         .map_err(|error| {
             Error::Unavailable(format!(
-                "The output of this job cannot be read: {error}. Look at the data directory."
+                "Outputs in the data folder cannot be read or changed: {error}. Look at the folder and its disk."
             ))
         })
 }

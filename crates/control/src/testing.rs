@@ -50,6 +50,10 @@ pub(crate) async fn console(world: &World, datadog: Router) -> Console {
             interval_seconds: 20,
         }),
         jobs: crate::JobLimits::default(),
+        outputs: crate::KeepOutputs {
+            days: Some(30),
+            bytes: None,
+        },
         time_scale: 1,
         role_rules: Vec::new(),
         supervisor_exe: "/nowhere".into(),

@@ -1,6 +1,9 @@
 //! Attempts: claimed under a lease. What is written about them is in `attempt::report`.
 
+mod kept;
 mod report;
+
+pub use kept::KeptAttempt;
 
 use domain::{
     Timestamp,

@@ -26,7 +26,7 @@ mod sql;
 mod team;
 mod token;
 
-pub use attempt::{CancelWish, Claimable, Claimed, OpenAttempt};
+pub use attempt::{CancelWish, Claimable, Claimed, KeptAttempt, OpenAttempt};
 pub use audit::AuditFilter;
 pub use database::Store;
 pub use error::StoreError;

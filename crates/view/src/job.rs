@@ -37,6 +37,9 @@ pub struct JobView {
     pub job: JobRow,
     /// What it waits for while it is queued, as a sentence; empty afterwards.
     pub waits_for: String,
+    /// When its output was removed, because it was old.
+    #[serde(with = "domain::moment::maybe")]
+    pub output_removed_at: Option<Timestamp>,
     /// Number of the first line that tells of a failure, where it ended badly.
     pub first_failure: Option<u64>,
     pub cancel: Allowance,

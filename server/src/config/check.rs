@@ -2,11 +2,12 @@
 
 use std::{
     net::SocketAddr,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use control::{AnsibleSettings, DatadogSettings, JobLimits, RoleRule, Settings};
+use control::{AnsibleSettings, DatadogSettings, JobLimits, KeepOutputs, RoleRule, Settings};
 use policy::Role;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -15,7 +16,7 @@ use domain::job::JobKind;
 use integrations::ansible::check;
 
 use super::{
-    Config, ConfigError, DatadogConfig, JobsConfig, OidcConfig, RoleConfig,
+    Config, ConfigError, DatadogConfig, JobsConfig, OidcConfig, OutputsConfig, RoleConfig,
     address::{base_url, safe},
 };
 
@@ -101,18 +102,11 @@ impl Config {
                 project_dir: absolute(&self.ansible.project_dir)?,
                 ssh_private_key: file("ansible.ssh_private_key", self.ansible.ssh_private_key)?,
                 known_hosts: file("ansible.known_hosts", self.ansible.known_hosts)?,
-                forks: match u32::try_from(self.ansible.forks) {
-                    Ok(forks @ 1..=500) => forks,
-                    _ => {
-                        return Err(ConfigError::of(
-                            "ansible.forks",
-                            format!("must be between 1 and 500, but is {}.", self.ansible.forks),
-                        ));
-                    }
-                },
+                forks: within("ansible.forks", Some(self.ansible.forks), 1..=500)?.unwrap_or(1),
             },
             datadog: self.datadog.map(datadog).transpose()?,
             jobs: limits(self.jobs)?,
+            outputs: outputs(self.outputs)?,
             time_scale: self.time_scale,
             role_rules: self
                 .roles
@@ -128,27 +122,54 @@ impl Config {
     }
 }
 
-/// The defaults, or what was written in their place.
-fn limits(jobs: JobsConfig) -> Result<JobLimits, ConfigError> {
-    let within = |setting, written: Option<u64>, default: u32, least: u32, most: u32| match written
-    {
-        None => Ok(default),
-        Some(number) => match u32::try_from(number) {
-            Ok(number) if (least..=most).contains(&number) => Ok(number),
-            _ => Err(ConfigError::of(
-                setting,
-                format!("must be between {least} and {most}, but is {number}."),
-            )),
-        },
+/// A number that was written, if it is one of these.
+fn within(
+    setting: &str,
+    written: Option<u64>,
+    allowed: RangeInclusive<u32>,
+) -> Result<Option<u32>, ConfigError> {
+    let Some(number) = written else {
+        return Ok(None);
     };
-    let default = JobLimits::default();
+    match u32::try_from(number) {
+        Ok(number) if allowed.contains(&number) => Ok(Some(number)),
+        _ => Err(ConfigError::of(
+            setting,
+            format!(
+                "must be between {} and {}, but is {number}.",
+                allowed.start(),
+                allowed.end()
+            ),
+        )),
+    }
+}
+
+fn limits(jobs: JobsConfig) -> Result<JobLimits, ConfigError> {
     // Some places are closed to deploys, and one has to be open.
     let least = JobLimits::NOT_FOR_DEPLOYS + 1;
-    let at_once = within("jobs.at_once", jobs.at_once, default.at_once, least, 100)?;
-    let deploys = jobs.deploys_in_environment;
+    let at_once = within("jobs.at_once", jobs.at_once, least..=100)?;
+    let at_once = at_once.unwrap_or(JobLimits::default().at_once);
+    let deploys = within(
+        "jobs.deploys_in_environment",
+        jobs.deploys_in_environment,
+        1..=100,
+    )?;
     Ok(JobLimits {
         at_once,
-        deploys_in_environment: within("jobs.deploys_in_environment", deploys, at_once, 1, 100)?,
+        deploys_in_environment: deploys.unwrap_or(at_once),
+    })
+}
+
+fn outputs(outputs: OutputsConfig) -> Result<KeepOutputs, ConfigError> {
+    let days = within("outputs.keep_days", outputs.keep_days, 1..=36_500)?;
+    let gigabytes = within(
+        "outputs.keep_gigabytes",
+        outputs.keep_gigabytes,
+        1..=1_000_000,
+    )?;
+    Ok(KeepOutputs {
+        days,
+        bytes: gigabytes.map(|gigabytes| u64::from(gigabytes) << 30),
     })
 }
 

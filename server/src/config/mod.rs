@@ -68,6 +68,8 @@ pub struct Config {
     ansible: AnsibleConfig,
     #[serde(default)]
     jobs: JobsConfig,
+    #[serde(default)]
+    outputs: OutputsConfig,
 }
 
 /// Names of the settings above, so that other variables that happen to begin with `SLIPWAY_` are left alone.
@@ -87,6 +89,7 @@ const SETTINGS: &[&str] = &[
     "datadog",
     "ansible",
     "jobs",
+    "outputs",
 ];
 
 #[derive(Debug, Clone, Deserialize)]
@@ -148,6 +151,15 @@ struct JobsConfig {
     at_once: Option<u64>,
     #[serde(deserialize_with = "maybe_number")]
     deploys_in_environment: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct OutputsConfig {
+    #[serde(deserialize_with = "maybe_number")]
+    keep_days: Option<u64>,
+    #[serde(deserialize_with = "maybe_number")]
+    keep_gigabytes: Option<u64>,
 }
 
 fn default_listen() -> String {

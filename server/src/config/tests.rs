@@ -256,6 +256,12 @@ fn refusals_name_the_setting_and_the_next_step() {
             &["jobs.deploys_in_environment", "between 1 and 100"],
         ),
         (
+            "days of outputs",
+            &good("outputs = { keep_days = 0 }"),
+            &[],
+            &["outputs.keep_days", "between 1 and 36500"],
+        ),
+        (
             "key file",
             &good("ansible = { ssh_private_key = \"/nowhere/key\" }"),
             &[],

@@ -2,6 +2,7 @@
 
 mod job;
 mod outbox;
+mod outputs;
 mod report;
 mod rollout;
 
@@ -18,7 +19,7 @@ pub(crate) async fn run(console: &Console, stop: watch::Receiver<bool>) {
         settling(console, stop.clone()),
         judging(console, stop.clone()),
         outbox(console, stop.clone()),
-        sessions(console, stop)
+        housekeeping(console, stop)
     );
 }
 
@@ -71,15 +72,16 @@ async fn outbox(console: &Console, stop: watch::Receiver<bool>) {
     }
 }
 
-async fn sessions(console: &Console, stop: watch::Receiver<bool>) {
+async fn housekeeping(console: &Console, stop: watch::Receiver<bool>) {
     let mut pace = Pace {
         period: Duration::from_secs(3600),
-        // Nobody asks for old sessions to go.
+        // Nobody asks for what is old to go.
         due: &Notify::new(),
         stop,
     };
     while pace.goes_on() {
         expire_sessions(console).await;
+        outputs::round(console).await;
         pace.wait().await;
     }
 }

@@ -10,7 +10,7 @@ use store::AuditFilter;
 use testkit::{Database, World};
 use tokio::sync::mpsc;
 
-use super::{outbox, rollout};
+use super::{outbox, outputs, rollout};
 use crate::testing::console;
 
 /// A rollout whose first batch waits at its gate.
@@ -98,4 +98,55 @@ async fn an_event_carries_its_own_time_and_is_given_up_when_it_is_too_old() {
         .await
         .unwrap();
     assert_eq!(newest.items[0].action, "message.give_up");
+}
+
+#[tokio::test]
+async fn old_outputs_of_rollouts_that_ended_are_removed() {
+    let world = World::new(Database::sqlite().await, 3).await;
+    let id = world.released("1.1.0").await;
+    let job = world.work_off("1.1.0").await;
+    let console = console(&world, Router::new()).await;
+    let omar = console.ctx(world.omar.clone());
+    let attempt = world
+        .store()
+        .newest_attempt(&world.everything(), job)
+        .await
+        .unwrap()
+        .unwrap();
+    let folder = console.attempt_folder(attempt.id);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("output.log"), "PLAY [all]\n").unwrap();
+
+    world.clock.advance(SignedDuration::from_hours(24 * 31));
+    outputs::round(&console).await;
+    assert!(folder.exists(), "the rollout lives: its output is needed");
+
+    let abort = Event::Abort {
+        reason: "enough".parse().unwrap(),
+    };
+    world
+        .act(&world.omar, policy::Action::Abort, id, abort)
+        .await
+        .unwrap();
+    rollout::settle(&console).await;
+    assert_eq!(omar.job_view(job).await.unwrap().output_removed_at, None);
+    outputs::round(&console).await;
+    assert!(!folder.exists());
+    let removed = omar.job_view(job).await.unwrap().output_removed_at;
+    assert_eq!(removed, Some(world.clock.now()));
+    assert!(omar.log(job, 1, 10).await.unwrap().lines.is_empty());
+    let told = async || {
+        let events = world
+            .store()
+            .audit(&world.everything(), &AuditFilter::default(), None, 100)
+            .await
+            .unwrap();
+        let about = events.items.into_iter();
+        about
+            .filter(|event| event.action == "job.output_removed")
+            .count()
+    };
+    assert_eq!(told().await, 1);
+    outputs::round(&console).await;
+    assert_eq!(told().await, 1, "it is removed once");
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { textbox } from '../support/form.mjs';
 import { expectRunning, fault, running } from '../support/hosts.mjs';
 import { takenOver } from '../support/people.mjs';
@@ -80,6 +81,31 @@ test('a failed task asks a person, who tries the failed host again', async ({ as
     const recap = log.locator('.log-line').filter({ hasText: /ok=\d+/ });
     await expect(recap).toHaveCount(1);
     await expect(recap).toContainText('dev-2');
+    await log.close();
+  });
+
+  await test.step('the output of the first one leads to its failure', async () => {
+    const log = await omar.context().newPage();
+    await log.goto(
+      await jobs(omar, /^Deploy/)
+        .first()
+        .getAttribute('href'),
+    );
+    await log.getByRole('link', { name: 'First failure' }).click();
+    await expect(log.locator('.log-line:target')).toContainText(/ERROR|fatal: /);
+    await log.getByRole('searchbox', { name: 'Find in the output' }).fill('play recap');
+    await log.getByRole('button', { name: 'Find', exact: true }).click();
+    const found = log.getByRole('region', { name: 'Found' });
+    await expect(found.getByRole('status')).toHaveText('1 line with “play recap”');
+    await expect(found.locator('.log-line')).toContainText('PLAY RECAP');
+    await found.getByRole('link', { name: /^Line \d+$/ }).click();
+    await expect(log.locator('.log-line:target')).toContainText('PLAY RECAP');
+    const [download] = await Promise.all([
+      log.waitForEvent('download'),
+      log.getByRole('link', { name: 'Download' }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe(`checkout-${artifact.version}-dev-batch-1-deploy.log`);
+    expect(readFileSync(await download.path(), 'utf8')).toContain('PLAY RECAP');
     await log.close();
   });
 

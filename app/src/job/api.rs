@@ -4,7 +4,7 @@ use domain::id::JobId;
 use leptos::prelude::*;
 use view::{
     input::CancelInput,
-    job::{JobRow, JobView, LogFound, LogPage},
+    job::{JobRow, JobTimes, JobView, LogFound, LogPage},
     page::Page,
 };
 
@@ -28,6 +28,11 @@ pub async fn job(id: JobId) -> Result<JobView, PageError> {
 #[server(endpoint = "job/log", output = Wire)]
 pub async fn log(id: JobId, from: u64, limit: u32) -> Result<LogPage, PageError> {
     answer(ctx()?.log(id, from, limit).await)
+}
+
+#[server(name = ReadJobTimes, endpoint = "job/times", output = Wire)]
+pub async fn job_times(id: JobId) -> Result<JobTimes, PageError> {
+    answer(ctx()?.job_times(id).await)
 }
 
 #[server(endpoint = "job/find", output = Wire)]

@@ -6,20 +6,20 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use ui::prelude::*;
 use ui::{
-    Alert, ButtonTone, ConfirmForm, Crumb, EmptyState, Fact, Facts, LogRow, LogView, Look,
-    PageHeader, Section, StateBadge, TimeText, figure,
+    Alert, ButtonTone, Cell, Column, ConfirmForm, Crumb, DataTable, EmptyState, Fact, Facts,
+    LogRow, LogView, Look, PageHeader, Section, StateBadge, TimeText, figure,
 };
 use view::{
     access::Allowance,
     error::ApiError,
-    job::{JobRow, JobView, LogFound, LogLine, LogPage},
+    job::{JobRow, JobTimes, JobView, LogFound, LogLine, LogPage},
 };
 
 use crate::{
     error::PageError,
     form::typed,
     job::{
-        api::{find, job, log},
+        api::{find, job, job_times, log},
         list::title,
     },
     live::use_events,
@@ -50,7 +50,8 @@ pub fn JobPage() -> impl IntoView {
                         found: Some(find(id, asked.to_owned(), after).await?),
                     },
                 };
-                Ok((job(id).await?, log(id, from, LINES).await?, found))
+                let page = log(id, from, LINES).await?;
+                Ok((job(id).await?, job_times(id).await?, page, found))
             }
             Err(error) => Err(PageError(ApiError::NotFound {
                 message: error.to_string(),
@@ -60,7 +61,7 @@ pub fn JobPage() -> impl IntoView {
     load::draw(
         read,
         "the job",
-        |(view, page, search)| view! { <Live view page search /> },
+        |(view, times, page, search)| view! { <Live view times page search /> },
     )
 }
 
@@ -72,7 +73,7 @@ struct Search {
 }
 
 #[component]
-fn Live(view: JobView, page: LogPage, search: Search) -> impl IntoView {
+fn Live(view: JobView, times: JobTimes, page: LogPage, search: Search) -> impl IntoView {
     let JobView {
         job: row,
         waits_for,
@@ -102,11 +103,15 @@ fn Live(view: JobView, page: LogPage, search: Search) -> impl IntoView {
     let next = RwSignal::new(page.next);
     let shown = RwSignal::new(row);
     let waits_for = RwSignal::new(waits_for);
+    let took = RwSignal::new(times);
     let read_again = move || {
         spawn_local(async move {
             if let Ok(newest) = job(id).await {
                 shown.set(newest.job);
                 waits_for.set(newest.waits_for);
+            }
+            if let Ok(newest) = job_times(id).await {
+                took.set(newest);
             }
         });
     };
@@ -135,6 +140,7 @@ fn Live(view: JobView, page: LogPage, search: Search) -> impl IntoView {
         {move || facts(shown.get())}
         {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="It waits">{why}</Alert> })}
         {move || (!state.get().ended()).then(|| cancel_form(id, cancel.clone()))}
+        {move || times_view(took.get())}
         {output_removed_at.is_none().then(|| search_view(id, search, first_failure))}
         <Section title="Output" id="output" flush=true>
             {earlier.map(|href| view! { <p class="section-more"><a href=href>"Earlier lines"</a></p> })}
@@ -150,6 +156,56 @@ fn Live(view: JobView, page: LogPage, search: Search) -> impl IntoView {
             {rest.map(|href| view! { <p class="section-more"><a href=href>"Later lines"</a></p> })}
         </Section>
     }
+}
+
+/// Hosts and tasks of a job; nothing before the first of them has ended.
+fn times_view(times: JobTimes) -> Option<AnyView> {
+    if times.hosts.is_empty() {
+        return None;
+    }
+    let ms = |ms: u64| format!("{} s", figure::number(ms as f64 / 1000.0));
+    let hosts = times.hosts.into_iter().map(|host| {
+        let bad = host.failed + host.unreachable;
+        let failed = match bad {
+            0 => bad.into_any(),
+            _ => view! { <strong>{bad}</strong> }.into_any(),
+        };
+        view! {
+            <tr>
+                <Cell head=true>{host.name}</Cell>
+                <Cell label="Ok" numeric=true>{host.ok}</Cell>
+                <Cell label="Changed" numeric=true>{host.changed}</Cell>
+                <Cell label="Failed" numeric=true>{failed}</Cell>
+                <Cell label="Skipped" numeric=true>{host.skipped}</Cell>
+                <Cell label="Took" numeric=true>{ms(host.ms)}</Cell>
+            </tr>
+        }
+    });
+    let tasks = times.tasks.into_iter().map(|task| {
+        view! {
+            <tr>
+                <Cell head=true>{task.name}</Cell>
+                <Cell label="Hosts" numeric=true>{task.hosts}</Cell>
+                <Cell label="Failed" numeric=true>{task.failed}</Cell>
+                <Cell label="Longest" numeric=true>{ms(task.slowest_ms)}</Cell>
+                <Cell label="On">{task.slowest}</Cell>
+            </tr>
+        }
+    });
+    let (hosts, tasks) = (hosts.collect_view(), tasks.collect_view());
+    let more = (times.more > 0).then(|| view! { <p class="section-more">{format!("and {} more, which went well and were quicker", times.more)}</p> });
+    let view = view! {
+        <div class="columns">
+            <Section title="Hosts" id="times" flush=true>
+                <DataTable caption="Tasks of each host by how they ended" columns=vec![Column::text("Host"), Column::number("Ok"), Column::number("Changed"), Column::number("Failed"), Column::number("Skipped"), Column::number("Took")]>{hosts}</DataTable>
+                {more}
+            </Section>
+            <Section title="Tasks" id="tasks" flush=true>
+                <DataTable caption="Tasks in their order" columns=vec![Column::text("Task"), Column::number("Hosts"), Column::number("Failed"), Column::number("Longest"), Column::text("On")]>{tasks}</DataTable>
+            </Section>
+        </div>
+    };
+    Some(view.into_any())
 }
 
 /// A line with so many above it on its page.

@@ -1,6 +1,7 @@
 //! Output of jobs: ranges, search, the first failure, the whole file.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
@@ -12,11 +13,15 @@ use domain::{
     id::{AttemptId, JobId},
     text::FieldError,
 };
-use integrations::{supervisor::names, tail};
+use integrations::{
+    ansible::timings::{TaskTime, Timings},
+    supervisor::names,
+    tail,
+};
 use regex::bytes::{Regex, RegexBuilder};
 use view::{
     error::ApiError,
-    job::{LogFound, LogLine, LogPage},
+    job::{HostTimes, JobTimes, LogFound, LogLine, LogPage, TaskTimes},
 };
 
 use crate::{Ctx, Error};
@@ -25,6 +30,8 @@ use crate::{Ctx, Error};
 const MOST_LINES: u32 = 2_000;
 /// A line number every this many lines is remembered with its offset.
 const STRIDE: u64 = 500;
+/// Hosts of a job whose times are told.
+const MOST_HOSTS: usize = 50;
 /// Lines one search gives at most.
 const MOST_FOUND: usize = 200;
 /// Bytes one search reads at most; whoever wants more goes on from where it stopped.
@@ -122,6 +129,18 @@ impl Ctx {
         Ok(found.await?.lines.first().map(|line| line.number))
     }
 
+    /// What a job did on its hosts, and how long its tasks took: sums of what its newest attempt reported.
+    pub async fn job_times(&self, id: JobId) -> Result<JobTimes, ApiError> {
+        self.answer(async {
+            let Some((_, path)) = self.output_of(id).await? else {
+                return Ok(JobTimes::default());
+            };
+            let events = path.with_file_name(names::EVENTS);
+            Ok(times(on_disk(move || Timings::read(&events)).await?))
+        })
+        .await
+    }
+
     /// The file that holds a job's whole output, and a name to save it under.
     pub async fn output_file(&self, id: JobId) -> Result<(PathBuf, String), ApiError> {
         self.answer(async {
@@ -149,6 +168,37 @@ impl Ctx {
             let folder = self.console.attempt_folder(attempt.id);
             (attempt.id, folder.join(names::OUTPUT))
         }))
+    }
+}
+
+fn times(timings: Timings) -> JobTimes {
+    let Timings { hosts, tasks } = timings;
+    let all = hosts.len();
+    let mut hosts: Vec<HostTimes> = hosts
+        .into_iter()
+        .map(|(name, time)| HostTimes {
+            name,
+            ok: time.ended.ok,
+            changed: time.ended.changed,
+            failed: time.ended.failed,
+            unreachable: time.ended.unreachable,
+            skipped: time.ended.skipped,
+            ms: time.ms,
+        })
+        .collect();
+    hosts.sort_by_key(|host| Reverse((host.failed + host.unreachable > 0, host.ms)));
+    hosts.truncate(MOST_HOSTS);
+    let task = |task: TaskTime| TaskTimes {
+        name: task.name,
+        hosts: task.hosts,
+        failed: task.failed,
+        slowest: task.slowest,
+        slowest_ms: task.slowest_ms,
+    };
+    JobTimes {
+        more: u32::try_from(all - hosts.len()).unwrap_or(u32::MAX),
+        hosts,
+        tasks: tasks.into_iter().map(task).collect(),
     }
 }
 

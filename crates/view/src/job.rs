@@ -45,6 +45,41 @@ pub struct JobView {
     pub cancel: Allowance,
 }
 
+/// What a job did on its hosts, and how long its tasks took.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobTimes {
+    /// The troubled ones first, then the slowest; some of many.
+    pub hosts: Vec<HostTimes>,
+    /// Hosts that are not among them.
+    pub more: u32,
+    /// In the order in which they began.
+    pub tasks: Vec<TaskTimes>,
+}
+
+/// Tasks of one host by how they ended, and the milliseconds they took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostTimes {
+    pub name: String,
+    pub ok: u64,
+    pub changed: u64,
+    pub failed: u64,
+    pub unreachable: u64,
+    pub skipped: u64,
+    pub ms: u64,
+}
+
+/// How long one task took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskTimes {
+    pub name: String,
+    /// On which it ended, skipped ones left out.
+    pub hosts: u64,
+    pub failed: u64,
+    /// The host it took longest on, and how many milliseconds.
+    pub slowest: String,
+    pub slowest_ms: u64,
+}
+
 /// A range of output lines, numbered from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogPage {

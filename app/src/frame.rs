@@ -1,7 +1,10 @@
 //! What every page needs before it draws anything.
 
 use leptos::prelude::*;
-use view::access::{Frame, Returned};
+use view::{
+    access::{Frame, Returned},
+    error::ApiError,
+};
 
 use crate::{error::PageError, load::Read, wire::Wire};
 
@@ -42,6 +45,19 @@ impl Framing {
         } else {
             self.read.await.ok()?.returned
         }
+    }
+
+    /// What the form `form` would do, where it came back to be looked at: `look` is asked with what was typed.
+    pub async fn looked<T>(
+        framing: Option<Self>,
+        form: &str,
+        look: impl AsyncFnOnce(Returned) -> Result<T, PageError>,
+    ) -> Option<Result<T, ApiError>> {
+        let returned = framing?.arrived().await?;
+        if returned.form != form || returned.error.is_some() {
+            return None;
+        }
+        Some(look(returned).await.map_err(|PageError(error)| error))
     }
 
     /// A form that came back is corrected on the page that was loaded for it, not on a later visit.

@@ -10,6 +10,7 @@ use ui::{
     TextArea, TimeText, Tone,
 };
 use view::{
+    access::Returned,
     audit::AuditRow,
     environment::{EnvironmentView, HostDiff, HostRow, InventoryDiff},
     error::ApiError,
@@ -37,22 +38,10 @@ pub fn EnvironmentPage() -> impl IntoView {
         move || (slug(), cursor()),
         move |(slug, cursor)| async move {
             let view = environment(slug, cursor).await?;
-            let returned = match framing {
-                Some(framing) => framing.arrived().await,
-                None => None,
-            };
-            let here = ("environment".to_owned(), view.environment.slug.clone());
-            let looked = returned.filter(|form| {
-                form.form == "import" && form.error.is_none() && form.values.contains(&here)
-            });
-            let diff = match looked {
-                Some(form) => Some(
-                    inventory_diff(input(&form.values))
-                        .await
-                        .map_err(|PageError(error)| error),
-                ),
-                None => None,
-            };
+            let diff = Framing::looked(framing, "import", async |form| {
+                inventory_diff(input(&form, &view.environment.slug)).await
+            })
+            .await;
             Ok::<_, PageError>((view, diff))
         },
     );
@@ -61,15 +50,12 @@ pub fn EnvironmentPage() -> impl IntoView {
     })
 }
 
-fn input(typed: &[(String, String)]) -> ImportInput {
-    let value = |field: &str| {
-        let found = typed.iter().find(|(name, _)| name == field);
-        found.map(|(_, value)| value.clone()).unwrap_or_default()
-    };
+/// What the form asks; always of the environment that the page shows.
+fn input(form: &Returned, environment: &str) -> ImportInput {
     ImportInput {
-        environment: value("environment"),
-        inventory: value("inventory"),
-        absent: value("absent"),
+        environment: environment.to_owned(),
+        inventory: form.value("inventory"),
+        absent: form.value("absent"),
         seen: String::new(),
     }
 }

@@ -163,6 +163,12 @@ fn times_view(times: JobTimes) -> Option<AnyView> {
     if times.hosts.is_empty() {
         return None;
     }
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let summary = format!(
+        "How it went on {} in {}",
+        figure::count(count(times.hosts.len()).saturating_add(times.more), "host"),
+        figure::count(count(times.tasks.len()), "task")
+    );
     let ms = |ms: u64| format!("{} s", figure::number(ms as f64 / 1000.0));
     let hosts = times.hosts.into_iter().map(|host| {
         let bad = host.failed + host.unreachable;
@@ -188,22 +194,25 @@ fn times_view(times: JobTimes) -> Option<AnyView> {
                 <Cell label="Hosts" numeric=true>{task.hosts}</Cell>
                 <Cell label="Failed" numeric=true>{task.failed}</Cell>
                 <Cell label="Longest" numeric=true>{ms(task.slowest_ms)}</Cell>
-                <Cell label="On">{task.slowest}</Cell>
+                <Cell label="On"><span class="is-whole">{task.slowest}</span></Cell>
             </tr>
         }
     });
     let (hosts, tasks) = (hosts.collect_view(), tasks.collect_view());
     let more = (times.more > 0).then(|| view! { <p class="section-more">{format!("and {} more, which went well and were quicker", times.more)}</p> });
     let view = view! {
-        <div class="columns">
-            <Section title="Hosts" id="times" flush=true>
-                <DataTable caption="Tasks of each host by how they ended" columns=vec![Column::text("Host"), Column::number("Ok"), Column::number("Changed"), Column::number("Failed"), Column::number("Skipped"), Column::number("Took")]>{hosts}</DataTable>
-                {more}
-            </Section>
-            <Section title="Tasks" id="tasks" flush=true>
-                <DataTable caption="Tasks in their order" columns=vec![Column::text("Task"), Column::number("Hosts"), Column::number("Failed"), Column::number("Longest"), Column::text("On")]>{tasks}</DataTable>
-            </Section>
-        </div>
+        <details class="more">
+            <summary>{summary}</summary>
+            <div class="columns">
+                <Section title="Hosts" id="times" flush=true>
+                    <DataTable caption="Tasks of each host by how they ended" columns=vec![Column::text("Host"), Column::number("Ok"), Column::number("Changed"), Column::number("Failed"), Column::number("Skipped"), Column::number("Took")]>{hosts}</DataTable>
+                    {more}
+                </Section>
+                <Section title="Tasks" id="tasks" flush=true>
+                    <DataTable caption="Tasks in their order" columns=vec![Column::text("Task"), Column::number("Hosts"), Column::number("Failed"), Column::number("Longest"), Column::text("On")]>{tasks}</DataTable>
+                </Section>
+            </div>
+        </details>
     };
     Some(view.into_any())
 }

@@ -12,6 +12,7 @@ use ui::{
     FormActions, Look, PageHeader, Section, Select, StateBadge, Tag, TextArea, TextField, Tone,
 };
 use view::{
+    access::Returned,
     error::ApiError,
     input::RolloutInput,
     rollout::{PlanPreview, PreviewBatch, RolloutForm, RolloutRow},
@@ -52,19 +53,8 @@ pub fn NewRolloutPage() -> impl IntoView {
         || (),
         move |()| async move {
             let form = rollout_form().await?;
-            let returned = match framing {
-                Some(framing) => framing.arrived().await,
-                None => None,
-            };
-            let looked = returned.filter(|form| form.form == "request" && form.error.is_none());
-            let previewed = match looked {
-                Some(form) => Some(
-                    preview(input(&form.values))
-                        .await
-                        .map_err(|PageError(error)| error),
-                ),
-                None => None,
-            };
+            let previewed =
+                Framing::looked(framing, "request", async |form| preview(input(&form)).await).await;
             Ok::<_, PageError>((form, previewed))
         },
     );
@@ -74,14 +64,8 @@ pub fn NewRolloutPage() -> impl IntoView {
     }
 }
 
-fn input(typed: &[(String, String)]) -> RolloutInput {
-    let value = |field: &str| {
-        typed
-            .iter()
-            .find(|(name, _)| name == field)
-            .map(|(_, value)| value.clone())
-            .unwrap_or_default()
-    };
+fn input(form: &Returned) -> RolloutInput {
+    let value = |field| form.value(field);
     RolloutInput {
         service: value("service"),
         environment: value("environment"),

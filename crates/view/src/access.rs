@@ -50,6 +50,14 @@ pub struct Returned {
     pub values: Vec<(String, String)>,
 }
 
+impl Returned {
+    /// What was typed into a field; empty where it has none of that name.
+    pub fn value(&self, field: &str) -> String {
+        let found = self.values.iter().find(|(name, _)| name == field);
+        found.map(|(_, value)| value.clone()).unwrap_or_default()
+    }
+}
+
 /// Whether a control may be used; a refusal says why and is shown beside the disabled control.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]

@@ -360,13 +360,7 @@ impl Step<'_, '_> {
                     message: left(),
                 },
             ),
-            _ => self.set(
-                at,
-                BatchState::Held {
-                    at: HeldAt::Hosts,
-                    message: left(),
-                },
-            ),
+            _ => self.rest(at, left()),
         }
         Ok(())
     }

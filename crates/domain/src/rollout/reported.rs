@@ -9,7 +9,7 @@ use crate::{
     job::{JobEnd, JobReport},
     rollout::{
         BakeWhilePaused, NoticeKind, Refused, RolloutState,
-        step::{At, Step},
+        step::{At, STOPPED, Step},
     },
     strategy::GateRule,
     verdict::{Outcome, Verdict},
@@ -202,13 +202,7 @@ impl Step<'_, '_> {
                 findings.sentence()
             );
             // The deploy has ended: a roll back must not cancel it.
-            self.set(
-                at,
-                BatchState::Held {
-                    at: HeldAt::Hosts,
-                    message: findings.sentence(),
-                },
-            );
+            self.rest(at, findings.sentence());
             return self.begin_rollback(reason);
         }
         match (&self.rollout.state, &report.end) {
@@ -216,13 +210,7 @@ impl Step<'_, '_> {
                 self.probe(at, 1)
             }
             (RolloutState::RollingBack { .. }, _) => self.roll_back_batch(at),
-            (RolloutState::Aborting { .. }, _) => self.set(
-                at,
-                BatchState::Held {
-                    at: HeldAt::Hosts,
-                    message: "The rollout was stopped.".to_owned(),
-                },
-            ),
+            (RolloutState::Aborting { .. }, _) => self.rest(at, STOPPED),
             (_, JobEnd::CouldNotStart { message }) => self.hold(
                 at,
                 HeldAt::Hosts,
@@ -273,13 +261,7 @@ impl Step<'_, '_> {
         if rolling_back {
             self.roll_back_batch(at);
         } else if aborting {
-            self.set(
-                at,
-                BatchState::Held {
-                    at: HeldAt::Hosts,
-                    message: "The rollout was stopped.".to_owned(),
-                },
-            );
+            self.rest(at, STOPPED);
         } else if let JobEnd::CouldNotStart { message } = &report.end {
             self.hold(
                 at,
@@ -295,13 +277,7 @@ impl Step<'_, '_> {
                 findings.sentence()
             );
             // The probe has ended: a roll back must not cancel it.
-            self.set(
-                at,
-                BatchState::Held {
-                    at: HeldAt::Hosts,
-                    message: findings.sentence(),
-                },
-            );
+            self.rest(at, findings.sentence());
             self.begin_rollback(reason);
         } else {
             self.hold(at, HeldAt::Hosts, findings.sentence());

@@ -21,6 +21,9 @@ pub(super) struct Step<'a, 'm> {
     pub actor: &'a Actor,
 }
 
+/// Why a batch of a rollout that was aborted rests.
+pub(super) const STOPPED: &str = "The rollout was stopped.";
+
 /// Index of a batch in `Rollout::batches`.
 pub(super) type At = usize;
 
@@ -141,6 +144,17 @@ impl<'a, 'm> Step<'a, 'm> {
                 until,
                 round,
                 message,
+            },
+        );
+    }
+
+    /// Leaves a batch with its hosts as they are, without a word: what happens to its rollout says enough.
+    pub fn rest(&mut self, at: At, message: impl Into<String>) {
+        self.set(
+            at,
+            BatchState::Held {
+                at: HeldAt::Hosts,
+                message: message.into(),
             },
         );
     }
@@ -398,13 +412,7 @@ impl<'a, 'm> Step<'a, 'm> {
                 // It only looks, and what it finds is what people need to know of hosts that are Unknown.
                 BatchState::Probing { .. } => {}
                 // Nothing is tried again.
-                BatchState::BackingOff { .. } => self.set(
-                    at,
-                    BatchState::Held {
-                        at: HeldAt::Hosts,
-                        message: "The rollout was stopped.".to_owned(),
-                    },
-                ),
+                BatchState::BackingOff { .. } => self.rest(at, STOPPED),
                 ref state => self.effects.extend(state.job().map(Effect::CancelJob)),
             }
         }

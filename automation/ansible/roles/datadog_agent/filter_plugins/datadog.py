@@ -29,9 +29,11 @@ NOT_IN_RE2 = {
     code.ASSERT_NOT: "a look-around",
     code.GROUPREF: "a back-reference",
     code.GROUPREF_EXISTS: "a condition",
-    getattr(code, "ATOMIC_GROUP", None): "an atomic group",
-    getattr(code, "POSSESSIVE_REPEAT", None): "a possessive repetition",
 }
+if hasattr(code, "ATOMIC_GROUP"):  # Python 3.11
+    NOT_IN_RE2 |= {code.ATOMIC_GROUP: "an atomic group", code.POSSESSIVE_REPEAT: "a possessive repetition"}
+# Escapes and comments that Python's parser takes out, so that they are looked for in the text.
+ONLY_PYTHON = re.compile(r"(?<!\\)(?:\\\\)*(?:\\[uUN]|\(\?#)")
 RE2_FLAGS = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.UNICODE
 RE2_REPETITIONS = 1000
 
@@ -156,6 +158,8 @@ def pattern_problems(pattern):
         return [f"has a pattern that does not compile: {error}."]
     if parsed.state.flags & ~RE2_FLAGS:
         return ["has a pattern with a flag that the agent does not know. It knows i, m and s."]
+    if ONLY_PYTHON.search(pattern):
+        return ["has a comment, or an escape such as \\u0041, in its pattern. Write \\x41 instead."]
     if lacking := lacks(parsed):
         return [f"has {lacking} in its pattern, which the agent does not know."]
     return []
@@ -170,7 +174,7 @@ def lacks(parsed):
         if max(bounds) > RE2_REPETITIONS:
             return f"a repetition of more than {RE2_REPETITIONS}"
     if parsed == (code.AT, code.AT_END_STRING):
-        return "\\Z (write \\z or $)"
+        return "\\Z (write $)"
     if isinstance(parsed, (tuple, list, parser.SubPattern)):
         for part in parsed:
             if lacking := lacks(part):
@@ -193,6 +197,12 @@ def shown(value):
     return repr(str(value)[:40])
 
 
+def keyring(address):
+    """Where a key of the apt repository lies on the host. apt tells armoured keys from binary ones by the end of the name."""
+    stem, end = os.path.splitext(os.path.basename(address))
+    return f"/usr/share/keyrings/slipway-datadog-{stem}{'.gpg' if end == '.gpg' else '.asc'}"
+
+
 class FilterModule:
     def filters(self):
-        return {"datadog_key": key, "datadog_key_problems": key_problems, "datadog_problems": problems}
+        return {"datadog_key": key, "datadog_keyring": keyring, "datadog_key_problems": key_problems, "datadog_problems": problems}

@@ -137,7 +137,7 @@ def rule_problems(rules):
         if rule.get("type") == "mask_sequences":
             if not isinstance(placeholder, str) or not placeholder or not plain(placeholder):
                 found.append(f"{called} masks, so it needs a replace_placeholder such as [masked].")
-        elif placeholder is not None:
+        elif placeholder is not None and rule.get("type") in RULE_TYPES:
             found.append(f"{called} masks nothing, so it has no replace_placeholder. Remove it, or use mask_sequences.")
     return found
 

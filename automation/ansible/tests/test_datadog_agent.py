@@ -567,3 +567,182 @@ def test_configuration_is_checked(change, said):
     else:
         assert len(found) == 1 and said in found[0], found
         assert found[0].endswith(".") and KEY not in found[0]
+
+
+class Repository:
+    """An apt repository in a folder, signed by a key of its own."""
+
+    def __init__(self, agents, versions):
+        self.folder = agents.fleet.folder / "repository"
+        self.home = agents.fleet.folder / "gpg"
+        self.home.mkdir(mode=0o700)
+        pool = self.folder / "pool"
+        pool.mkdir(parents=True)
+        packages = ""
+        for version in versions:
+            deb = shutil.copy(agents.deb(version), pool)
+            control = subprocess.run(["dpkg-deb", "-f", deb], check=True, capture_output=True, text=True).stdout
+            content = pathlib.Path(deb).read_bytes()
+            packages += f"{control}Filename: pool/{pathlib.Path(deb).name}\nSize: {len(content)}\nSHA256: {hashlib.sha256(content).hexdigest()}\n\n"
+        architecture = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True).stdout.strip()
+        index = self.folder / f"dists/stable/7/binary-{architecture}/Packages"
+        index.parent.mkdir(parents=True)
+        index.write_text(packages)
+        digest = hashlib.sha256(packages.encode()).hexdigest()
+        self.release = (
+            f"Suite: stable\nCodename: stable\nComponents: 7\nArchitectures: {architecture}\nDate: Thu, 01 Jan 2026 00:00:00 UTC\n"
+            f"SHA256:\n {digest} {len(packages)} 7/binary-{architecture}/Packages\n"
+        )
+        self.sign(self.key("first"))
+
+    def gpg(self, *arguments, **more):
+        return subprocess.run(
+            ["gpg", "--homedir", self.home, "--batch", "--yes", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", *arguments],
+            check=True, capture_output=True, **more,
+        )  # fmt: skip
+
+    def key(self, name):
+        """The public half of a new key, as a file."""
+        self.gpg("--quick-gen-key", f"{name}@example.com", "rsa2048", "sign")
+        path = self.folder / f"{name}.public"
+        self.gpg("--armor", "--output", path, "--export", f"{name}@example.com")
+        return path
+
+    def sign(self, public):
+        self.gpg("--local-user", f"{public.stem}@example.com", "--clearsign", "--output", self.folder / "dists/stable/InRelease", input=self.release.encode())
+
+    def variables(self, version):
+        return {
+            "slipway_version": version,
+            "slipway_datadog_source": "repository",
+            "slipway_datadog_apt_address": f"file:{self.folder}",
+            "slipway_datadog_apt_keys": [str(self.folder / "first.public")],
+        }
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("apt-get", "gpg", "gpgv"))), reason="apt-get and gpg are not on this machine")
+def test_a_signed_repository_gives_exactly_the_pinned_version(agents):
+    host = agents.fleet.hosts[0]
+    repository = Repository(agents, ["7.50.1", "7.51.0", "7.52.0"])
+    try:
+        first = agents.run("deploy", **repository.variables("7.50.1"))
+        assert first.code == 0, first.output
+        assert runs(host) == "7.50.1", "a newer one is offered, and not taken"
+        before, rollout = installed_tree(host), uid()
+        upgrade = agents.run("deploy", **repository.variables("7.51.0"), slipway_rollout_id=rollout)
+        assert upgrade.code == 0, upgrade.output
+        assert runs(host) == "7.51.0"
+        again = agents.run("deploy", **repository.variables("7.51.0"))
+        assert again.of("already_current"), again.output
+
+        missing = agents.run("deploy", **repository.variables("7.59.0"))
+        assert "has no datadog-agent 1:7.59.0-1" in missing.messages(host.name)[0]
+        repository.sign(repository.key("other"))
+        forged = agents.run("deploy", **repository.variables("7.52.0"))
+        assert "is not signed with the given keys" in forged.messages(host.name)[0]
+        assert runs(host) == "7.51.0"
+        # Neither of them changed anything, so this rollout is the last one but for the one that found nothing to do.
+        back = agents.roll_back(rollout)
+        assert back.code == 0, back.output
+        assert runs(host) == "7.50.1"
+        assert {name: content for name, content in installed_tree(host).items() if name.startswith(("conf", "datadog", "usr/bin"))} == {
+            name: content for name, content in before.items() if name.startswith(("conf", "datadog", "usr/bin"))
+        }
+    finally:
+        subprocess.run(["gpgconf", "--homedir", repository.home, "--kill", "gpg-agent"], check=False)
+
+
+# What dnf and rpm do with a root of their own, as far as the role asks them to: the version that is installed is a line in a file.
+RPM = """#!/bin/sh
+[ "$1 $2" = "--root @ROOT@" ] || exit 9
+shift 2
+case "$1" in
+-q) [ -s @ROOT@/rpmdb ] && cat @ROOT@/rpmdb ;;
+-e) rm @ROOT@/rpmdb @ROOT@/usr/bin/datadog-agent ;;
+*) exit 9 ;;
+esac
+"""
+DNF = """#!/bin/sh
+echo "$*" >>@ROOT@/dnf.log
+for last; do :; done
+version=${last#datadog-agent-1:}
+version=${version%-1}
+case "$*" in
+*makecache) exit 0 ;;
+*list*) [ -f @ROOT@/rpms/$version ]; exit ;;
+esac
+[ -f @ROOT@/rpms/$version ] || { echo "No match for argument: $last" >&2; exit 1; }
+mkdir -p @ROOT@/usr/bin
+rm -f @ROOT@/usr/bin/datadog-agent
+cp @ROOT@/rpms/$version @ROOT@/usr/bin/datadog-agent
+echo "$version" >@ROOT@/rpmdb
+"""
+
+
+def test_a_host_with_dnf(agents):
+    host = agents.fleet.hosts[0]
+    tools = host.folder / "bin"
+    tools.mkdir()
+    for program in pathlib.Path("/usr/bin").iterdir():
+        if not program.name.startswith(("apt", "dpkg", "dnf", "yum", "rpm")):
+            (tools / program.name).symlink_to(program)
+    rpms = host.folder / "rpms"
+    rpms.mkdir()
+    for version in ("7.50.1", "7.51.0"):
+        (rpms / version).write_text(agents.program(version))
+        (rpms / version).chmod(0o755)
+    for name, text in (("rpm", RPM), ("dnf", DNF)):
+        (tools / name).write_text(text.replace("@ROOT@", str(host.folder)))
+        (tools / name).chmod(0o755)
+    host.stop()
+    host.start(extra_env=f"PATH={tools}")
+    rollout = uid()
+    for version, more in (("7.50.1", {}), ("7.51.0", {"slipway_rollout_id": rollout})):
+        run = agents.run("deploy", slipway_version=version, slipway_datadog_source="repository", **more)
+        assert run.code == 0, run.output
+        assert runs(host) == version
+    written = (host.folder / "etc/yum.repos.d/slipway-datadog.repo").read_text()
+    for line in ("gpgcheck=1", "repo_gpgcheck=1", "baseurl=https://yum.datadoghq.com/stable/7/$basearch/", "gpgkey=https://keys.datadoghq.com/DATADOG_RPM_KEY_CURRENT.public"):
+        assert line in written.splitlines()
+    back = agents.roll_back(rollout)
+    assert back.code == 0, back.output
+    assert runs(host) == "7.50.1"
+    said = (host.folder / "dnf.log").read_text().splitlines()
+    changes = [line.split()[-2:] for line in said if line.split()[-2] in ("install", "downgrade")]
+    assert changes == [["install", "datadog-agent-1:7.50.1-1"], ["install", "datadog-agent-1:7.51.0-1"], ["downgrade", "datadog-agent-1:7.50.1-1"]]
+    assert agents.run("remove").code == 0 and runs(host) is None
+
+
+def test_an_artefact_of_an_agent_that_tells_another_version_is_refused_before_the_switch(agents):
+    host = agents.fleet.hosts[0]
+    run = agents.deploy("7.50.1", agents.tarball("7.50.1", says="7.49.0"))
+    assert "it says 7.49.0" in run.messages(host.name)[0]
+    assert not (host.folder / "opt/slipway-datadog/releases/7.50.1").exists()
+
+
+@pytest.mark.parametrize("playbook", ["deploy", "probe", "rollback", "remove"])
+def test_windows_tasks_are_well_formed(tmp_path, playbook):
+    listed = subprocess.run(
+        [PLAYBOOK.with_name("ansible-doc"), "--type", "module", "--list", "ansible.windows"], capture_output=True, text=True, env=environment(tmp_path), timeout=60, check=False
+    )
+    if "ansible.windows.win_package" not in listed.stdout:
+        pytest.skip("the collection ansible.windows is not installed, so Ansible cannot read the Windows tasks: ansible-galaxy collection install ansible.windows")
+    (tmp_path / "inventory.json").write_text('{"all": {"hosts": {"win-1": {}}}}')
+    tasks = ROLE / "tasks" / "windows" / f"{playbook}.yml"
+    (tmp_path / "play.yml").write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.import_tasks: {tasks}\n")
+    done = subprocess.run(
+        [PLAYBOOK, "--syntax-check", "-i", tmp_path / "inventory.json", tmp_path / "play.yml"], capture_output=True, text=True, env=environment(tmp_path), timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_variable_of_the_readme_exists():
+    text = (PROJECT / "README.md").read_text()
+    section = text[text.index("## The Datadog agent") :].split("\n## ", 1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`((?:slipway|ansible)_[a-z0-9_]+)`", row.split(" | ")[0])}
+    defaults = set(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
+    specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
+    known = defaults.union(*(spec.get("options", {}) for spec in specs.values()))
+    assert len(named) > 30 and named <= known, named - known
+    assert defaults <= named, defaults - named

@@ -131,12 +131,12 @@ no_links() {
 save() {
     no_links
     mkdir -p "$1/conf.d"
-    if [ -f "$SLIPWAY_CONFIG/datadog.yaml" ]; then cp -p "$SLIPWAY_CONFIG/datadog.yaml" "$1/"; fi
+    if [ -f "$SLIPWAY_CONFIG/datadog.yaml" ]; then cp -pP "$SLIPWAY_CONFIG/datadog.yaml" "$1/"; fi
     for file in "$SLIPWAY_CONFIG"/conf.d/*.d/conf.yaml; do
         [ -f "$file" ] || continue
         name=$(basename "$(dirname "$file")")
         mkdir "$1/conf.d/$name"
-        cp -p "$file" "$1/conf.d/$name/"
+        cp -pP "$file" "$1/conf.d/$name/"
     done
     content "$books/managed" >"$1/managed"
 }
@@ -144,7 +144,8 @@ save() {
 # claim WHAT KIND VERSION ROLLOUT: takes the attempt, which no host does twice, and notes what was here before the rollout. WHAT is
 # deploy, remove or rollback. A rollback prints what was noted.
 claim() {
-    mkdir -p "$books/attempts" "$books/rollouts" ||
+    # The agent's own user has to reach a tarball below the folder, but not the books, which hold the key.
+    { (umask 022 && mkdir -p "$folder") && mkdir -p "$books/attempts" "$books/rollouts"; } ||
         refuse "Folders below $folder cannot be made by $(id -un). Create $folder for that user, or set ansible_become for this host."
     chmod 700 "$books"
     if [ -e "$folder/current" ] && [ ! -L "$folder/current" ]; then
@@ -321,9 +322,10 @@ install() {
     echo installed
 }
 
-# put FILE DESTINATION: readers see the old or the new content, never half of it.
+# put FILE DESTINATION: readers see the old or the new content, never half of it. Whatever was put in the way of the new file,
+# such as a link, is removed and not written through.
 put() {
-    cp -p "$1" "$2.slipway-$attempt"
+    cp -pP --remove-destination "$1" "$2.slipway-$attempt"
     mv -T "$2.slipway-$attempt" "$2"
 }
 
@@ -345,7 +347,7 @@ apply() {
     no_links
     folder_for_agent "$SLIPWAY_CONFIG"
     folder_for_agent "$SLIPWAY_CONFIG/conf.d"
-    names=$( (content "$books/managed"; content "$1/managed") | sort -u)
+    names=$( (content "$books/managed"; content "$1/managed") | LC_ALL=C sort -u)
     # Both lists until all is done, so that what an interrupted run wrote is still known.
     printf '%s\n' "$names" | sed '/^$/d' >"$books/managed.$attempt"
     mv -T "$books/managed.$attempt" "$books/managed"
@@ -365,7 +367,7 @@ apply() {
 # compare: whether the configuration that was brought is what is here already.
 compare() {
     fresh="$mine/config"
-    if cmp -s "$fresh/datadog.yaml" "$SLIPWAY_CONFIG/datadog.yaml" && [ "$(sort "$fresh/managed")" = "$(content "$books/managed")" ]; then
+    if cmp -s "$fresh/datadog.yaml" "$SLIPWAY_CONFIG/datadog.yaml" && [ "$(LC_ALL=C sort "$fresh/managed")" = "$(content "$books/managed")" ]; then
         for name in $(content "$fresh/managed"); do
             cmp -s "$fresh/conf.d/$name.d/conf.yaml" "$SLIPWAY_CONFIG/conf.d/$name.d/conf.yaml" || { echo differs; return; }
         done
@@ -377,7 +379,7 @@ compare() {
 
 # configure: switches to the configuration that was brought. The one before is in the note of the rollout.
 configure() {
-    sort "$mine/config/managed" >"$mine/config/managed.sorted"
+    LC_ALL=C sort "$mine/config/managed" >"$mine/config/managed.sorted"
     mv -T "$mine/config/managed.sorted" "$mine/config/managed"
     give "$mine/config/datadog.yaml"
     for file in "$mine"/config/conf.d/*.d/conf.yaml; do [ ! -f "$file" ] || give "$file"; done
@@ -410,11 +412,11 @@ back() {
 
 # remove ROLLOUT [configuration]: the agent, and when told what it was configured with and what was kept of it.
 remove() {
+    if [ "${2:-}" = configuration ]; then no_links; fi
     look
     begin "$1"
     take_out >&2 || refuse "The agent could not be removed. What the package manager said is above. Mend that, then start a new attempt."
     if [ "${2:-}" = configuration ]; then
-        no_links
         rm -rf -- "$SLIPWAY_CONFIG" "$books/rollouts" "$books/managed" "$books/latest" "$folder/packages" "$folder/releases"
     fi
 }

@@ -17,7 +17,7 @@ refuse() {
 
 # With a root of its own the package manager keeps its books there, and needs no root user.
 debian() {
-    if [ -n "$base" ]; then set -- "$@" --force-not-root --force-bad-path; fi
+    if [ -n "$base" ]; then set -- --force-not-root --force-bad-path "$@"; fi
     LC_ALL=C dpkg ${base:+--root="$base"} "$@"
 }
 
@@ -265,13 +265,13 @@ books_of_packages() {
     [ -e "$base/var/lib/dpkg/status" ] || : >"$base/var/lib/dpkg/status"
 }
 
-put_in() { # KIND VERSION SOURCE
+# put_in KIND VERSION SOURCE: its last command tells whether it worked, as `set -e` does not hold where that is asked.
+put_in() (
     umask 022
     case "$1" in
     tarball)
         [ -d "$folder/releases/$2" ] || refuse "There is no $folder/releases/$2. Nothing was switched. Deploy $2 with its artefact."
-        ln -sfn "releases/$2" "$books/current.$attempt"
-        mv -T "$books/current.$attempt" "$folder/current"
+        ln -sfn "releases/$2" "$books/current.$attempt" && mv -T "$books/current.$attempt" "$folder/current"
         ;;
     deb)
         books_of_packages
@@ -292,10 +292,11 @@ put_in() { # KIND VERSION SOURCE
         fi
         ;;
     esac
-    umask 077
-}
+)
 
+# take_out: the same about its last command.
 take_out() {
+    rm -f "$books/installed"
     case "$kind" in
     none) ;;
     tarball) rm -f "$folder/current" ;;
@@ -303,7 +304,6 @@ take_out() {
     rpm) rpm ${base:+--root "$base"} -e datadog-agent ;;
     *) refuse "There is a $base/usr/bin/datadog-agent that no package owns. It was left alone. Remove it by hand." ;;
     esac
-    rm -f "$books/installed"
 }
 
 # install ROLLOUT KIND VERSION CHECKSUM: CHECKSUM is "repository" when a repository vouches for the package.

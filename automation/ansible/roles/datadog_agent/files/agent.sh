@@ -300,7 +300,7 @@ take_out() {
     case "$kind" in
     none) ;;
     tarball) rm -f "$folder/current" ;;
-    deb) debian -r datadog-agent ;;
+    deb) debian --force-remove-reinstreq -r datadog-agent ;; # an installation that was killed is taken out, too
     rpm) rpm ${base:+--root "$base"} -e datadog-agent ;;
     *) refuse "There is a $base/usr/bin/datadog-agent that no package owns. It was left alone. Remove it by hand." ;;
     esac

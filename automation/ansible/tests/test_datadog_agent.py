@@ -504,6 +504,8 @@ def test_bad_input_is_refused_before_any_host_is_asked(agents):
         assert name in message, message
     assert "short-secret" not in refused.output
     assert [event["task"] for event in refused.of("task")] == ["Check what was asked for"]
+    text = agents.run("remove", slipway_datadog_remove_configuration="false")
+    assert "slipway_datadog_remove_configuration must be true or false" in text.messages("web-1")[0]
     repository = agents.run(
         "deploy", slipway_version="7.50.1", slipway_datadog_apt_address="http://apt.example", slipway_datadog_apt_keys=["https://a.example/k.public", "/b/k.key"],
         slipway_datadog_yum_keys=["https://a.example/x]\nenabled=0"],

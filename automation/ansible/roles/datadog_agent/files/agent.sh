@@ -107,13 +107,22 @@ checks() {
 
 # ---- Taking an attempt
 
+# Whether a repository of the host offers a version. What is only installed does not count.
+offered() {
+    case "$1 $(family)" in
+    'deb apt-get') apt apt-cache madison datadog-agent 2>/dev/null | grep -qF "| 1:$2-1 |" ;;
+    'rpm dnf') [ -n "$(dnf -q ${base:+--installroot="$base"} repoquery "datadog-agent-$2-1" 2>/dev/null)" ] ;;
+    'rpm yum') yum -q ${base:+--installroot="$base"} --showduplicates list available "datadog-agent-$2-1" >/dev/null 2>&1 ;;
+    *) false ;;
+    esac
+}
+
 # A version that can be installed here again: unpacked, kept, or offered by a repository of the host.
 available() {
     case "$1" in
     none) ;;
     tarball) [ -d "$folder/releases/$2" ] ;;
-    deb) [ -f "$folder/packages/$2.deb" ] || apt apt-cache madison datadog-agent 2>/dev/null | grep -qF "| 1:$2-1 |" ;;
-    rpm) [ -f "$folder/packages/$2.rpm" ] || "$(family)" -q ${base:+--installroot="$base"} --showduplicates list "datadog-agent-1:$2-1" >/dev/null 2>&1 ;;
+    deb | rpm) [ -f "$folder/packages/$2.$1" ] || offered "$1" "$2" ;;
     *) false ;;
     esac
 }
@@ -141,8 +150,9 @@ save() {
     content "$books/managed" >"$1/managed"
 }
 
-# claim WHAT KIND VERSION ROLLOUT: takes the attempt, which no host does twice, and notes what was here before the rollout. WHAT is
-# deploy, remove or rollback. A rollback prints what was noted.
+# claim WHAT KIND VERSION ROLLOUT [CHECK]...: takes the attempt, which no host does twice, and notes what was here before the
+# rollout. WHAT is deploy, remove or rollback. A deploy makes room for the configurations of the CHECKs; a rollback prints what
+# was noted.
 claim() {
     # The agent's own user has to reach a tarball below the folder, but not the books, which hold the key.
     { (umask 022 && mkdir -p "$folder") && mkdir -p "$books/attempts" "$books/rollouts"; } ||
@@ -182,6 +192,17 @@ claim() {
     fi
     if [ "$1" = deploy ] && [ "$kind" != none ] && [ "$kind" != "$2" ]; then
         refuse "The agent here is installed as a $kind, not as a $2. Nothing was changed. Run remove-datadog.yml first, or roll out a $kind."
+    fi
+    if [ "$1" = deploy ]; then
+        mkdir -p "$mine/config/conf.d"
+        : >"$mine/config/managed"
+        what=$1 wanted=$3
+        shift 4
+        for name; do
+            mkdir "$mine/config/conf.d/$name.d"
+            printf '%s\n' "$name" >>"$mine/config/managed"
+        done
+        set -- "$what" - "$wanted"
     fi
     [ ! -d "$record" ] || return 0
     if [ "$1" = deploy ] && [ "$version" != "$3" ] && ! available "$kind" "$version"; then
@@ -288,7 +309,7 @@ put_in() (
             # yum does not install what is older than what is there.
             how=install
             if [ -n "$version" ] && [ "$version" != "$2" ] && [ "$(printf '%s\n%s\n' "$version" "$2" | sort -V | head -n 1)" = "$2" ]; then how=downgrade; fi
-            "$(family)" -y -q ${base:+--installroot="$base"} "$how" "datadog-agent-1:$2-1"
+            "$(family)" -y -q ${base:+--installroot="$base"} "$how" "datadog-agent-$2-1"
         fi
         ;;
     esac
@@ -367,7 +388,7 @@ apply() {
 # compare: whether the configuration that was brought is what is here already.
 compare() {
     fresh="$mine/config"
-    if cmp -s "$fresh/datadog.yaml" "$SLIPWAY_CONFIG/datadog.yaml" && [ "$(LC_ALL=C sort "$fresh/managed")" = "$(content "$books/managed")" ]; then
+    if cmp -s "$fresh/datadog.yaml" "$SLIPWAY_CONFIG/datadog.yaml" && cmp -s "$fresh/managed" "$books/managed"; then
         for name in $(content "$fresh/managed"); do
             cmp -s "$fresh/conf.d/$name.d/conf.yaml" "$SLIPWAY_CONFIG/conf.d/$name.d/conf.yaml" || { echo differs; return; }
         done
@@ -379,8 +400,6 @@ compare() {
 
 # configure: switches to the configuration that was brought. The one before is in the note of the rollout.
 configure() {
-    LC_ALL=C sort "$mine/config/managed" >"$mine/config/managed.sorted"
-    mv -T "$mine/config/managed.sorted" "$mine/config/managed"
     give "$mine/config/datadog.yaml"
     for file in "$mine"/config/conf.d/*.d/conf.yaml; do [ ! -f "$file" ] || give "$file"; done
     apply "$mine/config"
@@ -460,8 +479,8 @@ refresh() {
             refuse "The package repository could not be read, or is not signed with the given keys. Nothing was installed. Look at what the package manager said above, then start a new attempt."
         ;;
     esac
-    case "$1" in deb) offered=$(apt apt-cache madison datadog-agent 2>/dev/null | grep -F "| 1:$2-1 |" || true) ;; *) offered=unknown ;; esac
-    [ -n "$offered" ] || refuse "The package repository has no datadog-agent 1:$2-1. Nothing was installed. Choose a version it has, then start a new attempt."
+    offered "$1" "$2" || [ "$(family)" = yum ] || # which does not list what is installed already
+        refuse "The package repository has no datadog-agent $2-1. Nothing was installed. Choose a version it has, then start a new attempt."
 }
 
 step=$1 folder=$2 attempt=$3

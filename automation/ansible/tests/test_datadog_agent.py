@@ -331,7 +331,12 @@ def test_a_host_takes_no_attempt_twice_and_rollouts_are_taken_back_in_turn(agent
     assert f"already taken attempt {attempt}" in twice.messages(host.name)[0]
     assert runs(host) == "7.50.1"
 
+    # A note of an attempt that changed nothing is not of what was here before the next attempt of the same rollout.
+    late = uid()
+    assert agents.deploy("7.52.0", slipway_rollout_id=late, slipway_artifact_sha256="0" * 64).code != 0
     assert agents.deploy("7.51.0", slipway_rollout_id=second).code == 0
+    assert agents.deploy("7.52.0", slipway_rollout_id=late).code == 0
+    assert agents.roll_back(late).code == 0 and runs(host) == "7.51.0"
     for run, part in (
         (agents.roll_back(first), f"A later rollout, {second}"),
         (agents.roll_back(uid()), "has no note of rollout"),

@@ -102,7 +102,7 @@ switch ($Step) {
             "version=$to"
             return
         }
-        if (Test-Path -LiteralPath $record) { return }
+        if ((Test-Path -LiteralPath $record) -and (Read-Note "$Folder\latest") -eq $Rollout) { return }
         $here = Get-InstalledVersion
         if ($Version -ne 'remove' -and $here -and $here -ne $Version -and -not (Test-Path -LiteralPath "$Folder\packages\$here.msi")) {
             throw "Datadog agent $here is installed here, but not kept in $Folder\packages, so this host could not be taken back to it. Nothing was changed. Roll out $here here first, then start a new attempt."
@@ -112,6 +112,8 @@ switch ($Step) {
         Set-Content -LiteralPath "$fresh\version" -Value $here
         Set-Content -LiteralPath "$fresh\after" -Value (Read-Note "$Folder\latest")
         Save-Configuration "$fresh\config"
+        # One that is there already is of an attempt that changed nothing or was taken back.
+        if (Test-Path -LiteralPath $record) { Remove-Item -LiteralPath $record -Recurse -Force }
         Move-Item -LiteralPath $fresh $record
     }
     'keep' {

@@ -169,10 +169,12 @@ claim() {
     rm -rf -- "$folder"/releases/.*-*-*-*-* "$books"/rollouts/.*-*-*-*-* "$books"/attempts/*/artifact "$books"/attempts/*/artifact.* \
         "$books"/attempts/*/config || true
     record="$books/rollouts/$4"
+    latest=$(content "$books/latest")
+    known=no
+    if [ -d "$record" ] && [ "$latest" = "$4" ]; then known=yes; fi
     look
     if [ "$1" = rollback ]; then
         [ -d "$record" ] || refuse "This host has no note of rollout $4, so it was not changed by it and there is nothing to take back. Nothing was changed."
-        latest=$(content "$books/latest")
         if [ "$latest" != "$4" ] && [ "$latest" != "$(content "$record/after")" ]; then
             refuse "A later rollout, $latest, changed this host after $4. Nothing was changed. Roll that one back first."
         fi
@@ -204,18 +206,20 @@ claim() {
         done
         set -- "$what" - "$wanted"
     fi
-    [ ! -d "$record" ] || return 0
+    [ "$known" = no ] || return 0
     if [ "$1" = deploy ] && [ "$version" != "$3" ] && ! available "$kind" "$version"; then
         refuse "Datadog agent $version is installed here, but it is neither kept below $folder nor offered by a repository of this host," \
             "so this host could not be taken back to it. Nothing was changed. Roll out $version here first, then start a new attempt."
     fi
-    # The note appears by one rename, complete, before anything is changed.
+    # The note appears by one rename, complete, before anything is changed. One that is there already is of an attempt that changed
+    # nothing or was taken back, and of what was here then.
     fresh="$books/rollouts/.$attempt"
     mkdir "$fresh"
     printf '%s\n' "$kind" >"$fresh/kind"
     printf '%s\n' "$version" >"$fresh/version"
     content "$books/latest" >"$fresh/after"
     save "$fresh/config"
+    rm -rf -- "$record"
     mv -T "$fresh" "$record"
 }
 

@@ -505,7 +505,7 @@ def test_bad_input_is_refused_before_any_host_is_asked(agents):
     for name in (
         "slipway_version", "slipway_rollout_id", "slipway_artifact_sha256", "slipway_datadog_config_folder", "slipway_datadog_tarball_program",
         "slipway_datadog_owner", "slipway_datadog_api_key", "slipway_restart_command", "slipway_stop_command", "Log processing rule cards has a pattern that does not compile",
-    ):  # fmt: skip
+    ):
         assert name in message, message
     assert "short-secret" not in refused.output
     assert [event["task"] for event in refused.of("task")] == ["Check what was asked for"]
@@ -514,7 +514,7 @@ def test_bad_input_is_refused_before_any_host_is_asked(agents):
     repository = agents.run(
         "deploy", slipway_version="7.50.1", slipway_datadog_apt_address="http://apt.example", slipway_datadog_apt_keys=["https://a.example/k.public", "/b/k.key"],
         slipway_datadog_yum_keys=["https://a.example/x]\nenabled=0"],
-    )  # fmt: skip
+    )
     (message,) = repository.messages("web-1")
     for name in ("slipway_datadog_apt_address", "slipway_datadog_apt_keys", "slipway_datadog_yum_keys"):
         assert name in message
@@ -523,7 +523,7 @@ def test_bad_input_is_refused_before_any_host_is_asked(agents):
 FINE = {
     "api_key": KEY, "api_key_file": "", "site": "us5.datadoghq.com", "hostname": "web-1", "env": "production", "url": "", "apm": False, "logs": True,
     "processes": False, "tags": ["team:payments"], "checks": POSTGRES, "log_processing_rules": [RULE],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -566,7 +566,7 @@ FINE = {
         (r"(?<!a)b", "a look-around"), (r"(a)\1", "a back-reference"), (r"x{1,1001}", "more than 1000"), (r"x\Z", "write $"), (r"(?x)a b", "a flag"),
         (r"\u0041", "an escape"), (r"a(?#why)", "a comment"), ("a\x00", "control characters"), ("[{]{2}", None), ("{{ 1 }}", "template braces"), ("x" * 2001, "2,000"),
     )],
-)  # fmt: skip
+)
 def test_configuration_is_checked(change, said):
     found = filters.problems({**FINE, **change})
     if said is None:
@@ -606,7 +606,7 @@ class Repository:
         return subprocess.run(
             ["gpg", "--homedir", self.home, "--batch", "--yes", "--quiet", "--pinentry-mode", "loopback", "--passphrase", "", *arguments],
             check=True, capture_output=True, **more,
-        )  # fmt: skip
+        )
 
     def key(self, name):
         """The public half of a new key, as a file."""

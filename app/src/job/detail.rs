@@ -104,7 +104,9 @@ fn Live(view: JobView, times: JobTimes, page: LogPage, search: Search) -> impl I
     let shown = RwSignal::new(row);
     let waits_for = RwSignal::new(waits_for);
     let took = RwSignal::new(times);
+    let asking = StoredValue::new(false);
     let read_again = move || {
+        asking.set_value(true);
         spawn_local(async move {
             if let Ok(newest) = job(id).await {
                 shown.set(newest.job);
@@ -113,6 +115,7 @@ fn Live(view: JobView, times: JobTimes, page: LogPage, search: Search) -> impl I
             if let Ok(newest) = job_times(id).await {
                 took.set(newest);
             }
+            asking.set_value(false);
         });
     };
     // The stream gives every line once and in order, and goes on behind the last one when it is opened again.
@@ -123,8 +126,8 @@ fn Live(view: JobView, times: JobTimes, page: LogPage, search: Search) -> impl I
                 ("line", Ok(line)) if line.number == next.get_untracked() => {
                     next.set(line.number + 1);
                     lines.update(|lines| lines.push(line));
-                    // Its first lines say that it no longer waits.
-                    if shown.with_untracked(|row| row.started_at.is_none()) {
+                    // Its first lines say that it no longer waits. They come many at once, and one question is enough.
+                    if !asking.get_value() && shown.with_untracked(|row| row.started_at.is_none()) {
                         read_again();
                     }
                 }

@@ -49,11 +49,10 @@ impl Ctx {
     /// Output of a job's newest attempt from line `from`, 1-based; at most `limit` lines.
     pub async fn log(&self, id: JobId, from: u64, limit: u32) -> Result<LogPage, ApiError> {
         self.answer(async {
-            let scope = self.scope()?;
             // Whether it has ended is read before the file, or lines written in between would be lost to whoever follows.
-            let row = self.store().job(&scope, id).await?;
+            let row = self.store().job(&self.scope()?, id).await?;
             let from = from.max(1);
-            let Some(attempt) = self.store().newest_attempt(&scope, id).await? else {
+            let Some((attempt, path)) = self.output_of(id).await? else {
                 return Ok(LogPage {
                     job: id,
                     lines: Vec::new(),
@@ -62,11 +61,10 @@ impl Ctx {
                 });
             };
             let console = self.console.clone();
-            let path = self.console.attempt_folder(attempt.id).join(names::OUTPUT);
             let limit = limit.clamp(1, MOST_LINES) as usize;
             let lines = on_disk(move || {
                 let logs = &console.inner.logs;
-                logs.with(attempt.id, |index| index.lines(&path, from, limit))
+                logs.with(attempt, |index| index.lines(&path, from, limit))
             })
             .await?;
             let next = from + lines.len() as u64;
@@ -98,6 +96,7 @@ impl Ctx {
                 .case_insensitive(!text.chars().any(char::is_uppercase))
                 .build()
                 .map_err(|error| Error::Internal(error.to_string()))?;
+            self.store().job(&self.scope()?, id).await?;
             let Some((attempt, path)) = self.output_of(id).await? else {
                 return Ok(LogFound::default());
             };
@@ -132,6 +131,7 @@ impl Ctx {
     /// What a job did on its hosts, and how long its tasks took: sums of what its newest attempt reported.
     pub async fn job_times(&self, id: JobId) -> Result<JobTimes, ApiError> {
         self.answer(async {
+            self.store().job(&self.scope()?, id).await?;
             let Some((_, path)) = self.output_of(id).await? else {
                 return Ok(JobTimes::default());
             };
@@ -159,11 +159,10 @@ impl Ctx {
         .await
     }
 
-    /// The newest attempt of a job and the file of its output; `None` when it was never tried.
+    /// The newest attempt of a job and the file of its output; `None` when it was never tried. Whoever asks has read the
+    /// job before, which tells one that is not there.
     async fn output_of(&self, id: JobId) -> Result<Option<(AttemptId, PathBuf)>, Error> {
-        let scope = self.scope()?;
-        self.store().job(&scope, id).await?;
-        let attempt = self.store().newest_attempt(&scope, id).await?;
+        let attempt = self.store().newest_attempt(&self.scope()?, id).await?;
         Ok(attempt.map(|attempt| {
             let folder = self.console.attempt_folder(attempt.id);
             (attempt.id, folder.join(names::OUTPUT))

@@ -44,7 +44,7 @@ impl Claimable {
 }
 
 /// A host of the job `j` is being worked on by another one. What runs is few, so it is looked at from there.
-pub(crate) const HOST_IS_BUSY: &str = "EXISTS (
+const HOST_IS_BUSY: &str = "EXISTS (
      SELECT 1 FROM jobs b JOIN job_hosts theirs ON theirs.job_id = b.id
      JOIN job_hosts mine ON mine.job_id = j.id AND mine.host_id = theirs.host_id
      WHERE b.stage = 'claimed')";

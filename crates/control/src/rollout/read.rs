@@ -122,7 +122,15 @@ impl Ctx {
                 .filter(|(phase, _)| matches!(phase, HostPhase::Excluded | HostPhase::Gone))
                 .map(|(_, count)| count)
                 .sum();
-            let stuck = self.store().stuck(&scope, id, SUGGESTED).await?;
+            let waits = |batch: &Batch| {
+                batch.state.excludes() && !matches!(batch.state, BatchState::Pending)
+            };
+            // Most rollouts wait for no host, and then nobody is asked.
+            let stuck = if rollout.batches.iter().any(waits) {
+                self.store().stuck(&scope, id, SUGGESTED).await?
+            } else {
+                Vec::new()
+            };
             let superseded = if rollout.state.ended() {
                 self.store().superseded(&scope, rollout).await?
             } else {

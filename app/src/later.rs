@@ -11,7 +11,10 @@ use crate::{
     delivery::page::DeliveryPage,
     environment::{detail::EnvironmentPage, list::EnvironmentsPage},
     job::{detail::JobPage, list::JobsPage},
-    rollout::{detail::RolloutPage, list::RolloutsPage, new::NewRolloutPage},
+    project::list::ProjectsPage,
+    rollout::{
+        detail::RolloutPage, list::RolloutsPage, new::NewRolloutPage, trouble::TroublePage,
+    },
     service::{detail::ServicePage, list::ServicesPage, new::OnboardPage},
 };
 
@@ -112,6 +115,8 @@ pub fn seldom(page: Seldom) -> AnyView {
         Seldom::NewRollout => view! { <NewRolloutPage /> },
         Seldom::Onboard => view! { <OnboardPage /> },
         Seldom::Delivery => view! { <DeliveryPage /> },
+        Seldom::Projects => view! { <ProjectsPage /> },
+        Seldom::Trouble => view! { <TroublePage /> },
     }
 }
 
@@ -121,6 +126,8 @@ pub enum Seldom {
     NewRollout,
     Onboard,
     Delivery,
+    Projects,
+    Trouble,
 }
 
 /// One of its kind.

@@ -13,11 +13,13 @@ pub mod job;
 mod later;
 pub mod live;
 mod load;
+pub mod project;
 pub mod rollout;
 mod routes;
 pub mod service;
 #[cfg(feature = "ssr")]
 mod shell;
+pub mod variable;
 mod wire;
 
 pub use routes::App;

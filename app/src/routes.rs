@@ -18,7 +18,7 @@ use crate::{
     load,
 };
 
-const NAV: [NavLink; 6] = [
+const NAV: [NavLink; 7] = [
     NavLink {
         href: "/rollouts",
         label: "Rollouts",
@@ -26,6 +26,10 @@ const NAV: [NavLink; 6] = [
     NavLink {
         href: "/services",
         label: "Services",
+    },
+    NavLink {
+        href: "/projects",
+        label: "Projects",
     },
     NavLink {
         href: "/environments",
@@ -93,9 +97,11 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/rollouts") view=Later(|| Box::pin(later::lists(List::Rollouts))) ssr=SsrMode::Async />
             <Route path=path!("/rollouts/new") view=Later(|| Box::pin(later::seldom(Seldom::NewRollout))) ssr=SsrMode::Async />
             <Route path=path!("/rollouts/:id") view=Later(|| Box::pin(later::rollout())) ssr=SsrMode::Async />
+            <Route path=path!("/rollouts/:id/trouble") view=Later(|| Box::pin(later::seldom(Seldom::Trouble))) ssr=SsrMode::Async />
             <Route path=path!("/services") view=Later(|| Box::pin(later::lists(List::Services))) ssr=SsrMode::Async />
             <Route path=path!("/services/new") view=Later(|| Box::pin(later::seldom(Seldom::Onboard))) ssr=SsrMode::Async />
             <Route path=path!("/services/:slug") view=Later(|| Box::pin(later::details(Detail::Service))) ssr=SsrMode::Async />
+            <Route path=path!("/projects") view=Later(|| Box::pin(later::seldom(Seldom::Projects))) ssr=SsrMode::Async />
             <Route path=path!("/environments") view=Later(|| Box::pin(later::lists(List::Environments))) ssr=SsrMode::Async />
             <Route path=path!("/environments/:slug") view=Later(|| Box::pin(later::details(Detail::Environment))) ssr=SsrMode::Async />
             <Route path=path!("/jobs") view=Later(|| Box::pin(later::lists(List::Jobs))) ssr=SsrMode::Async />

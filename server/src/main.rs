@@ -9,7 +9,6 @@ mod lock;
 mod observe;
 mod origin;
 mod router;
-mod seal;
 mod serve;
 mod site;
 mod stream;

@@ -18,7 +18,6 @@ use crate::{
     config::{Checked, Config, ConfigError},
     lock, observe,
     router::router,
-    seal::Seal,
     site::{Site, leptos_options},
 };
 

@@ -14,7 +14,6 @@ use url::Url;
 use crate::{
     auth::Provider,
     config::{Checked, ConfigError},
-    seal::Seal,
 };
 
 /// What every route works with. Cheap to clone.

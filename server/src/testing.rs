@@ -17,14 +17,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 use url::Url;
 
-use crate::{
-    auth::Provider,
-    clock::SystemClock,
-    config::{Oidc, SecretKey},
-    router::router,
-    seal::Seal,
-    site::Site,
-};
+use crate::{auth::Provider, clock::SystemClock, config::Oidc, router::router, site::Site};
 
 /// A site and what it must outlive.
 pub struct Lab {

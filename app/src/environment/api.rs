@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use view::{
     environment::{EnvironmentList, EnvironmentView, InventoryDiff},
-    input::{EnvironmentInput, ImportInput},
+    input::{EnvironmentInput, ImportInput, ReachInput},
 };
 
 #[cfg(feature = "ssr")]
@@ -33,6 +33,19 @@ pub async fn add_environment(input: EnvironmentInput) -> Result<(), PageError> {
         .await
         .map(|slug| format!("/environments/{slug}"));
     finish("environment", &input, done).await
+}
+
+#[server(endpoint = "environment/reach")]
+pub async fn set_reach(input: ReachInput) -> Result<(), PageError> {
+    let done = ctx()?.set_reach(input.clone()).await;
+    // A form that comes back through the session holds no secret.
+    let shown = ReachInput {
+        private_key: String::new(),
+        become_password: String::new(),
+        vault_password: String::new(),
+        ..input
+    };
+    finish("reach", &shown, done).await
 }
 
 #[server(name = ReadInventoryDiff, endpoint = "host/difference", output = Wire)]

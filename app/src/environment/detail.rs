@@ -21,11 +21,13 @@ use crate::{
     environment::{
         api::{environment, inventory_diff},
         list::approval,
+        reach::ReachSection,
     },
     error::PageError,
     form::typed,
     frame::Framing,
     load,
+    variable::section::{Owner, Variables},
 };
 
 /// One environment with a page of its hosts.
@@ -64,6 +66,9 @@ fn environment_view(
     EnvironmentView {
         environment,
         hosts,
+        variables,
+        reach,
+        reach_secrets,
         may_import,
         last_import,
     }: EnvironmentView,
@@ -101,6 +106,8 @@ fn environment_view(
         None => view! { <Button tone=ButtonTone::Primary>"Show what changes"</Button> }.into_any(),
     };
     let here = format!("/environments/{}", environment.slug);
+    let owner = Owner::Environment(environment.slug.clone());
+    let (may_change, slug) = (may_import.clone(), environment.slug.clone());
     let first = cursor.is_some().then(|| here.clone());
     let next = hosts.next.map(|cursor| format!("{here}?cursor={cursor}"));
     let shown = hosts.items.len();
@@ -130,6 +137,8 @@ fn environment_view(
             }
                 .into_any()
         }}
+        <ReachSection environment=slug reach kept=reach_secrets may_change=may_change.clone() />
+        <Variables owner variables may_change hint="What playbooks of every service are given here. A service's own variable of the same name wins." />
         <Confirm id="import" label="Import hosts" icon=Some(Icon::Plus) allowance=may_import open>
             {other}
             <form method="post" action=action class="form" on:input=move |_| stale.set(looked)>

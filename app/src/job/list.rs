@@ -47,6 +47,7 @@ fn jobs_view(page: Page<JobRow>, cursor: Option<String>) -> impl IntoView {
 pub fn title(job: &JobRow) -> String {
     let verb = match job.kind {
         domain::job::JobKind::Deploy => "Deploy",
+        domain::job::JobKind::DryRun => "Dry run",
         domain::job::JobKind::Probe => "Probe versions",
         domain::job::JobKind::RollBack => "Roll back",
     };

@@ -5,7 +5,10 @@ use ui::prelude::*;
 use ui::{
     Alert, Button, ButtonTone, Choice, Choices, Confirm, ConfirmForm, ReasonField, TextField, Tone,
 };
-use view::{access::Allowance, rollout::RolloutActions};
+use view::{
+    access::Allowance,
+    rollout::{BatchActions, RolloutActions},
+};
 
 use crate::form::typed;
 
@@ -85,6 +88,7 @@ pub fn rollout_actions(
             {press("approve", "Approve this plan", ButtonTone::Go, actions.approve, with_digest)}
             {reasoned("reject".into(), "reject", "Reject", "The rollout ends; nothing was touched.", ButtonTone::Danger, actions.reject, plain())}
             {press("release", "Release batch 1", ButtonTone::Go, actions.release, plain())}
+            {press("dry_run", "Dry run", ButtonTone::Plain, actions.dry_run, plain())}
             {press("resume", "Resume", ButtonTone::Go, actions.resume, plain())}
             <Confirm id="pause" label="Pause" allowance=actions.pause open=pausing.error().is_some()>
                 <form method="post" action="/api/rollout/pause">
@@ -118,15 +122,21 @@ pub fn rollout_actions(
     }
 }
 
-/// What a batch needs to draw its decisions: number, state, message, decide, retry, extend.
-pub type Deciding = (u32, String, String, Allowance, Allowance, Allowance);
+/// What a batch needs to draw its decisions: number, state, message, and what may be pressed.
+pub type Deciding = (u32, String, String, BatchActions);
 
-/// What may be decided on batches that wait for a person.
-pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> impl IntoView {
+/// What may be decided on batches that wait for a person. `hosts` is the page that says more of the hosts they wait for.
+pub fn batch_actions(
+    id: RolloutId,
+    version: i64,
+    batches: Vec<Deciding>,
+    hosts: Option<String>,
+) -> impl IntoView {
     batches
         .into_iter()
-        .filter(|(.., decide, retry, extend)| decide.offered() || retry.offered() || extend.offered())
-        .map(|(number, state, message, decide, retry, extend)| {
+        .filter(|(.., actions)| actions.offered())
+        .map(|(number, state, message, actions)| {
+            let BatchActions { decide, retry, ask, extend } = actions;
             let plain = move || fields(id, version, vec![("input[batch]", number.to_string())]);
             let deciding = move |decision: &str| fields(id, version, vec![("input[batch]", number.to_string()), ("input[decision]", decision.to_owned())]);
             let (tone, title, retry_label) = match state.as_str() {
@@ -134,25 +144,31 @@ pub fn batch_actions(id: RolloutId, version: i64, batches: Vec<Deciding>) -> imp
                 "backing_off" => (Tone::Warn, format!("Batch {number} is tried again by itself"), "Try again now"),
                 _ => (Tone::Waiting, format!("Batch {number} waits for a person"), "Retry unfinished hosts"),
             };
+            let look = hosts.clone().filter(|_| retry.offered()).map(|href| view! { <p><a href=href>"What was last seen of these hosts"</a></p> });
             let extend_id = format!("extend-{number}");
             let extending = typed(&extend_id);
-            let retry_form = retry.offered().then(|| {
-                let error = typed(&format!("retry-{number}")).error().map(|message| view! { <Alert tone=Tone::Bad title="Nothing was done">{message}</Alert> });
+            let pressed = |kind: &str, label: &'static str, tone: ButtonTone, allowance: Allowance| allowance.offered().then(|| {
+                let id = format!("{kind}-{number}");
+                let error = typed(&id).error().map(|message| view! { <Alert tone=Tone::Bad title="Nothing was done">{message}</Alert> });
                 view! {
-                    <form method="post" action="/api/rollout/retry" id=format!("retry-{number}")>
+                    <form method="post" action=format!("/api/rollout/{kind}") id=id.clone()>
                         {hidden(plain())}
-                        <Button id=format!("retry-{number}-button") tone=ButtonTone::Go allowance=retry>{retry_label}</Button>
+                        <Button id=format!("{id}-button") tone allowance>{label}</Button>
                         {error}
                     </form>
                 }
             });
+            let ask_form = pressed("ask", "Ask the hosts again", ButtonTone::Plain, ask);
+            let retry_form = pressed("retry", retry_label, ButtonTone::Go, retry);
             let extend_fields = hidden(plain());
             view! {
                 <Alert tone title>
                     {(!message.is_empty()).then(|| view! { <p>{message}</p> })}
+                    {look}
                     <div class="actions">
                         {reasoned(format!("go-{number}"), "decide", "Go", "The batch is promoted and the next one starts.", ButtonTone::Go, decide.clone(), deciding("go"))}
                         {reasoned(format!("no_go-{number}"), "decide", "No-go", "Every touched host is rolled back; excluded ones stay as they are.", ButtonTone::Danger, decide, deciding("no_go"))}
+                        {ask_form}
                         {retry_form}
                         <Confirm id=extend_id.clone() label="Watch longer" allowance=extend open=extending.error().is_some()>
                             <form method="post" action="/api/rollout/extend">

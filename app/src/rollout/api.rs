@@ -9,7 +9,7 @@ use view::rollout::ChartView;
 use view::{
     input::{ActInput, RolloutInput, RolloutQuery},
     page::Page,
-    rollout::{HostCell, PlanPreview, RolloutForm, RolloutList, RolloutView},
+    rollout::{HostCell, PlanPreview, RolloutForm, RolloutList, RolloutView, TroubledView},
 };
 
 #[cfg(feature = "ssr")]
@@ -36,6 +36,11 @@ pub async fn host_cells(
     cursor: Option<String>,
 ) -> Result<Page<HostCell>, PageError> {
     answer(ctx()?.host_cells(id, batch, cursor).await)
+}
+
+#[server(name = ReadTroubled, endpoint = "rollout/trouble", output = Wire)]
+pub async fn troubled(id: RolloutId, cursor: Option<String>) -> Result<TroubledView, PageError> {
+    answer(ctx()?.troubled(id, cursor).await)
 }
 
 /// The charts as markup. Nothing on them can be pressed, so the browser need not load what draws them.
@@ -95,6 +100,8 @@ acts! {
     "rollout/release" release = release_rollout;
     "rollout/decide" decide = decide;
     "rollout/retry" retry = retry;
+    "rollout/ask" ask = ask;
+    "rollout/dry_run" dry_run = dry_run;
     "rollout/exclude" exclude = exclude;
     "rollout/extend" extend = extend;
     "rollout/pause" pause = pause;

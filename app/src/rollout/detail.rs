@@ -26,6 +26,7 @@ use crate::{
     live::{LOST, use_events},
     load,
     rollout::api::{charts, host_cells, rollout},
+    variable::section::given,
 };
 
 /// What the page shows, read together.
@@ -165,7 +166,7 @@ fn Live(first: Whole) -> impl IntoView {
         {move || lost.get().then(|| view! { <Alert tone=Tone::Warn title="This page does not move any more">"The server refuses to tell what changes: your session may have ended. Reload the page to see where the rollout stands."</Alert> })}
         {undone}
         {move || { let view = &actions.get().view; rollout_actions(id, view.decision_version, view.digest.clone(), view.stuck.join(" "), view.actions.clone()) }}
-        {move || { let whole = decisions.get(); batch_actions(id, whole.view.decision_version, deciding(&whole)) }}
+        {move || { let whole = decisions.get(); batch_actions(id, whole.view.decision_version, deciding(&whole), Some(format!("/rollouts/{id}/trouble"))) }}
         <Section title="Batches" id="batches">
             {move || view! { <BatchTimeline batches=batches.get().view.batches.clone() now=time live=running() /> }}
         </Section>
@@ -243,6 +244,7 @@ fn offered(view: &RolloutView, form: &str) -> bool {
     let allowance = match (kind, batch) {
         ("approve", _) => &actions.approve,
         ("reject", _) => &actions.reject,
+        ("dry_run", _) => &actions.dry_run,
         ("withdraw", _) => &actions.withdraw,
         ("release", _) => &actions.release,
         ("pause", _) => &actions.pause,
@@ -251,9 +253,10 @@ fn offered(view: &RolloutView, form: &str) -> bool {
         ("abort", _) => &actions.abort,
         ("roll_back", _) => &actions.roll_back,
         ("recover", _) => &actions.recover,
-        ("go" | "no_go", Some(batch)) => &batch.decide,
-        ("retry", Some(batch)) => &batch.retry,
-        ("extend", Some(batch)) => &batch.extend,
+        ("go" | "no_go", Some(batch)) => &batch.actions.decide,
+        ("retry", Some(batch)) => &batch.actions.retry,
+        ("ask", Some(batch)) => &batch.actions.ask,
+        ("extend", Some(batch)) => &batch.actions.extend,
         _ => return false,
     };
     allowance.offered()
@@ -292,9 +295,7 @@ fn deciding(whole: &Whole) -> Vec<Deciding> {
             batch.number,
             batch.state.clone(),
             batch.message.clone(),
-            batch.decide.clone(),
-            batch.retry.clone(),
-            batch.extend.clone(),
+            batch.actions.clone(),
         )
     };
     whole.view.batches.iter().map(batch).collect()
@@ -352,5 +353,6 @@ fn plan_facts(view: RolloutView) -> impl IntoView {
             <Fact name="Allowed">{allowed}</Fact>
             <Fact name="Failures">{failures}</Fact>
         </Facts>
+        {given(view.variables)}
     }
 }

@@ -5,3 +5,4 @@ pub mod api;
 pub mod detail;
 pub mod list;
 pub mod new;
+pub mod trouble;

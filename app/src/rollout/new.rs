@@ -24,6 +24,7 @@ use crate::{
     frame::Framing,
     load,
     rollout::api::{preview, rollout_form},
+    variable::section::given,
 };
 
 const FIELDS: &[&str] = &[
@@ -233,6 +234,7 @@ fn plan_view(plan: PlanPreview, artifact: String) -> impl IntoView {
         runs,
         approval,
         open,
+        variables,
         batches,
     } = plan;
     let from = if runs.is_empty() {
@@ -264,6 +266,7 @@ fn plan_view(plan: PlanPreview, artifact: String) -> impl IntoView {
             </Facts>
             {(!remarks.is_empty()).then(|| view! { <Alert tone=Tone::Warn title="Is this what you want?">{remarks.join(" ")}</Alert> })}
             {(!open.is_empty()).then(|| view! { <Alert tone=Tone::Warn title="Not the only one">"Open for this service and environment:" <ul>{open.into_iter().map(open_view).collect_view()}</ul></Alert> })}
+            {given(variables)}
             <ol class="preview-batches">{batches}</ol>
         </Section>
     }

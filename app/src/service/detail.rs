@@ -3,10 +3,19 @@
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use ui::prelude::*;
-use ui::{ButtonTone, Crumb, EmptyState, Fact, Facts, Icon, LinkButton, PageHeader, Section};
-use view::service::ServiceView;
+use ui::{
+    Button, ButtonTone, Choice, Confirm, Crumb, EmptyState, Fact, Facts, FormActions, Icon,
+    LinkButton, PageHeader, Section, Select,
+};
+use view::{access::Allowance, service::ServiceView};
 
-use crate::{load, rollout::list::rollout_table, service::api::service};
+use crate::{
+    form::typed,
+    load,
+    rollout::list::rollout_table,
+    service::api::service,
+    variable::section::{Owner, Variables},
+};
 
 /// One service with its newest rollouts.
 #[component]
@@ -23,8 +32,15 @@ fn service_view(view: ServiceView) -> impl IntoView {
         installation,
         telemetry,
         rollouts,
+        variables,
+        project,
+        projects,
+        environments,
         may_request,
+        may_configure,
     } = view;
+    let playbooks = playbooks(&service.slug, project, projects, may_configure.clone());
+    let owner = Owner::Service(service.slug.clone(), environments);
     let crumbs = vec![
         Crumb::link("Services", "/services"),
         Crumb::here(service.name.clone()),
@@ -63,6 +79,7 @@ fn service_view(view: ServiceView) -> impl IntoView {
                     <Fact name="Health"><code>{format!("port {}, {}", installation.health_port, installation.health_path)}</code></Fact>
                     {(!repository.is_empty()).then(|| view! { <Fact name="Repository"><code>{repository}</code></Fact> })}
                 </Facts>
+                {playbooks}
             </Section>
         </div>
         <Section title="Rollouts" id="rollouts" flush=true>
@@ -72,6 +89,7 @@ fn service_view(view: ServiceView) -> impl IntoView {
                 rollout_table(rollouts).into_any()
             }}
         </Section>
+        <Variables owner variables may_change=may_configure hint="What playbooks are given for this service. One for an environment wins over one for every environment, one for a group over one for all hosts, and each over the environment's own." />
         <Section title="Telemetry" id="telemetry">
             <p class="muted">"A batch is judged by these queries against its own baseline."</p>
             <Facts wide=true>
@@ -81,5 +99,37 @@ fn service_view(view: ServiceView) -> impl IntoView {
                 <Fact name="Liveness"><code>{telemetry.liveness}</code></Fact>
             </Facts>
         </Section>
+    }
+}
+
+/// Whose playbooks the service runs, and the form that chooses others.
+fn playbooks(
+    service: &str,
+    project: String,
+    projects: Vec<(String, String)>,
+    may_configure: Allowance,
+) -> impl IntoView {
+    let known = projects.iter().find(|(slug, _)| *slug == project);
+    let runs = match known {
+        Some((_, name)) => format!("of the project {name}"),
+        None => "that come with Slipway".to_owned(),
+    };
+    let own = Choice::new("", "Those that come with Slipway", "");
+    let others = projects.into_iter();
+    let others = others.map(|(slug, name)| Choice::new(slug, name, ""));
+    let choices: Vec<Choice> = std::iter::once(own).chain(others).collect();
+    let form = typed("playbooks");
+    let error = form.error();
+    let open = error.is_some();
+    let service = service.to_owned();
+    view! {
+        <p>"Playbooks " {runs} ". " <a href="/projects">"Projects"</a></p>
+        <Confirm id="playbooks" label="Choose playbooks" allowance=may_configure open>
+            <form method="post" action="/api/project/choose" class="form">
+                <input type="hidden" name="input[service]" value=service />
+                <Select name="input[project]" id="playbooks-project" label="Playbooks" choices value=form.value("project", &project) error required=false hint="New rollouts run them; plans that were made keep theirs." />
+                <FormActions><Button tone=ButtonTone::Primary>"Choose"</Button></FormActions>
+            </form>
+        </Confirm>
     }
 }

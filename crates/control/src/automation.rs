@@ -15,6 +15,15 @@ const PARTS: &[&str] = &["ansible.cfg", "playbooks", "plugins", "roles"];
 
 /// Digest over path and content of every file that decides what happens on a host.
 pub(crate) fn digest(project: &Path) -> Result<Sha256, Error> {
+    digest_of(project, PARTS)
+}
+
+/// The same of a project that is nothing but playbooks and what they use.
+pub(crate) fn digest_whole(project: &Path) -> Result<Sha256, Error> {
+    digest_of(project, &[""])
+}
+
+fn digest_of(project: &Path, parts: &[&str]) -> Result<Sha256, Error> {
     let unreadable = |error: io::Error| {
         Error::Unavailable(format!(
             "The playbooks in {} cannot be read: {error}. Check the setting `ansible.project_dir`.",
@@ -22,7 +31,7 @@ pub(crate) fn digest(project: &Path) -> Result<Sha256, Error> {
         ))
     };
     let mut files = Vec::new();
-    for part in PARTS {
+    for part in parts {
         collect(&project.join(part), &mut files).map_err(unreadable)?;
     }
     files.sort();

@@ -17,7 +17,7 @@ use url::Url;
 use uuid::Uuid;
 use view::error::ApiError;
 
-use crate::{Clock, Error, Signal, log::LogIndexes, reconcile, telemetry::Charts};
+use crate::{Clock, Error, Seal, Signal, log::LogIndexes, reconcile, telemetry::Charts};
 
 /// Where telemetry comes from.
 #[derive(Debug, Clone)]
@@ -84,6 +84,10 @@ pub struct Settings {
     pub supervisor_exe: PathBuf,
     /// Name under which this process claims jobs; the same after a restart.
     pub worker: String,
+    /// Seals secrets; `None` for commands that neither keep nor use any.
+    pub seal: Option<Seal>,
+    /// Projects may be folders of this machine, as in tests.
+    pub git_folders: bool,
 }
 
 /// Everything the pages, the API and the reconcilers work with. Cheap to clone.

@@ -10,7 +10,7 @@ use domain::{
 use integrations::ansible::inventory;
 use policy::{Action, Permit, Resource};
 use serde_json::Value;
-use store::{AuditFilter, Import};
+use store::{AuditFilter, Import, Owner};
 use view::{
     environment::{EnvironmentList, EnvironmentRow, EnvironmentView, HostDiff, InventoryDiff},
     error::ApiError,
@@ -75,6 +75,11 @@ impl Ctx {
                 .items
                 .into_iter()
                 .find(|event| event.action == "inventory.import");
+            let owner = Owner::Environment(environment.id);
+            let variables = self.store().variables(&scope, owner).await?;
+            let reach = self.store().environment_reach(&scope, environment.id);
+            let reach = reach.await?;
+            let reach_secrets = self.reach_secrets_kept(environment.id).await?;
             let row = EnvironmentRow {
                 id: environment.id,
                 slug: environment.slug.to_string(),
@@ -86,6 +91,9 @@ impl Ctx {
             Ok(EnvironmentView {
                 environment: row,
                 hosts,
+                variables,
+                reach,
+                reach_secrets,
                 may_import,
                 last_import,
             })

@@ -10,19 +10,24 @@ mod environment;
 mod error;
 mod job;
 mod log;
+mod project;
+mod reach;
 mod reconcile;
 mod rollout;
+mod seal;
 mod service;
 mod signal;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod variable;
 
 pub use access::{NewToken, SignIn};
 pub use clock::Clock;
 pub use console::{Console, Ctx, DatadogSettings, JobLimits, KeepOutputs, RoleRule, Settings};
 pub use error::Error;
 pub use integrations::ansible::Settings as AnsibleSettings;
+pub use seal::{Seal, SealError, SecretKey};
 pub use signal::Signal;
 pub use store::{ServeLock, StoreError};
 pub use telemetry::Charted;

@@ -159,6 +159,12 @@ impl Ctx {
         .await
     }
 
+    /// The file of a job's events; `None` when it was never tried.
+    pub(crate) async fn events_of(&self, id: JobId) -> Result<Option<PathBuf>, Error> {
+        let output = self.output_of(id).await?;
+        Ok(output.map(|(_, path)| path.with_file_name(names::EVENTS)))
+    }
+
     /// The newest attempt of a job and the file of its output; `None` when it was never tried. Whoever asks has read the
     /// job before, which tells one that is not there.
     async fn output_of(&self, id: JobId) -> Result<Option<(AttemptId, PathBuf)>, Error> {

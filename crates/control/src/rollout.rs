@@ -4,6 +4,7 @@ mod act;
 mod allow;
 mod draft;
 mod read;
+mod trouble;
 
 pub(crate) use act::close_ended;
 

@@ -6,7 +6,7 @@ use domain::{
     text::FieldError,
 };
 use policy::{Action, Resource};
-use store::RolloutFilter;
+use store::{Owner, RolloutFilter};
 use view::{
     error::ApiError,
     input::OnboardingInput,
@@ -55,6 +55,7 @@ fn parse(input: OnboardingInput, team: TeamId, id: ServiceId) -> Result<Service,
             liveness: input.liveness,
         }
         .check()?,
+        project: None,
     })
 }
 
@@ -90,14 +91,28 @@ impl Ctx {
                 .await?
                 .items;
             let may_request = self.allowance(Action::RequestRollout, resource(&service));
+            let may_configure = self.allowance(Action::ConfigureService, resource(&service));
             let row = self.store().service_row(&scope, service.id).await?;
+            let owner = Owner::Service(service.id);
+            let variables = self.store().variables(&scope, owner).await?;
+            let environments = self.store().environments(&scope).await?.into_iter();
+            let projects = self.store().projects(&scope).await?.into_iter();
+            let project = match service.project {
+                Some(id) => self.store().project_by_id(&scope, id).await?.slug.into(),
+                None => String::new(),
+            };
             Ok(ServiceView {
                 service: row,
                 repository: service.repository,
                 installation: service.installation,
                 telemetry: service.telemetry,
                 rollouts,
+                variables,
+                project,
+                projects: projects.map(|row| (row.slug, row.name)).collect(),
+                environments: environments.map(|row| (row.slug, row.name)).collect(),
                 may_request,
+                may_configure,
             })
         })
         .await

@@ -8,7 +8,7 @@ use testkit::{ManualClock, World, mint};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::{AnsibleSettings, Clock, Console, DatadogSettings, Settings};
+use crate::{AnsibleSettings, Clock, Console, DatadogSettings, Seal, SecretKey, Settings};
 
 struct TestClock(ManualClock);
 
@@ -58,6 +58,8 @@ pub(crate) async fn console(world: &World, datadog: Router) -> Console {
         role_rules: Vec::new(),
         supervisor_exe: "/nowhere".into(),
         worker: "test".to_owned(),
+        seal: Some(Seal::new(&SecretKey([7; 32]))),
+        git_folders: true,
     };
     let clock = Arc::new(TestClock(world.clock.clone()));
     Console::open(settings, clock).await.unwrap()

@@ -151,6 +151,8 @@ pub enum HostOutcome {
     AlreadyCurrent { version: Version },
     /// A healthy service's answer to the read-only "which version runs?".
     Observed { version: Version },
+    /// A deploy would make so many changes here, and nothing refuses it.
+    Foreseen { changes: u32 },
     /// A task failed; the host may be half-way.
     Failed { message: String },
     /// The host could not be reached before anything was changed on it.
@@ -168,6 +170,11 @@ impl HostOutcome {
             | Self::Observed { version } => Some(version),
             _ => None,
         }
+    }
+
+    /// It went as it should.
+    pub const fn well(&self) -> bool {
+        self.version().is_some() || matches!(self, Self::Foreseen { .. })
     }
 
     /// Why it went wrong; empty when it did not.

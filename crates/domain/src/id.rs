@@ -52,9 +52,11 @@ ids! {
     HostId "host";
     JobId "job";
     OutboxId "outbox message";
+    ProjectId "project";
     RolloutId "rollout";
     ServiceId "service";
     TeamId "team";
     TokenId "token";
     UserId "person";
+    VariableId "variable";
 }

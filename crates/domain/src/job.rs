@@ -15,19 +15,22 @@ use crate::{
 pub enum JobKind {
     /// Brings the planned version to hosts that do not run it yet.
     Deploy,
+    /// Tells what a deploy would change; changes nothing.
+    DryRun,
     /// Asks hosts which version runs; changes nothing.
     Probe,
     /// Brings back the version each host ran before.
     RollBack,
 }
 
-crate::words::words!(JobKind "kind": Deploy = "deploy", Probe = "probe", RollBack = "roll_back");
+crate::words::words!(JobKind "kind": Deploy = "deploy", DryRun = "dry_run", Probe = "probe", RollBack = "roll_back");
 
 impl JobKind {
     /// How a sentence names it: “the roll back of batch 2”.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Deploy => "deployment",
+            Self::DryRun => "dry run",
             Self::Probe => "check of the versions",
             Self::RollBack => "roll back",
         }
@@ -36,7 +39,7 @@ impl JobKind {
     /// Whether the job takes a host in this phase, so that a second deploy reaches the unfinished hosts only.
     pub const fn takes(self, phase: HostPhase) -> bool {
         match self {
-            Self::Deploy => {
+            Self::Deploy | Self::DryRun => {
                 !phase.current() && !matches!(phase, HostPhase::Gone | HostPhase::Excluded)
             }
             Self::Probe => !matches!(
@@ -51,14 +54,14 @@ impl JobKind {
     pub const fn under_way(self) -> Option<HostPhase> {
         match self {
             Self::Deploy => Some(HostPhase::Updating),
-            Self::Probe => None,
+            Self::DryRun | Self::Probe => None,
             Self::RollBack => Some(HostPhase::RollingBack),
         }
     }
 
     /// A job that changes hosts is never started a second time by itself.
     pub const fn changes_hosts(self) -> bool {
-        !matches!(self, Self::Probe)
+        !matches!(self, Self::DryRun | Self::Probe)
     }
 }
 

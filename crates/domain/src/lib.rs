@@ -14,12 +14,15 @@ pub mod job;
 pub mod moment;
 pub mod partition;
 pub mod plan;
+pub mod project;
+pub mod reach;
 pub mod release;
 pub mod rollout;
 pub mod service;
 pub mod strategy;
 pub mod team;
 pub mod text;
+pub mod variable;
 pub mod verdict;
 mod words;
 

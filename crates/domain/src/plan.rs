@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     host::Host,
     id::{EnvironmentId, HostId, ServiceId},
+    project::PlannedProject,
     release::Release,
     service::Installation,
     strategy::Strategy,
     text::{FieldError, HostName, Sha256, Slug, listed},
+    variable::{self, Variable},
 };
 
 /// A host as the plan resolved it.
@@ -20,6 +22,9 @@ pub struct PlannedHost {
     pub name: HostName,
     /// [`Host::digest`] when the plan was made: what was approved is what runs, on each host too.
     pub digest: Sha256,
+    /// [`variable::digest`] of what it was given when the plan was made: its groups decide that, and may change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<Sha256>,
 }
 
 /// An ordered group of hosts that change together.
@@ -42,7 +47,13 @@ pub struct Plan {
     pub installation: Installation,
     /// Digest of the playbooks, roles and plug-ins that will run.
     pub automation: Sha256,
+    /// Where they are from; `None` is those that come with Slipway.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<PlannedProject>,
     pub strategy: Strategy,
+    /// What the playbooks are given besides what they are always given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variable>,
     pub batches: Vec<PlannedBatch>,
 }
 
@@ -56,30 +67,35 @@ pub struct Intent {
     pub release: Release,
     pub installation: Installation,
     pub automation: Sha256,
+    pub project: Option<PlannedProject>,
     pub strategy: Strategy,
+    pub variables: Vec<Variable>,
 }
 
 impl Plan {
     /// Resolves an intent against the hosts as they are now.
     pub fn resolve(intent: Intent, hosts: &[Host]) -> Result<Self, FieldError> {
+        let planned = |host: Host| {
+            Ok(PlannedHost {
+                id: host.id,
+                digest: host.digest(),
+                given: variable::digest(&intent.variables, &host)?,
+                name: host.name,
+            })
+        };
         let batches = intent.strategy.split.cut(hosts)?;
         let batches = batches
             .into_iter()
             .zip(&intent.strategy.bake_seconds)
             .zip(1..)
-            .map(|((hosts, bake_seconds), number)| PlannedBatch {
-                number,
-                hosts: hosts
-                    .into_iter()
-                    .map(|host| PlannedHost {
-                        id: host.id,
-                        digest: host.digest(),
-                        name: host.name,
-                    })
-                    .collect(),
-                bake_seconds: *bake_seconds,
+            .map(|((hosts, bake_seconds), number)| {
+                Ok(PlannedBatch {
+                    number,
+                    hosts: hosts.into_iter().map(planned).collect::<Result<_, _>>()?,
+                    bake_seconds: *bake_seconds,
+                })
             })
-            .collect();
+            .collect::<Result<_, FieldError>>()?;
         let Intent {
             service,
             service_slug,
@@ -88,7 +104,9 @@ impl Plan {
             release,
             installation,
             automation,
+            project,
             strategy,
+            variables,
         } = intent;
         Ok(Self {
             service,
@@ -98,7 +116,9 @@ impl Plan {
             release,
             installation,
             automation,
+            project,
             strategy,
+            variables,
             batches,
         })
     }
@@ -123,10 +143,12 @@ impl Plan {
         for host in now {
             match gone.remove(&host.id) {
                 None => churn.new.push(host.name.clone()),
-                Some(planned) if planned.digest != host.digest() => {
-                    churn.changed.push(host.name.clone());
+                Some(planned) => {
+                    let given = variable::digest(&self.variables, host);
+                    if planned.digest != host.digest() || given.as_ref() != Ok(&planned.given) {
+                        churn.changed.push(host.name.clone());
+                    }
                 }
-                Some(_) => {}
             }
         }
         churn.gone = gone.into_values().map(|host| host.name.clone()).collect();
@@ -153,7 +175,7 @@ pub struct DigestError(String);
 pub struct Churn {
     pub gone: Vec<HostName>,
     pub new: Vec<HostName>,
-    /// Other variables, another address or another name.
+    /// Other variables, another address, another name, or other groups that change what it is given.
     pub changed: Vec<HostName>,
 }
 

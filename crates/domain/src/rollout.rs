@@ -216,6 +216,8 @@ pub struct Exclusion {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     Submit,
+    /// Tells what a deploy would change on hosts that have not taken the change; changes nothing.
+    DryRun,
     /// Goes straight to its release: the environment requires no approval.
     Schedule,
     Approve,
@@ -234,6 +236,11 @@ pub enum Event {
     /// Deploys again to the hosts of a held batch that did not take the change.
     Retry {
         batch: u32,
+    },
+    /// Asks the hosts of a held batch again which version they run; `failed` of them failed.
+    Ask {
+        batch: u32,
+        failed: u32,
     },
     /// Takes hosts out of the rollout for good; the rest of their batch goes on without them.
     Exclude {

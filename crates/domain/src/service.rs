@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{ServiceId, TeamId},
-    text::{FieldError, Name, Slug, shown},
+    id::{ProjectId, ServiceId, TeamId},
+    text::{FieldError, GroupName, Name, Slug, shown},
 };
 
 /// How a service is installed on its hosts and asked for its health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Installation {
     /// Inventory group of the hosts it runs on; `all` for every host of the environment.
-    pub host_group: Slug,
+    pub host_group: GroupName,
     /// Absolute folder on the host that holds `releases/` and `current`.
     pub install_root: String,
     pub health_port: u16,
@@ -43,6 +43,8 @@ pub struct Service {
     pub repository: String,
     pub installation: Installation,
     pub telemetry: Telemetry,
+    /// Whose playbooks it runs; `None` is those that come with Slipway.
+    pub project: Option<ProjectId>,
 }
 
 impl Installation {

@@ -117,6 +117,17 @@ texts! {
             Err(format!("“{}” is not a host name. Use letters, digits, dots, hyphens and underscores.", shown(text)))
         }
     };
+    /// An inventory group, or `all`. 1–100 characters.
+    GroupName("host_group") = |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        if !text.is_empty() && text.len() <= 100 && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') && text.chars().all(plain) {
+            Ok(())
+        } else {
+            Err(format!("“{}” is not an inventory group. Use letters, digits, underscores, hyphens and dots, such as “web_servers”.", shown(text)))
+        }
+    };
+    /// Name of a variable as playbooks write it. 1–64 characters.
+    VariableName("name") = crate::variable::name::check;
     /// SHA-256 in lower-case hexadecimal, 64 characters.
     Sha256("sha256") = |text| {
         if text.len() == 64 && text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c)) {

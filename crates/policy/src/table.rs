@@ -41,9 +41,12 @@ impl fmt::Display for Role {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     OnboardService,
+    ConfigureService,
     ManageInventory,
+    ManageProjects,
     RequestRollout,
     WithdrawRollout,
+    DryRun,
     Approve,
     Reject,
     Release,
@@ -53,6 +56,7 @@ pub enum Action {
     Abort,
     RollBack,
     Retry,
+    Ask,
     Exclude,
     ExtendBake,
     Recover,
@@ -68,9 +72,12 @@ use Role::{Approver, Member, Operator};
 impl Action {
     pub const ALL: &[Self] = &[
         Self::OnboardService,
+        Self::ConfigureService,
         Self::ManageInventory,
+        Self::ManageProjects,
         Self::RequestRollout,
         Self::WithdrawRollout,
+        Self::DryRun,
         Self::Approve,
         Self::Reject,
         Self::Release,
@@ -80,6 +87,7 @@ impl Action {
         Self::Abort,
         Self::RollBack,
         Self::Retry,
+        Self::Ask,
         Self::Exclude,
         Self::ExtendBake,
         Self::Recover,
@@ -93,10 +101,13 @@ impl Action {
     /// Roles that may; empty for what only Slipway itself does.
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::OnboardService | Self::RequestRollout | Self::WithdrawRollout => {
-                &[Member, Operator]
-            }
+            Self::OnboardService
+            | Self::ConfigureService
+            | Self::RequestRollout
+            | Self::DryRun
+            | Self::WithdrawRollout => &[Member, Operator],
             Self::ManageInventory
+            | Self::ManageProjects
             | Self::Release
             | Self::Decide
             | Self::Resume
@@ -108,6 +119,8 @@ impl Action {
             Self::Approve | Self::Reject => &[Approver],
             // Making a rollout safe is never kept from the people whose service it is.
             Self::Pause | Self::Abort | Self::RollBack => &[Member, Operator],
+            // It only reads.
+            Self::Ask => &[Member, Operator],
             Self::Observe | Self::RunJob | Self::Deliver | Self::SignIn => &[],
         }
     }
@@ -121,9 +134,12 @@ impl Action {
     pub const fn verb(self) -> &'static str {
         match self {
             Self::OnboardService => "Bringing a service in",
+            Self::ConfigureService => "Changing a service",
             Self::ManageInventory => "Changing environments and hosts",
+            Self::ManageProjects => "Changing projects",
             Self::RequestRollout => "Requesting a rollout",
             Self::WithdrawRollout => "Withdrawing a rollout",
+            Self::DryRun => "Running dry",
             Self::Approve => "Approving",
             Self::Reject => "Rejecting",
             Self::Release => "Releasing",
@@ -133,6 +149,7 @@ impl Action {
             Self::Abort => "Aborting",
             Self::RollBack => "Rolling back",
             Self::Retry => "Retrying hosts",
+            Self::Ask => "Asking hosts what they run",
             Self::Exclude => "Excluding hosts",
             Self::ExtendBake => "Watching a batch longer",
             Self::Recover => "Recording a recovery",

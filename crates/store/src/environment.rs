@@ -1,13 +1,15 @@
 //! Environments. They belong to no team: whoever may read anything may read them.
 
-use domain::{Timestamp, audit::AuditNote, environment::Environment};
+use domain::{
+    Timestamp, audit::AuditNote, environment::Environment, id::EnvironmentId, reach::Reach,
+};
 use policy::{Permit, Scope};
 use view::environment::EnvironmentRow;
 
 use crate::{
     Store,
     audit::{self, Object},
-    cells::Cells,
+    cells::{Cells, document},
     error::{Result, StoreError},
     sql::{Source, Sql, source},
 };
@@ -40,6 +42,38 @@ fn read_row(cells: &Cells<'_>) -> Result<EnvironmentRow> {
         approval,
         hosts: cells.count("host_count")?,
     })
+}
+
+/// How hosts are reached, in a sentence; of keys and passwords only that they may have changed.
+fn said(reach: &Reach) -> String {
+    let Reach {
+        user,
+        port,
+        jump,
+        host_keys,
+        become_method,
+        become_user,
+        ..
+    } = reach;
+    let or = |text: &str| match text {
+        "" => "as the settings say".to_owned(),
+        text => text.to_owned(),
+    };
+    format!(
+        "How hosts are reached was set: user {}, port {}, through {}, host keys {host_keys}, becoming {}; keys and passwords may have changed",
+        or(user),
+        or(port),
+        if jump.is_empty() {
+            "no jump host".to_owned()
+        } else {
+            jump.join(", ")
+        },
+        if become_method.is_empty() {
+            "nobody else".to_owned()
+        } else {
+            format!("{become_user} by {become_method}")
+        }
+    )
 }
 
 impl Store {
@@ -92,6 +126,62 @@ impl Store {
         sql.optional(self.readers(), ENVIRONMENTS, read)
             .await?
             .ok_or_else(|| StoreError::not_found(format!("The environment “{slug}”")))
+    }
+
+    pub async fn environment_by_id(&self, _: &Scope, id: EnvironmentId) -> Result<Environment> {
+        let sql =
+            Sql::new("SELECT id, slug, name, purpose, approval FROM environments WHERE id = $1")
+                .with(id);
+        sql.optional(self.readers(), ENVIRONMENTS, read)
+            .await?
+            .ok_or_else(|| StoreError::not_found(format!("The environment {id}")))
+    }
+
+    /// How its hosts are reached, without what is secret of it.
+    pub async fn environment_reach(&self, _: &Scope, id: EnvironmentId) -> Result<Reach> {
+        let sql = Sql::new("SELECT id, reach_json FROM environments WHERE id = $1").with(id);
+        let found = sql.optional(self.readers(), ENVIRONMENTS, |cells| {
+            cells.maybe_document("reach_json")
+        });
+        Ok(found.await?.flatten().unwrap_or_default())
+    }
+
+    /// Ciphertext of the keys and passwords by which its hosts are reached.
+    pub async fn environment_reach_sealed(
+        &self,
+        _: &Permit,
+        id: EnvironmentId,
+    ) -> Result<Option<String>> {
+        let sql = Sql::new(
+            "SELECT id, reach_sealed FROM environments WHERE id = $1 AND reach_sealed IS NOT NULL",
+        )
+        .with(id);
+        sql.optional(self.readers(), ENVIRONMENTS, |cells| {
+            cells.text("reach_sealed")
+        })
+        .await
+    }
+
+    /// Keeps how the hosts of the environment the permit is about are reached.
+    pub async fn environment_reach_set(
+        &self,
+        permit: &Permit,
+        reach: &Reach,
+        sealed: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let sql =
+            Sql::new("UPDATE environments SET reach_json = $1, reach_sealed = $2 WHERE id = $3")
+                .with(document(reach)?)
+                .with(sealed)
+                .with(permit.resource().id.as_str());
+        if sql.run(&mut *tx).await? == 0 {
+            return Err(StoreError::not_found("This environment"));
+        }
+        let note = AuditNote::new("environment.reach", said(reach), "");
+        audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Every environment by slug, with how many hosts it has.

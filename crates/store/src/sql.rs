@@ -233,4 +233,4 @@ macro_rules! ids {
     )*};
 }
 
-ids! { AttemptId AuditEventId ChangeRequestId DeploymentId EnvironmentId HostId JobId OutboxId RolloutId ServiceId TeamId TokenId UserId }
+ids! { AttemptId AuditEventId ChangeRequestId DeploymentId EnvironmentId HostId JobId OutboxId ProjectId RolloutId ServiceId TeamId TokenId UserId VariableId }

@@ -223,7 +223,7 @@ fn millis(from: Timestamp, to: Timestamp) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use view::access::Allowance;
+    use view::rollout::BatchActions;
 
     use super::*;
 
@@ -246,9 +246,7 @@ mod tests {
                 (HostPhase::Failed, 1),
             ],
             verdict: None,
-            decide: Allowance::NotOffered,
-            retry: Allowance::NotOffered,
-            extend: Allowance::NotOffered,
+            actions: BatchActions::NONE,
         }
     }
 

@@ -5,10 +5,11 @@ use domain::{
     host::Criticality,
     id::{EnvironmentId, HostId},
     inventory::Absent,
+    reach::Reach,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Allowance, audit::AuditRow, page::Page};
+use crate::{access::Allowance, audit::AuditRow, page::Page, variable::VariableRow};
 
 /// One environment in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,11 @@ pub struct EnvironmentList {
 pub struct EnvironmentView {
     pub environment: EnvironmentRow,
     pub hosts: Page<HostRow>,
+    /// Of every service.
+    pub variables: Vec<VariableRow>,
+    pub reach: Reach,
+    /// Names of the keys and passwords that are kept for it.
+    pub reach_secrets: Vec<String>,
     pub may_import: Allowance,
     /// What the newest import did, if there was one.
     pub last_import: Option<AuditRow>,

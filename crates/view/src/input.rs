@@ -45,6 +45,93 @@ pub struct ImportInput {
     pub seen: String,
 }
 
+/// A variable to set, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VariableInput {
+    /// Slug of the service it belongs to; empty for one of an environment.
+    pub service: String,
+    /// Slug of the environment; empty for every environment of the service.
+    pub environment: String,
+    /// Inventory group; empty for every host.
+    pub host_group: String,
+    pub name: String,
+    /// Word of `domain::variable::VariableKind`.
+    pub kind: String,
+    /// As its kind is typed.
+    pub value: String,
+}
+
+/// A variable to remove.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct VariableRemoval {
+    /// Slug of the service it belongs to; empty for one of an environment.
+    pub service: String,
+    /// Slug of the environment, for one that belongs to no service.
+    pub environment: String,
+    pub variable: String,
+}
+
+/// A project to add or change, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProjectInput {
+    pub slug: String,
+    pub name: String,
+    pub url: String,
+    /// Empty is `main`.
+    pub revision: String,
+    pub folder: String,
+    /// Empty is `deploy.yml`.
+    pub deploy: String,
+    /// Empty is `probe.yml`.
+    pub probe: String,
+    /// Empty is `rollback.yml`.
+    pub roll_back: String,
+    /// Word of `domain::project::ProjectConfig`; empty is the default.
+    pub config: String,
+    /// For https; secret.
+    pub token: String,
+    /// For ssh; secret.
+    pub private_key: String,
+    pub known_hosts: String,
+}
+
+/// Which playbooks a service runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServiceProjectInput {
+    /// Slug of the service.
+    pub service: String,
+    /// Slug of the project; empty is the playbooks that come with Slipway.
+    pub project: String,
+}
+
+/// How the hosts of an environment are reached, as typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ReachInput {
+    /// Slug of the environment.
+    pub environment: String,
+    pub user: String,
+    pub port: String,
+    /// `user@host:port`, separated by spaces, commas or lines.
+    pub jump: String,
+    /// Word of `domain::reach::HostKeyPolicy`; empty is the default.
+    pub host_keys: String,
+    pub known_hosts: String,
+    pub certificate: String,
+    pub become_method: String,
+    pub become_user: String,
+    /// Secret; empty leaves what is there, as for the two below.
+    pub private_key: String,
+    pub become_password: String,
+    pub vault_password: String,
+    /// Names of the secrets to forget, separated by spaces.
+    pub forget: String,
+}
+
 /// The form for a new rollout, as typed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

@@ -4,13 +4,13 @@ use domain::{
     Timestamp,
     budget::FailureBudget,
     host::{Criticality, HostPhase},
-    id::RolloutId,
+    id::{JobId, RolloutId},
     strategy::{GateRule, Tolerance},
     verdict::{Dimension, Verdict},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Allowance, audit::AuditRow, job::JobRow, page::Page};
+use crate::{access::Allowance, audit::AuditRow, job::JobRow, page::Page, variable::GivenVariable};
 
 /// One rollout in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,7 @@ pub struct RolloutView {
     pub split: String,
     pub tolerance: Tolerance,
     pub failures: FailureBudget,
+    pub variables: Vec<GivenVariable>,
     /// How much faster than planned bakes run here; 1 in earnest.
     pub time_scale: u64,
     /// The server's clock when this was read, for countdowns.
@@ -83,11 +84,54 @@ pub struct RolloutView {
     pub events: Vec<AuditRow>,
 }
 
+/// Hosts of a rollout that did not take its change, with what helps to decide on them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TroubledView {
+    pub row: RolloutRow,
+    pub service_name: String,
+    pub environment_name: String,
+    pub decision_version: i64,
+    /// Batches that a person can decide on: number, state, message, what may be pressed.
+    pub batches: Vec<(u32, String, String, BatchActions)>,
+    pub hosts: Page<TroubledHost>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TroubledHost {
+    pub name: String,
+    pub batch: u32,
+    pub phase: HostPhase,
+    pub message: String,
+    /// What it ran before this rollout.
+    pub version_before: Option<String>,
+    /// What it said last, in this rollout.
+    pub version_observed: Option<String>,
+    /// The newest job that was to change it.
+    pub job: Option<TroubledJob>,
+    /// When it was last asked which version runs.
+    #[serde(with = "domain::moment::maybe")]
+    pub asked_at: Option<Timestamp>,
+}
+
+/// How far a job came on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TroubledJob {
+    pub id: JobId,
+    /// Word of `domain::attempt::AttemptState`.
+    pub state: String,
+    /// The last task that told of its end; `None` where none did.
+    pub task: Option<String>,
+    #[serde(with = "domain::moment::maybe")]
+    pub task_at: Option<Timestamp>,
+}
+
 /// What may be pressed on a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutActions {
     pub approve: Allowance,
     pub reject: Allowance,
+    pub dry_run: Allowance,
     pub withdraw: Allowance,
     pub release: Allowance,
     pub pause: Allowance,
@@ -123,9 +167,37 @@ pub struct BatchView {
     /// Hosts by phase, only phases that occur.
     pub counts: Vec<(HostPhase, u32)>,
     pub verdict: Option<Verdict>,
+    pub actions: BatchActions,
+}
+
+/// What may be decided on one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchActions {
     pub decide: Allowance,
     pub retry: Allowance,
+    pub ask: Allowance,
     pub extend: Allowance,
+}
+
+impl BatchActions {
+    /// Nothing is decided on it now.
+    pub const NONE: Self = Self {
+        decide: Allowance::NotOffered,
+        retry: Allowance::NotOffered,
+        ask: Allowance::NotOffered,
+        extend: Allowance::NotOffered,
+    };
+
+    /// Something can be pressed, or is refused with a reason.
+    pub fn offered(&self) -> bool {
+        let Self {
+            decide,
+            retry,
+            ask,
+            extend,
+        } = self;
+        [decide, retry, ask, extend].iter().any(|one| one.offered())
+    }
 }
 
 /// The clock of a bake.
@@ -209,6 +281,7 @@ pub struct PlanPreview {
     pub approval: bool,
     /// Rollouts of the same service to the same environment that have not ended, newest first; at most five.
     pub open: Vec<RolloutRow>,
+    pub variables: Vec<GivenVariable>,
     pub batches: Vec<PreviewBatch>,
 }
 

@@ -6,7 +6,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Allowance, page::Page, rollout::RolloutRow};
+use crate::{access::Allowance, page::Page, rollout::RolloutRow, variable::VariableRow};
 
 /// One service in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,15 @@ pub struct ServiceView {
     pub installation: Installation,
     pub telemetry: Telemetry,
     pub rollouts: Vec<RolloutRow>,
+    pub variables: Vec<VariableRow>,
+    /// Slug of the project whose playbooks it runs; empty is those that come with Slipway.
+    pub project: String,
+    /// Slug and name of each project.
+    pub projects: Vec<(String, String)>,
+    /// Slug and name of each environment, for variables of one.
+    pub environments: Vec<(String, String)>,
     pub may_request: Allowance,
+    pub may_configure: Allowance,
 }
 
 /// What the onboarding form offers.

@@ -2,7 +2,7 @@
 //! of the database can act as somebody.
 
 use async_trait::async_trait;
-use control::Console;
+use control::{Console, Seal};
 use domain::{SignedDuration, Timestamp, id::UserId};
 use policy::Subject;
 use serde::{Deserialize, Serialize};
@@ -14,8 +14,6 @@ use tower_sessions::{
     session_store::{Error, Result},
 };
 use view::error::ApiError;
-
-use crate::seal::Seal;
 
 pub const COOKIE: &str = "__Host-slipway";
 

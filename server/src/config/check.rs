@@ -7,7 +7,9 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use control::{AnsibleSettings, DatadogSettings, JobLimits, KeepOutputs, RoleRule, Settings};
+use control::{
+    AnsibleSettings, DatadogSettings, JobLimits, KeepOutputs, RoleRule, Seal, SecretKey, Settings,
+};
 use policy::Role;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -19,16 +21,6 @@ use super::{
     Config, ConfigError, DatadogConfig, JobsConfig, OidcConfig, OutputsConfig, RoleConfig,
     address::{base_url, safe},
 };
-
-/// The key everything secret at rest is sealed with.
-#[derive(Clone)]
-pub struct SecretKey(pub [u8; 32]);
-
-impl std::fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SecretKey(…)")
-    }
-}
 
 /// The identity provider.
 #[derive(Debug, Clone)]
@@ -65,10 +57,13 @@ impl Config {
         Ok(Checked {
             listen,
             base_url,
-            secret_key,
             oidc,
             site_root,
-            settings: self.settings()?,
+            settings: Settings {
+                seal: Some(Seal::new(&secret_key)),
+                ..self.settings()?
+            },
+            secret_key,
         })
     }
 
@@ -117,6 +112,8 @@ impl Config {
             // Survives that the binary is replaced by a newer one while this process runs.
             supervisor_exe: "/proc/self/exe".into(),
             worker: self.worker,
+            seal: None,
+            git_folders: false,
             data_dir,
         })
     }

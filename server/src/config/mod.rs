@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Deserializer};
 
 pub use address::safe_url;
-pub use check::{Checked, Oidc, SecretKey};
+pub use check::{Checked, Oidc};
 use environment::Environment;
 
 /// The file read when no other is named; it may be absent.

@@ -60,6 +60,9 @@ pub(super) fn mark(
         observed: None,
         message: String::new(),
     };
+    if kind == JobKind::DryRun {
+        return None;
+    }
     match event.kind {
         EventKind::Before { host, version } if kind == JobKind::Deploy => {
             let known = of(&host)?;
@@ -82,7 +85,7 @@ pub(super) fn mark(
                     HostPhase::RolledBack
                 }
                 JobKind::RollBack => HostPhase::RollingBack,
-                JobKind::Probe => return None,
+                JobKind::DryRun | JobKind::Probe => return None,
             };
             Some(HostMark {
                 observed: Some(observed),

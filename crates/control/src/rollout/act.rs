@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     change_request::{ChangeRequest, ChangeRequestEvent, ChangeRequestState},
+    host::HostPhase,
     id::RolloutId,
     job::JobKind,
     rollout::{BakeWhilePaused, Decision, Event, Exclusion, Moment, RolloutState},
@@ -13,7 +14,7 @@ use domain::{
 use policy::Action;
 use store::{Commit, Loaded, StoreError};
 use uuid::Uuid;
-use view::{error::ApiError, input::ActInput};
+use view::{error::ApiError, input::ActInput, job::JobRow};
 
 use crate::{Console, Ctx, Error, Signal, rollout};
 
@@ -74,6 +75,39 @@ impl Ctx {
 
     pub async fn retry(&self, input: ActInput) -> Result<(), ApiError> {
         self.act(Action::Retry, &input, Event::Retry { batch: input.batch })
+            .await
+    }
+
+    /// Asks what the rollout would change; refused while an earlier answer is under way.
+    pub async fn dry_run(&self, input: ActInput) -> Result<(), ApiError> {
+        self.answer(async {
+            let (id, scope) = (rollout_id(&input)?, self.scope()?);
+            let jobs = self.store().jobs(&scope, id).await?;
+            let under_way = |job: &JobRow| job.kind == JobKind::DryRun && !job.state.ended();
+            if jobs.iter().any(under_way) {
+                return Err(Error::Conflict("A dry run is under way. Wait for it, or cancel its job.".to_owned()));
+            }
+            Ok(())
+        })
+        .await?;
+        self.act(Action::DryRun, &input, Event::DryRun).await
+    }
+
+    /// Asks the hosts of a held batch again. Which of them failed is read first, as for an exclusion.
+    pub async fn ask(&self, input: ActInput) -> Result<(), ApiError> {
+        let batch = input.batch;
+        let failed = self.answer(async {
+            let counts = self
+                .store()
+                .host_counts(&self.scope()?, rollout_id(&input)?)
+                .await?;
+            let failed = |(of, phase, _): &&(u32, HostPhase, u32)| {
+                *of == batch && *phase == HostPhase::Failed
+            };
+            Ok(counts.iter().filter(failed).map(|(.., count)| count).sum())
+        });
+        let failed = failed.await?;
+        self.act(Action::Ask, &input, Event::Ask { batch, failed })
             .await
     }
 

@@ -2,11 +2,15 @@
 
 use domain::{
     batch::{Batch, BatchState, HeldAt},
+    host::HostPhase,
     rollout::RolloutState as S,
 };
 use policy::{Action, Resource};
 use store::Loaded;
-use view::{access::Allowance, rollout::RolloutActions};
+use view::{
+    access::Allowance,
+    rollout::{BatchActions, RolloutActions},
+};
 
 use crate::{Ctx, rollout::resource};
 
@@ -44,6 +48,12 @@ impl Ctx {
         RolloutActions {
             approve: self.offered(awaiting, Action::Approve, loaded),
             reject: self.offered(awaiting, Action::Reject, loaded),
+            dry_run: self.offered(
+                (live || awaiting || matches!(state, S::Scheduled))
+                    && (loaded.rollout.batches.iter()).any(|batch| batch.state.excludes()),
+                Action::DryRun,
+                loaded,
+            ),
             withdraw: self.offered(
                 matches!(state, S::Draft | S::AwaitingApproval | S::Scheduled),
                 Action::WithdrawRollout,
@@ -73,29 +83,37 @@ impl Ctx {
         }
     }
 
-    /// What may be decided on one batch: `(decide, retry, extend)`.
+    /// What may be decided on one batch, whose hosts stand so.
     pub(super) fn batch_actions(
         &self,
         loaded: &Loaded,
         batch: &Batch,
-    ) -> (Allowance, Allowance, Allowance) {
+        counts: &[(HostPhase, u32)],
+    ) -> BatchActions {
         let live = matches!(loaded.rollout.state, S::Running | S::Paused { .. });
         let gate = matches!(batch.state, BatchState::Gate { .. });
         let backing_off = matches!(batch.state, BatchState::BackingOff { .. });
         let held =
             |wanted: HeldAt| matches!(batch.state, BatchState::Held { at, .. } if at == wanted);
-        (
-            self.offered(live && gate, Action::Decide, loaded),
-            self.offered(
+        let has = |phase| counts.iter().any(|(of, count)| *of == phase && *count > 0);
+        BatchActions {
+            decide: self.offered(live && gate, Action::Decide, loaded),
+            retry: self.offered(
                 matches!(loaded.rollout.state, S::Running) && (backing_off || held(HeldAt::Hosts)),
                 Action::Retry,
                 loaded,
             ),
-            self.offered(
+            // Of a host that failed, the answer would prove nothing.
+            ask: self.offered(
+                live && held(HeldAt::Hosts) && has(HostPhase::Unknown) && !has(HostPhase::Failed),
+                Action::Ask,
+                loaded,
+            ),
+            extend: self.offered(
                 live && (gate || held(HeldAt::Gate)),
                 Action::ExtendBake,
                 loaded,
             ),
-        )
+        }
     }
 }

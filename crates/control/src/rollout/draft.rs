@@ -164,10 +164,11 @@ impl Ctx {
             let group = &service.installation.host_group;
             return Err(FieldError::new("environment", format!("No host of {} is in the group “{group}” that {} runs on. Import hosts of that group first.", environment.name, service.name)).into());
         }
-        let project = self.console.settings().ansible.project_dir.clone();
-        let automation = tokio::task::spawn_blocking(move || automation::digest(&project))
-            .await
-            .map_err(|error| Error::Internal(error.to_string()))??;
+        let (automation, project) = self.playbooks_of(&service).await?;
+        let variables = self
+            .store()
+            .variables_for(&scope, service.id, environment.id)
+            .await?;
         let intent = Intent {
             service: service.id,
             service_slug: service.slug.clone(),
@@ -176,7 +177,9 @@ impl Ctx {
             release,
             installation: service.installation.clone(),
             automation,
+            project,
             strategy,
+            variables,
         };
         let plan = Plan::resolve(intent, &hosts)?;
         let digest = plan.digest()?;
@@ -306,6 +309,7 @@ impl Ctx {
                 runs: spread(ids.iter().map(|id| runs(*id))),
                 approval: drafted.environment.approval == Approval::Required,
                 open,
+                variables: drafted.plan.variables.iter().map(Into::into).collect(),
                 batches,
             })
         })

@@ -15,7 +15,9 @@ use view::{
     error::ApiError,
     input::RolloutQuery,
     page::Page,
-    rollout::{BakeView, BatchDot, BatchView, HostCell, RolloutList, RolloutRow, RolloutView},
+    rollout::{
+        BakeView, BatchActions, BatchDot, BatchView, HostCell, RolloutList, RolloutRow, RolloutView,
+    },
 };
 
 use super::NOBODY;
@@ -142,16 +144,10 @@ impl Ctx {
                 .batches
                 .iter()
                 .map(|batch| {
-                    let (decide, retry, extend) = self.batch_actions(&loaded, batch);
+                    let counts = by_batch.remove(&batch.number).unwrap_or_default();
                     BatchView {
-                        decide,
-                        retry,
-                        extend,
-                        ..batch_view(
-                            batch,
-                            running,
-                            by_batch.remove(&batch.number).unwrap_or_default(),
-                        )
+                        actions: self.batch_actions(&loaded, batch, &counts),
+                        ..batch_view(batch, running, counts)
                     }
                 })
                 .collect();
@@ -177,6 +173,7 @@ impl Ctx {
                 split: plan.strategy.split.to_string(),
                 tolerance: plan.strategy.tolerance,
                 failures: plan.strategy.failures,
+                variables: plan.variables.iter().map(Into::into).collect(),
                 time_scale: self.console.settings().time_scale,
                 now: self.console.now(),
                 released_at: rollout.released_at,
@@ -212,7 +209,7 @@ impl Ctx {
     }
 }
 
-fn row(loaded: &Loaded) -> RolloutRow {
+pub(super) fn row(loaded: &Loaded) -> RolloutRow {
     let rollout = &loaded.rollout;
     RolloutRow {
         id: rollout.id,
@@ -261,7 +258,11 @@ fn decided_at(state: &ChangeRequestState) -> Option<domain::Timestamp> {
     }
 }
 
-fn batch_view(batch: &Batch, running: bool, counts: Vec<(HostPhase, u32)>) -> BatchView {
+pub(super) fn batch_view(
+    batch: &Batch,
+    running: bool,
+    counts: Vec<(HostPhase, u32)>,
+) -> BatchView {
     let bake = match &batch.state {
         BatchState::Baking { since, clock, .. } => Some(match clock {
             BakeClock::Running { until } => BakeView {
@@ -306,9 +307,7 @@ fn batch_view(batch: &Batch, running: bool, counts: Vec<(HostPhase, u32)>) -> Ba
         ended_at,
         counts,
         verdict: batch.verdict.clone(),
-        decide: view::access::Allowance::NotOffered,
-        retry: view::access::Allowance::NotOffered,
-        extend: view::access::Allowance::NotOffered,
+        actions: BatchActions::NONE,
     }
 }
 

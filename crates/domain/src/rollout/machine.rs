@@ -2,7 +2,7 @@
 
 use crate::{
     audit::Actor,
-    batch::{BakeClock, BatchState, HeldAt},
+    batch::{BakeClock, Batch, BatchState, HeldAt},
     host::{HostMark, HostPhase},
     rollout::{
         BakeWhilePaused, Change, Decision, Effect, Event, Exclusion, Moment, NoticeKind, Refused,
@@ -17,6 +17,7 @@ impl Event {
     /// What a person would call it, for refusals.
     pub const fn verb(&self) -> &'static str {
         match self {
+            Self::DryRun => "run dry",
             Self::Submit => "submitted for approval",
             Self::Schedule => "scheduled",
             Self::Approve => "approved",
@@ -25,6 +26,7 @@ impl Event {
             Self::Release => "released",
             Self::Decide { .. } => "decided on",
             Self::Retry { .. } => "retried",
+            Self::Ask { .. } => "asked which version its hosts run",
             Self::Exclude { .. } => "carried on without hosts",
             Self::ExtendBake { .. } => "watched longer",
             Self::Pause { .. } => "paused",
@@ -110,6 +112,10 @@ impl Step<'_, '_> {
                     "The environment requires no approval.",
                 );
             }
+            (
+                S::AwaitingApproval | S::Scheduled | S::Running | S::Paused { .. },
+                Event::DryRun,
+            ) => self.dry_run()?,
             (S::AwaitingApproval, Event::Approve) => {
                 self.rollout.state = S::Scheduled;
                 self.note(
@@ -164,6 +170,9 @@ impl Step<'_, '_> {
                 },
             ) => self.decide(batch, decision, &reason)?,
             (S::Running, Event::Retry { batch }) => self.retry(batch)?,
+            (S::Running | S::Paused { .. }, Event::Ask { batch, failed }) => {
+                self.ask(batch, failed)?;
+            }
             (S::Running | S::Paused { .. }, Event::Exclude { batches, reason }) => {
                 for exclusion in batches {
                     self.exclude(exclusion, &reason)?;
@@ -289,6 +298,55 @@ impl Step<'_, '_> {
             String::new(),
         );
         self.deploy(at, 2);
+        Ok(())
+    }
+
+    fn dry_run(&mut self) -> Result<(), Refused> {
+        let ahead = |batch: &Batch| batch.state.excludes();
+        let ahead: Vec<usize> = (0..self.rollout.batches.len())
+            .filter(|at| ahead(self.batch(*at)))
+            .collect();
+        if ahead.is_empty() {
+            return refuse("Every batch is under way or done; a dry run has nothing to tell.");
+        }
+        self.note(
+            "rollout.dry_run",
+            format!("A dry run of {} was asked for", self.subject()),
+            String::new(),
+        );
+        for at in ahead {
+            self.foresee(at);
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, number: u32, failed: u32) -> Result<(), Refused> {
+        let at = self.find(number)?;
+        let state = &self.batch(at).state;
+        if !matches!(
+            state,
+            BatchState::Held {
+                at: HeldAt::Hosts,
+                ..
+            }
+        ) {
+            return refuse(format!(
+                "Batch {number} is {}; hosts are asked again where their batch waits for them.",
+                state.word().replace('_', " ")
+            ));
+        }
+        if failed > 0 {
+            let hosts = if failed == 1 { "host" } else { "hosts" };
+            return refuse(format!(
+                "{failed} {hosts} of batch {number} failed, and one that failed may say the right version without all that was deployed. Retry the unfinished hosts, or exclude them."
+            ));
+        }
+        self.note(
+            "batch.ask",
+            format!("The hosts of batch {number} are asked again which version they run"),
+            String::new(),
+        );
+        self.probe(at, 1);
         Ok(())
     }
 

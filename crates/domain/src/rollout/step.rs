@@ -101,6 +101,11 @@ impl<'a, 'm> Step<'a, 'm> {
         id
     }
 
+    /// Asks what a deploy of a batch would change. The batch waits for no answer.
+    pub fn foresee(&mut self, at: At) {
+        self.queue(at, JobKind::DryRun);
+    }
+
     pub fn deploy(&mut self, at: At, round: u32) {
         let job = self.queue(at, JobKind::Deploy);
         let now = self.now();

@@ -96,6 +96,8 @@ pub fn intent(split: &str, gate: GateRule) -> Intent {
             failures: FailureBudget::default(),
             gate_seconds: 3600,
         },
+        project: None,
+        variables: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use domain::{
     host::{Criticality, Host},
     plan::{Churn, Plan},
     strategy::GateRule,
+    variable::{Place, Variable, VariableKind},
 };
 
 use crate::build::{host, hosts, intent, version};
@@ -235,4 +236,41 @@ fn an_address_is_spelt_in_one_way() {
         host.variables.extend(address.into_iter().chain(port));
         assert_eq!(host.address(), expected);
     }
+}
+
+/// A variable of the group, if one is named.
+fn variable(group: Option<&str>) -> Variable {
+    Variable {
+        id: domain::id::VariableId(uuid::Uuid::from_u128(7)),
+        name: "http_port".parse().unwrap(),
+        kind: VariableKind::Number,
+        place: Place {
+            service: Some(domain::id::ServiceId(uuid::Uuid::from_u128(1))),
+            environment: None,
+            group: group.map(|group| group.parse().unwrap()),
+        },
+        value: Some(8080.into()),
+    }
+}
+
+#[test]
+fn approval_covers_what_a_host_is_given_and_by_which_group() {
+    let plan_with = |variable| {
+        let mut intent = intent("33/33/34%", GateRule::Automatic);
+        intent.variables = vec![variable];
+        Plan::resolve(intent, &hosts(6)).unwrap()
+    };
+    let plan = plan_with(variable(Some("db")));
+    let mut now = hosts(6);
+    assert!(plan.churn(&now).is_none());
+    // The same change is none where no variable depends on it, as the table above says.
+    now[2].groups.insert("db".to_owned());
+    assert_eq!(plan.churn(&now).changed, [now[2].name.clone()]);
+
+    let mut other = variable(None);
+    other.value = Some(8081.into());
+    let digests = [variable(Some("db")), variable(None), other]
+        .map(|variable| plan_with(variable).digest().unwrap());
+    let digests: BTreeSet<_> = digests.into_iter().collect();
+    assert_eq!(digests.len(), 3);
 }

@@ -45,6 +45,7 @@ fn asked() -> impl Strategy<Value = Event> {
         1 => Just(Event::Submit),
         1 => Just(Event::Schedule),
         1 => Just(Event::Approve),
+        1 => Just(Event::DryRun),
         1 => Just(Event::Reject { reason: reason.clone() }),
         1 => Just(Event::Withdraw { reason: reason.clone() }),
         4 => Just(Event::Release),
@@ -53,6 +54,7 @@ fn asked() -> impl Strategy<Value = Event> {
             move |(batch, decision)| Event::Decide { batch, decision, reason: reason.clone() }
         }),
         6 => batch.clone().prop_map(|batch| Event::Retry { batch }),
+        2 => batch.clone().prop_map(|batch| Event::Ask { batch, failed: 0 }),
         2 => (batch, 0..1000_u64).prop_map({
             let reason = reason.clone();
             move |(batch, seconds)| Event::ExtendBake { batch, seconds, reason: reason.clone() }

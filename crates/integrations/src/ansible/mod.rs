@@ -20,6 +20,7 @@ pub mod check;
 pub mod command;
 pub mod events;
 pub mod inventory;
+pub mod last;
 pub mod timings;
 
 /// Where Ansible is and how it reaches hosts.

@@ -274,7 +274,7 @@ async fn to_its_end(journey: &Journey<'_>, page: &str, round: u32) -> Result<Rol
         let batch = view.batches.first().context("a rollout without batches")?;
         let decided = match (state, batch.state.as_str()) {
             ("scheduled", _) => press(journey, page, "release", &[]).await,
-            ("running", "held") if batch.retry.allowed() => {
+            ("running", "held") if batch.actions.retry.allowed() => {
                 press(journey, page, "retry", &[]).await
             }
             ("running", "held" | "gate") => back(journey, page).await,

@@ -10,7 +10,10 @@ use domain::{
     text::HostName,
 };
 use policy::Scope;
-use view::{page::Page, rollout::HostCell};
+use view::{
+    page::Page,
+    rollout::{HostCell, TroubledHost, TroubledJob},
+};
 
 use crate::{
     Store,
@@ -173,6 +176,29 @@ fn read(cells: &Cells<'_>) -> Result<(Key, HostCell)> {
     Ok(((cell.batch, cells.count("position")?), cell))
 }
 
+fn read_troubled(cells: &Cells<'_>) -> Result<(Key, TroubledHost)> {
+    let job = match cells.maybe("job_id")? {
+        Some(id) => Some(TroubledJob {
+            id,
+            state: cells.text("job_state")?,
+            task: None,
+            task_at: None,
+        }),
+        None => None,
+    };
+    let host = TroubledHost {
+        name: cells.text("name")?,
+        batch: cells.count("batch")?,
+        phase: cells.parse("phase")?,
+        message: cells.text("message")?,
+        version_before: cells.maybe("version_before")?,
+        version_observed: cells.maybe("version_observed")?,
+        job,
+        asked_at: cells.maybe_time("asked_at")?,
+    };
+    Ok(((host.batch, cells.count("position")?), host))
+}
+
 /// What earlier rollouts of the service last saw on a host, for a row `h` of `rollout_hosts` and its rollout `r`.
 pub(crate) const SEEN_BEFORE: &str = "(
      SELECT COALESCE(o.version_observed, o.version_before) FROM rollout_hosts o JOIN rollouts p ON p.id = o.rollout_id
@@ -311,6 +337,45 @@ impl Store {
             .bind(limit);
         sql.all(self.readers(), ROLLOUT_HOSTS, |cells| cells.text("name"))
             .await
+    }
+
+    /// A page of hosts that need a person, in the order of their change, each with the newest job that was to change it.
+    pub async fn troubled(
+        &self,
+        scope: &Scope,
+        rollout: RolloutId,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<TroubledHost>> {
+        let mut sql = Sql::new(
+            "SELECT t.*, j.state AS job_state FROM (
+                 SELECT h.host_id, h.name, h.batch, h.position, h.phase, h.message, h.version_observed, COALESCE(h.version_before, ",
+        );
+        sql.push(SEEN_BEFORE).push(
+            ") AS version_before,
+                     (SELECT j.id FROM jobs j JOIN job_hosts t ON t.job_id = j.id WHERE j.rollout_id = h.rollout_id
+                          AND t.host_id = h.host_id AND j.kind <> 'probe' ORDER BY j.queued_at DESC, j.id DESC LIMIT 1) AS job_id,
+                     (SELECT MAX(j.ended_at) FROM jobs j JOIN job_hosts t ON t.job_id = j.id WHERE j.rollout_id = h.rollout_id
+                          AND t.host_id = h.host_id AND j.kind = 'probe') AS asked_at
+                 FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
+        );
+        let troubled = HostPhase::ALL.iter().filter(|phase| phase.troubled());
+        sql.bind(rollout)
+            .scope("r.team_id", scope)
+            .push(" AND h.phase IN ")
+            .list(troubled.map(|phase| phase.word()));
+        if let Some((batch, position)) = cursor::read::<Key>(cursor)? {
+            sql.push(" AND (h.batch, h.position) > (")
+                .bind(batch)
+                .push(", ")
+                .bind(position)
+                .push(")");
+        }
+        sql.push(" ORDER BY h.batch, h.position LIMIT ")
+            .bind(cursor::fetch(limit))
+            .push(") t LEFT JOIN jobs j ON j.id = t.job_id ORDER BY t.batch, t.position");
+        let found = sql.all(self.readers(), ROLLOUT_HOSTS, read_troubled);
+        cursor::page(found.await?, limit)
     }
 
     /// How many hosts of each batch are in which phase; only what occurs.

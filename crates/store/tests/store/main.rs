@@ -19,6 +19,7 @@ mod pages;
 mod people;
 mod reading;
 mod rules;
+mod variables;
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,8 @@ use view::{
     access::{Allowance, Viewer},
     job::LogLine,
     rollout::{
-        BakeView, BatchDot, BatchView, ChartLine, ChartMarker, ChartView, HostCell, RolloutRow,
+        BakeView, BatchActions, BatchDot, BatchView, ChartLine, ChartMarker, ChartView, HostCell,
+        RolloutRow,
     },
 };
 
@@ -123,9 +124,7 @@ pub fn batch(number: u32, state: &str, counts: Vec<(HostPhase, u32)>) -> BatchVi
         ended_at: None,
         counts,
         verdict: None,
-        decide: Allowance::NotOffered,
-        retry: Allowance::NotOffered,
-        extend: Allowance::NotOffered,
+        actions: BatchActions::NONE,
     }
 }
 

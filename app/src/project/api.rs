@@ -1,0 +1,43 @@
+//! Server functions of projects.
+
+use leptos::prelude::*;
+use view::{
+    input::{ProjectInput, ServiceProjectInput},
+    project::ProjectList,
+};
+
+#[cfg(feature = "ssr")]
+use crate::{
+    context::{answer, ctx},
+    form::ssr::finish,
+};
+use crate::{error::PageError, wire::Wire};
+
+#[server(endpoint = "project/list", output = Wire)]
+pub async fn projects() -> Result<ProjectList, PageError> {
+    answer(ctx()?.projects().await)
+}
+
+#[server(endpoint = "project/set")]
+pub async fn set_project(input: ProjectInput) -> Result<(), PageError> {
+    let done = ctx()?.set_project(input.clone()).await;
+    // A form that comes back through the session holds no secret.
+    let shown = ProjectInput {
+        token: String::new(),
+        private_key: String::new(),
+        ..input
+    };
+    finish("project", &shown, done).await
+}
+
+#[server(endpoint = "project/fetch")]
+pub async fn fetch_project(project: String) -> Result<(), PageError> {
+    let done = ctx()?.fetch_project(project).await;
+    finish("projects", &(), done).await
+}
+
+#[server(endpoint = "project/choose")]
+pub async fn choose_project(input: ServiceProjectInput) -> Result<(), PageError> {
+    let done = ctx()?.choose_project(input.clone()).await;
+    finish("playbooks", &input, done).await
+}

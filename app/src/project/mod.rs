@@ -1,0 +1,4 @@
+//! Pages of projects.
+
+pub mod api;
+pub mod list;

@@ -1,0 +1,136 @@
+//! What a variable may be called.
+
+use crate::text::shown;
+
+/// Names with which Ansible or Python means something else.
+const RESERVED: &[&str] = &[
+    "action",
+    "and",
+    "any",
+    "args",
+    "as",
+    "assert",
+    "async",
+    "await",
+    "become",
+    "break",
+    "class",
+    "connection",
+    "continue",
+    "def",
+    "del",
+    "delegate_to",
+    "elif",
+    "else",
+    "environment",
+    "except",
+    "finally",
+    "for",
+    "from",
+    "gather_facts",
+    "global",
+    "group_names",
+    "groups",
+    "hosts",
+    "hostvars",
+    "if",
+    "import",
+    "in",
+    "inventory_dir",
+    "inventory_file",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "is",
+    "item",
+    "lambda",
+    "name",
+    "nonlocal",
+    "not",
+    "omit",
+    "or",
+    "pass",
+    "play_hosts",
+    "playbook_dir",
+    "port",
+    "raise",
+    "register",
+    "return",
+    "role_name",
+    "role_names",
+    "role_path",
+    "serial",
+    "strategy",
+    "tags",
+    "tasks",
+    "template",
+    "try",
+    "vars",
+    "when",
+    "while",
+    "with",
+    "yield",
+];
+
+/// What reaches a host with a password, which only a secret may hold.
+pub(crate) const CONNECTING: &[&str] = &["ansible_password", "ansible_become_password"];
+
+/// Whether playbooks can know a variable by this name and mean nothing else by it.
+pub(crate) fn check(text: &str) -> Result<(), String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    if !starts || text.len() > 64 || !text.chars().all(plain) {
+        return Err(format!(
+            "“{}” cannot be the name of a variable. Start with a letter and use up to 64 letters, digits and underscores, such as “http_port”.",
+            shown(text)
+        ));
+    }
+    let lower = text.to_ascii_lowercase();
+    if RESERVED.contains(&lower.as_str()) {
+        return Err(format!(
+            "A variable cannot be called “{text}”: Ansible means something else by it."
+        ));
+    }
+    if lower.starts_with("slipway_") {
+        return Err(
+            "Names that begin with “slipway_” are Slipway's own. Choose another.".to_owned(),
+        );
+    }
+    if lower.starts_with("ansible_") && !CONNECTING.contains(&text) {
+        return Err(format!(
+            "How hosts are reached is said by the environment and its inventory. Of Ansible's own variables only {} can be set here, as secrets.",
+            CONNECTING.join(" and ")
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn names_are_those_of_variables() {
+        for good in ["http_port", "A1", "ansible_password", "environment_name"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "1a",
+            "a-b",
+            "a.b",
+            "_a",
+            "slipway_version",
+            "Slipway_x",
+            "ansible_host",
+            "ansible_python_interpreter",
+            "hosts",
+            "Vars",
+            "class",
+            "ä",
+            "a b",
+            &"a".repeat(65),
+        ] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -89,7 +89,7 @@ class Agents:
             }
             for host in hosts
         }
-        given = {"slipway_rollout_id": str(uuid.uuid4()), "slipway_datadog_api_key": KEY, "slipway_health_delay": 0}
+        given = {"slipway_rollout_id": str(uuid.uuid4()), "datadog_api_key": KEY, "slipway_health_delay": 0}
         return self.fleet.run(f"{playbook}-datadog", hosts=hosts, host_vars=commands, **{**given, **variables})
 
     def deploy(self, version, artifact=None, **variables):
@@ -98,7 +98,7 @@ class Agents:
             "deploy",
             **{
                 "slipway_version": version,
-                "slipway_datadog_source": "artifact",
+                "datadog_source": "artifact",
                 "slipway_artifact": str(artifact),
                 "slipway_artifact_sha256": hashlib.sha256(artifact.read_bytes()).hexdigest(),
                 **variables,
@@ -165,7 +165,7 @@ def uid():
 def test_install_upgrade_and_rollback_bring_version_and_configuration_back(agents):
     hosts = agents.fleet.hosts
     names = [host.name for host in hosts]
-    first = agents.deploy("7.50.1", hosts=hosts, slipway_datadog_tags=["team:payments"], slipway_datadog_checks=POSTGRES)
+    first = agents.deploy("7.50.1", hosts=hosts, datadog_tags=["team:payments"], datadog_checks=POSTGRES)
     assert first.code == 0, first.output
     assert first.versions("before") == dict.fromkeys(names, "")
     assert first.versions("observed") == dict.fromkeys(names, "7.50.1")
@@ -183,8 +183,8 @@ def test_install_upgrade_and_rollback_bring_version_and_configuration_back(agent
 
     rollout = uid()
     upgrade = agents.deploy(
-        "7.51.0", hosts=hosts, slipway_rollout_id=rollout, slipway_datadog_env="production", slipway_datadog_logs=True, slipway_datadog_apm=True,
-        slipway_datadog_processes=True, slipway_datadog_log_processing_rules=[RULE], slipway_datadog_checks={"nginx": {"instances": [{"url": "http://127.0.0.1/é"}]}},
+        "7.51.0", hosts=hosts, slipway_rollout_id=rollout, datadog_env="production", datadog_logs=True, datadog_apm=True,
+        datadog_processes=True, datadog_log_processing_rules=[RULE], datadog_checks={"nginx": {"instances": [{"url": "http://127.0.0.1/é"}]}},
     )
     assert upgrade.code == 0, upgrade.output
     assert upgrade.versions("before") == dict.fromkeys(names, "7.50.1")
@@ -211,18 +211,18 @@ def test_install_upgrade_and_rollback_bring_version_and_configuration_back(agent
 
 def test_what_runs_already_is_left_alone_and_a_new_configuration_is_not(agents):
     host = agents.fleet.hosts[0]
-    assert agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES).code == 0
+    assert agents.deploy("7.50.1", datadog_checks=POSTGRES).code == 0
     pid = (host.folder / "agent.pid").read_text()
-    again = agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES)
+    again = agents.deploy("7.50.1", datadog_checks=POSTGRES)
     assert again.code == 0 and again.of("already_current"), again.output
     assert {event["task"] for event in again.of("host", status="changed")} == {"Take the attempt"}
     assert (host.folder / "agent.pid").read_text() == pid
     # Files alone prove nothing: an attempt that was killed before the restart is gone on with.
     (books(host) / "unfinished").write_text(uid())
-    resumed = agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES)
+    resumed = agents.deploy("7.50.1", datadog_checks=POSTGRES)
     assert resumed.code == 0 and not resumed.of("already_current")
     assert (host.folder / "agent.pid").read_text() != pid
-    changed = agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES, slipway_datadog_tags=["a:b"])
+    changed = agents.deploy("7.50.1", datadog_checks=POSTGRES, datadog_tags=["a:b"])
     assert changed.code == 0 and not changed.of("already_current")
     assert answer(host)["settings"]["tags"] == ["a:b"]
 
@@ -243,7 +243,7 @@ def test_a_debian_package_is_installed_upgraded_taken_back_and_removed(agents):
     assert agents.deploy("7.50.1", agents.deb("7.50.1")).code == 0
     before = installed_tree(host)
     rollout = uid()
-    upgrade = agents.deploy("7.51.0", agents.deb("7.51.0"), slipway_rollout_id=rollout, slipway_datadog_tags=["a:b"])
+    upgrade = agents.deploy("7.51.0", agents.deb("7.51.0"), slipway_rollout_id=rollout, datadog_tags=["a:b"])
     assert upgrade.code == 0, upgrade.output
     assert runs(host) == "7.51.0"
     mixed = agents.deploy("7.51.0")
@@ -264,9 +264,9 @@ def test_a_debian_package_is_installed_upgraded_taken_back_and_removed(agents):
 
 def test_removing_with_the_configuration_leaves_no_key_behind(agents):
     host = agents.fleet.hosts[0]
-    assert agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES).code == 0
-    assert agents.deploy("7.51.0", slipway_datadog_checks=POSTGRES).code == 0
-    removed = agents.run("remove", slipway_datadog_remove_configuration=True)
+    assert agents.deploy("7.50.1", datadog_checks=POSTGRES).code == 0
+    assert agents.deploy("7.51.0", datadog_checks=POSTGRES).code == 0
+    removed = agents.run("remove", datadog_remove_configuration=True)
     assert removed.code == 0, removed.output
     assert runs(host) is None and not etc(host).exists()
     assert not [name for name, content in tree(host.folder).items() if KEY.encode() in (content if isinstance(content, bytes) else b"")]
@@ -297,8 +297,8 @@ def test_a_wrong_checksum_or_version_changes_nothing(agents, kind):
 @pytest.mark.parametrize(
     ("broken", "failed"),
     [
-        ({"slipway_datadog_tags": ["start:never"]}, "Run the restart command"),
-        ({"slipway_datadog_checks": {"nginx": {"instances": [{"broken": True, "password": PASSWORD}]}}}, "Let the agent check its configuration"),
+        ({"datadog_tags": ["start:never"]}, "Run the restart command"),
+        ({"datadog_checks": {"nginx": {"instances": [{"broken": True, "password": PASSWORD}]}}}, "Let the agent check its configuration"),
     ],
     ids=["does-not-start", "configcheck"],
 )
@@ -309,7 +309,7 @@ def test_a_broken_configuration_is_restored(agents, broken, failed):
     assert "There was no configuration before the rollout" in fresh.messages(host.name)[-1]
     assert runs(host) is None and not (etc(host) / "datadog.yaml").exists()
 
-    assert agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES).code == 0
+    assert agents.deploy("7.50.1", datadog_checks=POSTGRES).code == 0
     before, rollout = tree(etc(host)), uid()
     for _ in range(2 if "Run" in failed else 1):  # the second try finds what the first one left, and still knows what was before
         run = agents.deploy("7.51.0", slipway_rollout_id=rollout, **broken)
@@ -350,13 +350,13 @@ def test_a_host_takes_no_attempt_twice_and_rollouts_are_taken_back_in_turn(agent
 
 def test_a_rollout_that_was_killed_half_way_is_taken_back(agents):
     host = agents.fleet.hosts[0]
-    assert agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES).code == 0
+    assert agents.deploy("7.50.1", datadog_checks=POSTGRES).code == 0
     before, rollout = installed_tree(host), uid()
     # As if killed after the switch of the version and in the middle of the configuration.
     dead = host.folder / "agent-start"
     alive = dead.read_text()
     dead.write_text("#!/bin/sh\nkill -9 $PPID\n")
-    assert agents.deploy("7.51.0", slipway_rollout_id=rollout, slipway_datadog_checks={}).code != 0
+    assert agents.deploy("7.51.0", slipway_rollout_id=rollout, datadog_checks={}).code != 0
     dead.write_text(alive)
     (etc(host) / "datadog.yaml").write_text("half")
     (books(host) / "unfinished").write_text(uid())
@@ -376,7 +376,7 @@ def test_links_are_not_written_through(agents):
         if path.exists():
             path.unlink()
         path.symlink_to(target)
-        run = agents.deploy("7.51.0", slipway_datadog_checks={"nginx": {"instances": [{}]}})
+        run = agents.deploy("7.51.0", datadog_checks={"nginx": {"instances": [{}]}})
         assert "is a symbolic link" in run.messages(host.name)[0], run.output
         path.unlink()
         assert not list(outside.iterdir()) and runs(host) == "7.50.1"
@@ -427,11 +427,11 @@ def test_the_key_is_told_nowhere(agents):
     secret.write_text(KEY + "\n")
     secret.chmod(0o600)
     loud = ["-vvv", "--diff"]
-    keys = {"slipway_datadog_api_key": "", "slipway_datadog_api_key_file": str(secret), "slipway_datadog_checks": POSTGRES, "arguments": loud}
+    keys = {"datadog_api_key": "", "datadog_api_key_file": str(secret), "datadog_checks": POSTGRES, "arguments": loud}
     rollout = uid()
     told = [
         agents.deploy("7.50.1", **keys),
-        agents.deploy("7.51.0", slipway_rollout_id=rollout, **{**keys, "slipway_datadog_tags": ["start:never"]}),
+        agents.deploy("7.51.0", slipway_rollout_id=rollout, **{**keys, "datadog_tags": ["start:never"]}),
         agents.roll_back(rollout, arguments=loud),
         agents.run("probe", arguments=loud),
         agents.run("remove", arguments=loud),
@@ -470,16 +470,16 @@ def test_metrics_are_waited_for_with_keys_from_files(agents):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Datadog) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         metrics = {
-            "slipway_datadog_expect_metrics": True,
-            "slipway_datadog_app_key": APP_KEY,
-            "slipway_datadog_api_address": f"http://127.0.0.1:{server.server_port}",
-            "slipway_datadog_metrics_delay": 0,
+            "datadog_expect_metrics": True,
+            "datadog_app_key": APP_KEY,
+            "datadog_api_address": f"http://127.0.0.1:{server.server_port}",
+            "datadog_metrics_delay": 0,
         }
-        never = agents.deploy("7.50.1", slipway_datadog_metrics_retries=1, **metrics)
+        never = agents.deploy("7.50.1", datadog_metrics_retries=1, **metrics)
         assert len(asked) == 2
         assert "has no metrics of this host from after its start (it answered HTTP 200)" in never.messages(host.name)[0]
         asked.clear()
-        seen = agents.deploy("7.50.1", slipway_datadog_metrics_retries=5, arguments=["-vvv"], **metrics)
+        seen = agents.deploy("7.50.1", datadog_metrics_retries=5, arguments=["-vvv"], **metrics)
         server.shutdown()
     assert seen.code == 0, seen.output
     assert len(asked) == 3 and {(api, app) for _, api, app in asked} == {(KEY, APP_KEY)}
@@ -493,30 +493,30 @@ def test_bad_input_is_refused_before_any_host_is_asked(agents):
         agents.tarball("7.50.1"),
         slipway_rollout_id="x",
         slipway_artifact_sha256="no",
-        slipway_datadog_config_folder="/etc",
-        slipway_datadog_tarball_program="../../bin/sh",
-        slipway_datadog_owner="root:; x",
-        slipway_datadog_api_key="short-secret",
-        slipway_datadog_log_processing_rules=[{**RULE, "pattern": "(unclosed"}],
+        datadog_config_folder="/etc",
+        datadog_tarball_program="../../bin/sh",
+        datadog_owner="root:; x",
+        datadog_api_key="short-secret",
+        datadog_log_processing_rules=[{**RULE, "pattern": "(unclosed"}],
         host_vars={"web-1": {"slipway_restart_command": "sh -c true", "slipway_stop_command": ""}},
     )
     assert refused.code != 0
     (message,) = refused.messages("web-1")
     for name in (
-        "slipway_version", "slipway_rollout_id", "slipway_artifact_sha256", "slipway_datadog_config_folder", "slipway_datadog_tarball_program",
-        "slipway_datadog_owner", "slipway_datadog_api_key", "slipway_restart_command", "slipway_stop_command", "Log processing rule cards has a pattern that does not compile",
+        "slipway_version", "slipway_rollout_id", "slipway_artifact_sha256", "datadog_config_folder", "datadog_tarball_program",
+        "datadog_owner", "datadog_api_key", "slipway_restart_command", "slipway_stop_command", "Log processing rule cards has a pattern that does not compile",
     ):
         assert name in message, message
     assert "short-secret" not in refused.output
     assert [event["task"] for event in refused.of("task")] == ["Check what was asked for"]
-    text = agents.run("remove", slipway_datadog_remove_configuration="false")
-    assert "slipway_datadog_remove_configuration must be true or false" in text.messages("web-1")[0]
+    text = agents.run("remove", datadog_remove_configuration="false")
+    assert "datadog_remove_configuration must be true or false" in text.messages("web-1")[0]
     repository = agents.run(
-        "deploy", slipway_version="7.50.1", slipway_datadog_apt_address="http://apt.example", slipway_datadog_apt_keys=["https://a.example/k.public", "/b/k.key"],
-        slipway_datadog_yum_keys=["https://a.example/x]\nenabled=0"],
+        "deploy", slipway_version="7.50.1", datadog_apt_address="http://apt.example", datadog_apt_keys=["https://a.example/k.public", "/b/k.key"],
+        datadog_yum_keys=["https://a.example/x]\nenabled=0"],
     )
     (message,) = repository.messages("web-1")
-    for name in ("slipway_datadog_apt_address", "slipway_datadog_apt_keys", "slipway_datadog_yum_keys"):
+    for name in ("datadog_apt_address", "datadog_apt_keys", "datadog_yum_keys"):
         assert name in message
 
 
@@ -531,8 +531,8 @@ FINE = {
     [
         ({}, None),
         ({"hostname": "", "env": "", "tags": [], "checks": {}, "log_processing_rules": []}, None),
-        ({"api_key": ""}, "slipway_datadog_api_key is missing"),
-        ({"api_key": KEY + "\nx: y"}, "slipway_datadog_api_key must be"),
+        ({"api_key": ""}, "datadog_api_key is missing"),
+        ({"api_key": KEY + "\nx: y"}, "datadog_api_key must be"),
         ({"api_key_file": "/secret"}, "both given"),
         ({"api_key": "", "api_key_file": "secret"}, "absolute path"),
         ({"api_key": "", "api_key_file": "/nowhere/secret"}, "cannot be read"),
@@ -621,9 +621,9 @@ class Repository:
     def variables(self, version):
         return {
             "slipway_version": version,
-            "slipway_datadog_source": "repository",
-            "slipway_datadog_apt_address": f"file:{self.folder}",
-            "slipway_datadog_apt_keys": [str(self.folder / "first.public")],
+            "datadog_source": "repository",
+            "datadog_apt_address": f"file:{self.folder}",
+            "datadog_apt_keys": [str(self.folder / "first.public")],
         }
 
 
@@ -705,10 +705,10 @@ def test_a_host_with_dnf(agents):
     host.start(extra_env=f"PATH={tools}")
     rollout = uid()
     for version, more in (("7.50.1", {}), ("7.51.0", {"slipway_rollout_id": rollout})):
-        run = agents.run("deploy", slipway_version=version, slipway_datadog_source="repository", **more)
+        run = agents.run("deploy", slipway_version=version, datadog_source="repository", **more)
         assert run.code == 0, run.output
         assert runs(host) == version
-    missing = agents.run("deploy", slipway_version="7.59.0", slipway_datadog_source="repository")
+    missing = agents.run("deploy", slipway_version="7.59.0", datadog_source="repository")
     assert "has no datadog-agent 7.59.0-1" in missing.messages(host.name)[0]
     written = (host.folder / "etc/yum.repos.d/slipway-datadog.repo").read_text()
     for line in ("gpgcheck=1", "repo_gpgcheck=1", "baseurl=https://yum.datadoghq.com/stable/7/$basearch/", "gpgkey=https://keys.datadoghq.com/DATADOG_RPM_KEY_CURRENT.public"):

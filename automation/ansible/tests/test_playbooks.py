@@ -74,7 +74,7 @@ def test_a_wrong_checksum_changes_nothing(fleet):
     wrong = fleet.deploy("1.1.0", hosts=[host], slipway_artifact_sha256=expected)
     assert wrong.code != 0
     (message,) = wrong.messages(host.name)
-    assert all(part in message for part in (str(path), expected, found, "Nothing was unpacked")), message
+    assert all(part in message for part in (str(path), expected, found, "Nothing was changed")), message
     assert releases(host) == ["1.0.0"]
     assert [path for path in (host.root / ".slipway").rglob("*") if path.is_file()] == []
     assert host.runs(fleet.health_port) == "1.0.0"

@@ -92,7 +92,7 @@ unpack() {
     sum=$(sha256sum <"$artifact")
     sum=${sum%% *}
     [ "$sum" = "$2" ] ||
-        refuse "The checksum of artefact $3 is wrong: expected sha256 $2, found $sum. Nothing was unpacked. Publish the artefact again or correct the checksum, then start a new attempt."
+        refuse "The checksum of artefact $3 is wrong: expected sha256 $2, found $sum. Nothing was changed. Publish the artefact again or correct the checksum, then start a new attempt."
     mkdir "$fresh"
     tar -xzf "$artifact" -C "$fresh" --no-same-owner --no-same-permissions ||
         refuse "Artefact $3 cannot be unpacked below $root. Nothing was kept. Check that it is a .tar.gz and that the disk has room, then start a new attempt."

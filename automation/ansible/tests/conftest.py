@@ -227,7 +227,7 @@ class Fleet:
             )
         )
         run = run_playbook(
-            ["-i", where / "inventory.json", "--extra-vars", f"@{where / 'vars.json'}", *arguments, f"playbooks/{playbook}.yml"],
+            ["-i", where / "inventory.json", "--extra-vars", f"@{where / 'vars.json'}", *arguments, playbook if isinstance(playbook, pathlib.Path) else f"playbooks/{playbook}.yml"],
             environment(
                 self.folder,
                 ANSIBLE_PRIVATE_KEY_FILE=str(self.folder / "key"),

@@ -194,7 +194,8 @@ class CallbackModule(CallbackBase):
         """What the host is: the facts that have a name here, each checked; a host that tells none of them has no line."""
         facts = {}
         for name in TEXT_FACTS:
-            text = clean(found.get(name) or "").replace("\n", " ").strip()[:FACT_LIMIT]
+            text = found.get(name)
+            text = clean(text).replace("\n", " ").strip()[:FACT_LIMIT] if isinstance(text, str) else ""
             if text not in NO_FACT:
                 facts[name] = text
         for name in NUMBER_FACTS:
@@ -257,10 +258,10 @@ def reason(answer):
     """Ansible's sentence, or what the command said for itself when that sentence says nothing."""
     if answer.get("_ansible_no_log") or "censored" in answer:
         return HIDDEN
-    text = clean(answer.get("msg") or "").strip()
+    text = clean(str(answer.get("msg") or "")[: 10 * MESSAGE_LIMIT]).strip()
     if not text or "non-zero return code" in text or "MODULE FAILURE" in text:
         for stream in ("stderr", "module_stderr", "stdout", "module_stdout"):
-            said = clean(answer.get(stream) or "").strip()
+            said = clean(str(answer.get(stream) or "")[-10 * MESSAGE_LIMIT :]).strip()
             if said:
                 return said[-MESSAGE_LIMIT:]  # the end of an output tells most
     return text or "The task failed without a message."

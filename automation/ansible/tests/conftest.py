@@ -24,7 +24,7 @@ import pytest
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 TESTS = PROJECT / "tests"
-PLAYBOOK = pathlib.Path(sys.executable).with_name("ansible-playbook")
+PLAYBOOK = pathlib.Path(os.environ.get("ANSIBLE_PLAYBOOK", pathlib.Path(sys.executable).with_name("ansible-playbook")))
 
 
 def environment(folder, **more):
@@ -156,7 +156,9 @@ class Fleet:
         self.artifacts = folder / "artifacts"
         self.artifacts.mkdir()
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
-        addresses = [f"127.0.77.{n}" for n in (1, 2, 3)]
+        # Of this process alone, so that no other can take a port between its being found and its being used.
+        pid = os.getpid()
+        addresses = [f"127.{64 + pid // 250 % 128}.{1 + pid % 250}.{n}" for n in (1, 2, 3)]
         self.health_port, ssh_port = free_port(addresses), free_port(addresses)
         self.hosts = [Host(f"web-{n}", address, ssh_port, folder / f"web-{n}") for n, address in enumerate(addresses, 1)]
         known = []
@@ -180,6 +182,20 @@ class Fleet:
                     member.size = len(text)
                     archive.addfile(member, io.BytesIO(text.encode()))
         return path, hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def given(self, version, hosts=None):
+        """Hosts that run a version as a deploy leaves them, without the time one takes."""
+        path, sha256 = self.artifact(version)
+        for host in self.hosts if hosts is None else hosts:
+            release = host.root / "releases" / version
+            release.mkdir(parents=True)
+            with tarfile.open(path) as archive:
+                archive.extractall(release, filter="data")
+            (release / ".slipway-sha256").write_text(sha256 + "\n")
+            (host.root / ".slipway/attempts").mkdir(parents=True, exist_ok=True)
+            (host.root / "current").unlink(missing_ok=True)
+            (host.root / "current").symlink_to(f"releases/{version}")
+            subprocess.run([host.restart, "checkout"], env={"PATH": os.environ["PATH"], "SLIPWAY_INSTALL_ROOT": str(host.root)}, check=True)
 
     def run(self, playbook, *, hosts=None, host_vars=None, attempt=None, arguments=(), **variables):
         hosts = self.hosts if hosts is None else hosts
@@ -211,7 +227,7 @@ class Fleet:
             )
         )
         run = run_playbook(
-            ["-i", where / "inventory.json", "--extra-vars", f"@{where / 'vars.json'}", *arguments, f"playbooks/{playbook}.yml"],
+            ["-i", where / "inventory.json", "--extra-vars", f"@{where / 'vars.json'}", *arguments, playbook if isinstance(playbook, pathlib.Path) else f"playbooks/{playbook}.yml"],
             environment(
                 self.folder,
                 ANSIBLE_PRIVATE_KEY_FILE=str(self.folder / "key"),
@@ -232,6 +248,15 @@ class Fleet:
     def roll_back(self, to, **more):
         """`to`: version per host name."""
         return self.run("rollback", host_vars={name: {"slipway_rollback_to": version} for name, version in to.items()}, **more)
+
+
+def tree(folder):
+    """Every file with its content, every link with its target and every folder, except what a running agent and Ansible leave."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        for path in sorted(folder.rglob("*"))
+        if not path.is_socket() and not {".ansible", "__pycache__"} & set(path.relative_to(folder).parts)
+    }
 
 
 def free_port(addresses):

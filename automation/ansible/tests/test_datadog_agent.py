@@ -3,7 +3,6 @@
 import hashlib
 import http.server
 import importlib.util
-import io
 import json
 import os
 import pathlib
@@ -13,13 +12,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import tarfile
 import threading
 import uuid
 
 import pytest
 import yaml
-from conftest import PLAYBOOK, PROJECT, TESTS, environment
+from conftest import PLAYBOOK, PROJECT, TESTS, environment, tree
 
 ROLE = PROJECT / "roles" / "datadog_agent"
 KEY, APP_KEY, PASSWORD = "0123456789abcdef0123456789abcdef", "app-key-89abcdef0123456789abcdef", "db-password-hunter2"
@@ -27,9 +25,16 @@ STAND_IN = (TESTS / "datadog_agent.py").read_text()
 RULE = {"type": "mask_sequences", "name": "cards", "pattern": r"\b\d{13,16}\b", "replace_placeholder": "[card]"}
 POSTGRES = {"postgres": {"instances": [{"host": "localhost", "password": PASSWORD}]}}
 
-spec = importlib.util.spec_from_file_location("datadog_filters", ROLE / "filter_plugins" / "datadog.py")
-filters = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(filters)
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"filters_{name}", ROLE / "filter_plugins" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+filters, previews = load("datadog"), load("preview")
 
 
 class Agents:
@@ -45,24 +50,20 @@ class Agents:
                 script.chmod(0o755)
 
     def end(self):
-        for pid in self.fleet.folder.glob("*/agent.pid"):
+        for pid in (*self.fleet.folder.glob("*/agent.pid"), *self.fleet.folder.glob("*/run/datadog-agent.pid")):
             try:
                 os.kill(int(pid.read_text()), signal.SIGTERM)
             except ProcessLookupError:
                 pass
 
     def program(self, version):
-        return STAND_IN.replace("@VERSION@", version)
+        return STAND_IN.replace('"@VERSION@"', f'"{version}"')
 
     def tarball(self, version, says=None):
         """The agent as .tar.gz; `says` is the version it tells when it is not the one of its name."""
         path = self.fleet.artifacts / f"datadog-agent-{version}.tar.gz"
         if not path.exists():
-            with tarfile.open(path, "w:gz") as archive:
-                member = tarfile.TarInfo("bin/datadog-agent")
-                content = self.program(says or version).encode()
-                member.size, member.mode = len(content), 0o755
-                archive.addfile(member, io.BytesIO(content))
+            subprocess.run(["/usr/bin/python3", TESTS / "datadog_agent.py", "tarball", says or version, path], check=True, stdout=subprocess.DEVNULL)
         return path
 
     def deb(self, version, name="datadog-agent"):
@@ -79,6 +80,42 @@ class Agents:
             subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-b", tree, path], check=True, stdout=subprocess.DEVNULL)
         return path
 
+    def step(self, host, step, *arguments, attempt=None):
+        """One step of the role's script on a host, without a playbook around it."""
+        script = (PROJECT / "playbooks/files/facts.sh").read_text() + (ROLE / "files/agent.sh").read_text()
+        root = f"{host.folder}/opt/slipway-datadog"
+        settings = {"SLIPWAY_ROOT": str(host.folder), "SLIPWAY_CONFIG": str(etc(host)), "SLIPWAY_PROGRAM": "bin/datadog-agent", "SLIPWAY_OWNER": "dd-agent"}
+        return subprocess.run(
+            ["sh", "-s", "--", step, root, attempt or uid(), *map(str, arguments)],
+            input=script, env={"PATH": "/usr/bin:/bin", **settings}, capture_output=True, text=True, check=False,
+        )
+
+    def given(self, version, artifact=None, hosts=None, rollout=None, checks=()):
+        """Hosts that run a version as a deploy leaves them, without the time one takes: the same steps by the same script."""
+        artifact = artifact or self.tarball(version)
+        kind = "deb" if artifact.suffix == ".deb" else "tarball"
+        sha256 = hashlib.sha256(artifact.read_bytes()).hexdigest()
+        rollout = rollout or uid()
+        for host in hosts or self.fleet.hosts[:1]:
+            attempt = uid()
+            mine = books(host) / "attempts" / attempt
+
+            def done(*step):
+                said = self.step(host, *step, attempt=attempt)
+                assert said.returncode == 0, said.stderr
+
+            done("claim", "deploy", kind, version, rollout, *checks)
+            (mine / "config/datadog.yaml").write_text(f'# Written by Slipway: given\napi_key: "{KEY}"\nsite: "datadoghq.com"\ntags: []\n')
+            for name, check in dict(checks).items():
+                (mine / f"config/conf.d/{name}.d/conf.yaml").write_text(f"# Written by Slipway: given\n{yaml.safe_dump(check)}")
+            shutil.copy(artifact, mine / "artifact")
+            done("keep", kind, version, sha256, artifact.name)
+            done("install", rollout, kind, version, sha256)
+            done("configure")
+            subprocess.run([host.folder / "agent-start", "datadog-agent"], check=True)
+            done("finish", 5)
+            assert runs(host) == version
+
     def run(self, playbook, *, hosts=None, host_vars=None, **variables):
         hosts = self.fleet.hosts[:1] if hosts is None else hosts
         commands = {
@@ -89,7 +126,7 @@ class Agents:
             }
             for host in hosts
         }
-        given = {"slipway_rollout_id": str(uuid.uuid4()), "slipway_datadog_api_key": KEY, "slipway_health_delay": 0}
+        given = {"slipway_rollout_id": str(uuid.uuid4()), "datadog_api_key": KEY, "slipway_health_delay": 0}
         return self.fleet.run(f"{playbook}-datadog", hosts=hosts, host_vars=commands, **{**given, **variables})
 
     def deploy(self, version, artifact=None, **variables):
@@ -98,7 +135,7 @@ class Agents:
             "deploy",
             **{
                 "slipway_version": version,
-                "slipway_datadog_source": "artifact",
+                "datadog_source": "artifact",
                 "slipway_artifact": str(artifact),
                 "slipway_artifact_sha256": hashlib.sha256(artifact.read_bytes()).hexdigest(),
                 **variables,
@@ -142,18 +179,14 @@ def runs(host):
     return said and said["version"]
 
 
-def tree(folder):
-    """Every file with its content and every link with its target, except what a running agent and Ansible leave."""
-    return {
-        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if (path.is_symlink() or path.is_file()) and ".ansible" not in path.parts
-    }
+def files(folder):
+    """What `tree` finds but folders, which may stay when they are empty."""
+    return {name: content for name, content in tree(folder).items() if content is not None}
 
 
 def installed_tree(host):
     """What is installed and how it is configured: everything but Slipway's own books."""
-    found = {**tree(etc(host)), **{f"usr/{name}": content for name, content in tree(host.folder / "usr").items()}}
+    found = {**files(etc(host)), **{f"usr/{name}": content for name, content in files(host.folder / "usr").items()}}
     current = host.folder / "opt/slipway-datadog/current"
     return {**found, "current": os.readlink(current) if current.is_symlink() else None}
 
@@ -163,12 +196,13 @@ def uid():
 
 
 def test_install_upgrade_and_rollback_bring_version_and_configuration_back(agents):
-    hosts = agents.fleet.hosts
+    hosts = agents.fleet.hosts[:2]
     names = [host.name for host in hosts]
-    first = agents.deploy("7.50.1", hosts=hosts, slipway_datadog_tags=["team:payments"], slipway_datadog_checks=POSTGRES)
+    first = agents.deploy("7.50.1", hosts=hosts, datadog_tags=["team:payments"], datadog_checks=POSTGRES)
     assert first.code == 0, first.output
     assert first.versions("before") == dict.fromkeys(names, "")
     assert first.versions("observed") == dict.fromkeys(names, "7.50.1")
+    assert sorted(event["host"] for event in first.of("facts")) == names and first.of("facts")[0]["facts"]["kernel"] == os.uname().release
     before = {}
     for host in hosts:
         assert runs(host) == "7.50.1"
@@ -183,8 +217,8 @@ def test_install_upgrade_and_rollback_bring_version_and_configuration_back(agent
 
     rollout = uid()
     upgrade = agents.deploy(
-        "7.51.0", hosts=hosts, slipway_rollout_id=rollout, slipway_datadog_env="production", slipway_datadog_logs=True, slipway_datadog_apm=True,
-        slipway_datadog_processes=True, slipway_datadog_log_processing_rules=[RULE], slipway_datadog_checks={"nginx": {"instances": [{"url": "http://127.0.0.1/é"}]}},
+        "7.51.0", hosts=hosts, slipway_rollout_id=rollout, datadog_env="production", datadog_logs=True, datadog_apm=True,
+        datadog_processes=True, datadog_log_processing_rules=[RULE], datadog_checks={"nginx": {"instances": [{"url": "http://127.0.0.1/é"}]}},
     )
     assert upgrade.code == 0, upgrade.output
     assert upgrade.versions("before") == dict.fromkeys(names, "7.50.1")
@@ -211,18 +245,18 @@ def test_install_upgrade_and_rollback_bring_version_and_configuration_back(agent
 
 def test_what_runs_already_is_left_alone_and_a_new_configuration_is_not(agents):
     host = agents.fleet.hosts[0]
-    assert agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES).code == 0
+    assert agents.deploy("7.50.1", datadog_checks=POSTGRES).code == 0
     pid = (host.folder / "agent.pid").read_text()
-    again = agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES)
+    again = agents.deploy("7.50.1", datadog_checks=POSTGRES)
     assert again.code == 0 and again.of("already_current"), again.output
     assert {event["task"] for event in again.of("host", status="changed")} == {"Take the attempt"}
     assert (host.folder / "agent.pid").read_text() == pid
     # Files alone prove nothing: an attempt that was killed before the restart is gone on with.
     (books(host) / "unfinished").write_text(uid())
-    resumed = agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES)
+    resumed = agents.deploy("7.50.1", datadog_checks=POSTGRES)
     assert resumed.code == 0 and not resumed.of("already_current")
     assert (host.folder / "agent.pid").read_text() != pid
-    changed = agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES, slipway_datadog_tags=["a:b"])
+    changed = agents.deploy("7.50.1", datadog_checks=POSTGRES, datadog_tags=["a:b"])
     assert changed.code == 0 and not changed.of("already_current")
     assert answer(host)["settings"]["tags"] == ["a:b"]
 
@@ -230,7 +264,7 @@ def test_what_runs_already_is_left_alone_and_a_new_configuration_is_not(agents):
 def test_rolling_back_a_first_installation_removes_the_agent(agents):
     host = agents.fleet.hosts[0]
     rollout = uid()
-    assert agents.deploy("7.50.1", slipway_rollout_id=rollout).code == 0
+    agents.given("7.50.1", rollout=rollout)
     back = agents.roll_back(rollout)
     assert back.code == 0, back.output
     assert runs(host) is None and not (etc(host) / "datadog.yaml").exists()
@@ -240,10 +274,10 @@ def test_rolling_back_a_first_installation_removes_the_agent(agents):
 
 def test_a_debian_package_is_installed_upgraded_taken_back_and_removed(agents):
     host = agents.fleet.hosts[0]
-    assert agents.deploy("7.50.1", agents.deb("7.50.1")).code == 0
+    agents.given("7.50.1", agents.deb("7.50.1"))
     before = installed_tree(host)
     rollout = uid()
-    upgrade = agents.deploy("7.51.0", agents.deb("7.51.0"), slipway_rollout_id=rollout, slipway_datadog_tags=["a:b"])
+    upgrade = agents.deploy("7.51.0", agents.deb("7.51.0"), slipway_rollout_id=rollout, datadog_tags=["a:b"])
     assert upgrade.code == 0, upgrade.output
     assert runs(host) == "7.51.0"
     mixed = agents.deploy("7.51.0")
@@ -264,9 +298,10 @@ def test_a_debian_package_is_installed_upgraded_taken_back_and_removed(agents):
 
 def test_removing_with_the_configuration_leaves_no_key_behind(agents):
     host = agents.fleet.hosts[0]
-    assert agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES).code == 0
-    assert agents.deploy("7.51.0", slipway_datadog_checks=POSTGRES).code == 0
-    removed = agents.run("remove", slipway_datadog_remove_configuration=True)
+    agents.given("7.50.1", checks=POSTGRES)
+    agents.given("7.51.0", checks=POSTGRES)
+    assert any(KEY.encode() in (content or b"") for content in tree(books(host)).values())
+    removed = agents.run("remove", datadog_remove_configuration=True)
     assert removed.code == 0, removed.output
     assert runs(host) is None and not etc(host).exists()
     assert not [name for name, content in tree(host.folder).items() if KEY.encode() in (content if isinstance(content, bytes) else b"")]
@@ -277,16 +312,18 @@ def test_removing_with_the_configuration_leaves_no_key_behind(agents):
 def test_a_wrong_checksum_or_version_changes_nothing(agents, kind):
     host = agents.fleet.hosts[0]
     build = getattr(agents, kind)
-    assert agents.deploy("7.50.1", build("7.50.1")).code == 0
+    agents.given("7.50.1", build("7.50.1"))
     before, pid = installed_tree(host), (host.folder / "agent.pid").read_text()
     artifact = build("7.51.0")
     found = hashlib.sha256(artifact.read_bytes()).hexdigest()
     refused = (
-        (agents.deploy("7.51.0", artifact, slipway_artifact_sha256="0" * 64), ["0" * 64, found, "Nothing was changed"]),
-        (agents.deploy("7.52.0", artifact), ["is not Datadog agent 7.52.0: it says 7.51.0"]),
-        (agents.deploy("7.50.1", artifact), ["came from another artefact", "Give changed content a new version"]),
+        (lambda: agents.deploy("7.52.0", artifact), ["is not Datadog agent 7.52.0: it says 7.51.0"]),
+        (lambda: agents.deploy("7.51.0", artifact, slipway_artifact_sha256="0" * 64), ["0" * 64, found, "Nothing was changed"]),
+        (lambda: agents.deploy("7.50.1", artifact), ["came from another artefact", "Give changed content a new version"]),
     )
-    for run, parts in refused:
+    # The kinds differ in how the version inside is found.
+    for deploy, parts in refused[: 3 if kind == "tarball" else 1]:
+        run = deploy()
         assert run.code != 0
         assert all(part in run.messages(host.name)[0] for part in parts), run.messages(host.name)
     assert installed_tree(host) == before and (host.folder / "agent.pid").read_text() == pid
@@ -297,8 +334,8 @@ def test_a_wrong_checksum_or_version_changes_nothing(agents, kind):
 @pytest.mark.parametrize(
     ("broken", "failed"),
     [
-        ({"slipway_datadog_tags": ["start:never"]}, "Run the restart command"),
-        ({"slipway_datadog_checks": {"nginx": {"instances": [{"broken": True, "password": PASSWORD}]}}}, "Let the agent check its configuration"),
+        ({"datadog_tags": ["start:never"]}, "Run the restart command"),
+        ({"datadog_checks": {"nginx": {"instances": [{"broken": True, "password": PASSWORD}]}}}, "Let the agent check its configuration"),
     ],
     ids=["does-not-start", "configcheck"],
 )
@@ -309,40 +346,42 @@ def test_a_broken_configuration_is_restored(agents, broken, failed):
     assert "There was no configuration before the rollout" in fresh.messages(host.name)[-1]
     assert runs(host) is None and not (etc(host) / "datadog.yaml").exists()
 
-    assert agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES).code == 0
-    before, rollout = tree(etc(host)), uid()
+    agents.given("7.50.1", checks=POSTGRES)
+    before, rollout = files(etc(host)), uid()
     for _ in range(2 if "Run" in failed else 1):  # the second try finds what the first one left, and still knows what was before
         run = agents.deploy("7.51.0", slipway_rollout_id=rollout, **broken)
         assert run.code != 0
         message = run.messages(host.name)[-1]
         assert f'"{failed}" failed' in message and "The configuration from before the rollout was put back" in message
         assert run.versions("observed") == {host.name: "7.51.0"}
-        assert tree(etc(host)) == before and runs(host) == "7.51.0"
+        assert files(etc(host)) == before and runs(host) == "7.51.0"
         assert PASSWORD not in run.output + json.dumps(run.events)
     assert agents.roll_back(rollout).code == 0
-    assert tree(etc(host)) == before and runs(host) == "7.50.1"
+    assert files(etc(host)) == before and runs(host) == "7.50.1"
 
 
 def test_a_host_takes_no_attempt_twice_and_rollouts_are_taken_back_in_turn(agents):
     host = agents.fleet.hosts[0]
-    attempt, first, second = uid(), uid(), uid()
-    assert agents.deploy("7.50.1", attempt=attempt, slipway_rollout_id=first).code == 0
+    attempt, first, second, late = uid(), uid(), uid(), uid()
+    agents.given("7.50.1", rollout=first)
+    # A note of an attempt that changed nothing is not of what was here before the next attempt of the same rollout.
+    assert agents.deploy("7.52.0", attempt=attempt, slipway_rollout_id=late, slipway_artifact_sha256="0" * 64).code != 0
     twice = agents.deploy("7.51.0", attempt=attempt)
     assert f"already taken attempt {attempt}" in twice.messages(host.name)[0]
     assert runs(host) == "7.50.1"
-
-    # A note of an attempt that changed nothing is not of what was here before the next attempt of the same rollout.
-    late = uid()
-    assert agents.deploy("7.52.0", slipway_rollout_id=late, slipway_artifact_sha256="0" * 64).code != 0
-    assert agents.deploy("7.51.0", slipway_rollout_id=second).code == 0
-    assert agents.deploy("7.52.0", slipway_rollout_id=late).code == 0
+    agents.given("7.51.0", rollout=second)
+    agents.given("7.52.0", rollout=late)
     assert agents.roll_back(late).code == 0 and runs(host) == "7.51.0"
-    for run, part in (
-        (agents.roll_back(first), f"A later rollout, {second}"),
-        (agents.roll_back(uid()), "has no note of rollout"),
-        (agents.roll_back(second, host_vars={host.name: {"slipway_rollback_to": "7.49.0"}}), "this host had 7.50.1, not 7.49.0"),
+    for rollout, version, part in (
+        (first, "", f"A later rollout, {second}"),
+        (uid(), "", "has no note of rollout"),
+        (second, "7.49.0", "this host had 7.50.1, not 7.49.0"),
     ):
-        assert run.code != 0 and part in run.messages(host.name)[0], run.output
+        for step in ("look", "claim"):
+            said = agents.step(host, step, "rollback", "-", version, rollout)
+            assert said.returncode == 1 and part in said.stderr
+    refused = agents.roll_back(second, host_vars={host.name: {"slipway_rollback_to": "7.49.0"}})
+    assert "this host had 7.50.1, not 7.49.0" in refused.messages(host.name)[0]
     assert runs(host) == "7.51.0"
     assert agents.roll_back(second).code == 0 and runs(host) == "7.50.1"
     assert agents.roll_back(first).code == 0 and runs(host) is None
@@ -350,13 +389,13 @@ def test_a_host_takes_no_attempt_twice_and_rollouts_are_taken_back_in_turn(agent
 
 def test_a_rollout_that_was_killed_half_way_is_taken_back(agents):
     host = agents.fleet.hosts[0]
-    assert agents.deploy("7.50.1", slipway_datadog_checks=POSTGRES).code == 0
+    agents.given("7.50.1", checks=POSTGRES)
     before, rollout = installed_tree(host), uid()
     # As if killed after the switch of the version and in the middle of the configuration.
     dead = host.folder / "agent-start"
     alive = dead.read_text()
     dead.write_text("#!/bin/sh\nkill -9 $PPID\n")
-    assert agents.deploy("7.51.0", slipway_rollout_id=rollout, slipway_datadog_checks={}).code != 0
+    assert agents.deploy("7.51.0", slipway_rollout_id=rollout, datadog_checks={}).code != 0
     dead.write_text(alive)
     (etc(host) / "datadog.yaml").write_text("half")
     (books(host) / "unfinished").write_text(uid())
@@ -368,7 +407,7 @@ def test_a_rollout_that_was_killed_half_way_is_taken_back(agents):
 
 def test_links_are_not_written_through(agents):
     host = agents.fleet.hosts[0]
-    assert agents.deploy("7.50.1").code == 0
+    agents.given("7.50.1")
     outside = host.folder / "outside"
     outside.mkdir()
     for place, target in (("conf.d/nginx.d", outside), ("datadog.yaml", host.folder / "host_key")):
@@ -376,7 +415,7 @@ def test_links_are_not_written_through(agents):
         if path.exists():
             path.unlink()
         path.symlink_to(target)
-        run = agents.deploy("7.51.0", slipway_datadog_checks={"nginx": {"instances": [{}]}})
+        run = agents.deploy("7.51.0", datadog_checks={"nginx": {"instances": [{}]}})
         assert "is a symbolic link" in run.messages(host.name)[0], run.output
         path.unlink()
         assert not list(outside.iterdir()) and runs(host) == "7.50.1"
@@ -387,24 +426,24 @@ def test_what_slipway_could_not_bring_back_is_not_replaced(agents):
     program = host.folder / "usr/bin/datadog-agent"
     program.parent.mkdir(parents=True)
     program.write_text(agents.program("7.49.0"))
-    stray = agents.deploy("7.50.1")
-    assert "no package owns" in stray.messages(host.name)[0]
+    for step in ("look", "claim"):
+        assert "no package owns" in agents.step(host, step, "deploy", "tarball", "7.50.1", uid()).stderr
     program.unlink()
     # A package that somebody else installed, and that no repository of the host offers.
-    assert agents.deploy("7.49.0", agents.deb("7.49.0")).code == 0
+    agents.given("7.49.0", agents.deb("7.49.0"))
     shutil.rmtree(host.folder / "opt/slipway-datadog")
     refused = agents.deploy("7.50.1", agents.deb("7.50.1"))
     assert "Roll out 7.49.0 here first" in refused.messages(host.name)[0]
     assert runs(host) == "7.49.0"
-    assert agents.deploy("7.49.0", agents.deb("7.49.0")).code == 0
-    assert agents.deploy("7.50.1", agents.deb("7.50.1")).code == 0
-    assert runs(host) == "7.50.1"
+    adopted = agents.deploy("7.49.0", agents.deb("7.49.0"))
+    assert adopted.code == 0, adopted.output
+    agents.given("7.50.1", agents.deb("7.50.1"))
 
 
 def test_probe_changes_nothing(agents):
     fine, silent, gone = agents.fleet.hosts
     hosts = [fine, silent, gone]
-    assert agents.deploy("7.50.1", hosts=hosts[:2]).code == 0
+    agents.given("7.50.1", hosts=hosts[:2])
     subprocess.run([silent.folder / "agent-stop", "datadog-agent"], check=True)
     before = {host.name: tree(host.folder) for host in hosts}
     for arguments in ([], ["--check"]):
@@ -415,10 +454,57 @@ def test_probe_changes_nothing(agents):
         assert 'no agent answers "status"' in probe.messages(silent.name)[0]
         assert "no agent is installed" in probe.messages(gone.name)[0]
         assert not probe.of("host", status="changed")
-    for playbook in (lambda **more: agents.deploy("7.51.0", **more), lambda **more: agents.run("remove", **more)):
-        preview = playbook(hosts=[fine], arguments=["--check"])
-        assert preview.code == 0, preview.output
     assert {host.name: tree(host.folder) for host in hosts} == before
+
+
+def test_a_dry_run_tells_what_would_change_but_no_secret_and_changes_nothing(agents):
+    host, fresh, foreign = agents.fleet.hosts
+    rollout = uid()
+    agents.given("7.50.1", hosts=[host, foreign], checks={"redis": {"instances": [{"port": 6379}]}})
+    agents.given("7.50.2", hosts=[host], rollout=rollout, checks={"postgres": {"instances": [{"host": "localhost", "password": "old-" + PASSWORD}]}})
+    (etc(host) / "conf.d/theirs.d").mkdir()
+    (etc(host) / "conf.d/theirs.d/conf.yaml").write_text("instances: [{}]\n")
+    shutil.rmtree(foreign.folder / "opt/slipway-datadog/releases/7.50.1")
+    (foreign.folder / "opt/slipway-datadog/releases/7.50.0").mkdir()
+    before = {one.name: tree(one.folder) for one in agents.fleet.hosts}
+    dry = ["--check", "--diff", "-vvv"]
+
+    plan = agents.deploy("7.51.0", hosts=[host, fresh, foreign], arguments=dry, datadog_checks=POSTGRES, datadog_tags=["team:payments"])
+    shown = {(event["host"], event["task"]): set(event["diff"].splitlines()) for event in plan.of("host", status="changed")}
+    assert {name for name, _ in shown} == {host.name, fresh.name}
+    version, configuration = "Show what would change", "Show how the configuration would change"
+    assert {"-agent: 7.50.2 (tarball)", "-runs: 7.50.2", "+runs: 7.51.0, restarted"} <= shown[host.name, version]
+    assert {"-agent: none", "+runs: 7.51.0, restarted"} <= shown[fresh.name, version]
+    assert {"-  tags: []", '+  tags: ["team:payments"]', "-  instances[0].password: (hidden)", "+  instances[0].password: (hidden, another value)"} <= shown[host.name, configuration]
+    assert {"+  api_key: (hidden)", '+  site: "datadoghq.com"'} <= shown[fresh.name, configuration]
+    assert "could not be taken back to it" in plan.messages(foreign.name)[0]
+
+    back = agents.roll_back(rollout, hosts=[host], arguments=dry)
+    removed = agents.run("remove", hosts=[host], arguments=dry, datadog_remove_configuration=True)
+    for run, task, lines in (
+        (back, version, {"-runs: 7.50.2", "+runs: 7.50.1, restarted"}),
+        (back, configuration, {"-conf.d/postgres.d/conf.yaml", "+conf.d/redis.d/conf.yaml", "+  instances[0].port: (hidden)"}),
+        (removed, version, {"-agent: 7.50.2 (tarball)", "+agent: none"}),
+        (removed, configuration, {"-datadog.yaml", "-  api_key: (hidden)"}),
+    ):
+        assert run.code == 0, run.output
+        (diff,) = [event["diff"] for event in run.of("host", status="changed", task=task)]
+        assert lines <= set(diff.splitlines()), diff
+    for run in (plan, back, removed):
+        for word in (KEY, PASSWORD, "6379"):
+            assert word not in run.output and word not in json.dumps(run.events)
+    assert {one.name: tree(one.folder) for one in agents.fleet.hosts} == before
+
+
+def test_a_configuration_is_shown_without_what_may_be_secret():
+    strange = "api_key: 1\nproxy: {https: 'http://me:hunter2@proxy'}\nadditional: [hunter2, {a: true}]\nsite: x\n"
+    now = {"datadog.yaml": previews.read(strange), "conf.d/a.d/conf.yaml": previews.read("\tno: yaml")}
+    then = {"datadog.yaml": previews.read("# Written by Slipway: x\napi_key: 2\nsite: y\n")}
+    assert previews.shown(now, then) == [
+        "conf.d/a.d/conf.yaml\n  file: (not written by Slipway)\ndatadog.yaml\n  file: (not written by Slipway)\n  api_key: (hidden)\n"
+        '  proxy.https: (hidden)\n  additional[0]: (hidden)\n  additional[1].a: true\n  site: "x"\n',
+        'datadog.yaml\n  api_key: (hidden, another value)\n  site: "y"\n',
+    ]
 
 
 def test_the_key_is_told_nowhere(agents):
@@ -427,11 +513,11 @@ def test_the_key_is_told_nowhere(agents):
     secret.write_text(KEY + "\n")
     secret.chmod(0o600)
     loud = ["-vvv", "--diff"]
-    keys = {"slipway_datadog_api_key": "", "slipway_datadog_api_key_file": str(secret), "slipway_datadog_checks": POSTGRES, "arguments": loud}
+    keys = {"datadog_api_key": "", "datadog_api_key_file": str(secret), "datadog_checks": POSTGRES, "arguments": loud}
     rollout = uid()
     told = [
         agents.deploy("7.50.1", **keys),
-        agents.deploy("7.51.0", slipway_rollout_id=rollout, **{**keys, "slipway_datadog_tags": ["start:never"]}),
+        agents.deploy("7.51.0", slipway_rollout_id=rollout, **{**keys, "datadog_tags": ["start:never"]}),
         agents.roll_back(rollout, arguments=loud),
         agents.run("probe", arguments=loud),
         agents.run("remove", arguments=loud),
@@ -470,16 +556,16 @@ def test_metrics_are_waited_for_with_keys_from_files(agents):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Datadog) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         metrics = {
-            "slipway_datadog_expect_metrics": True,
-            "slipway_datadog_app_key": APP_KEY,
-            "slipway_datadog_api_address": f"http://127.0.0.1:{server.server_port}",
-            "slipway_datadog_metrics_delay": 0,
+            "datadog_expect_metrics": True,
+            "datadog_app_key": APP_KEY,
+            "datadog_api_address": f"http://127.0.0.1:{server.server_port}",
+            "datadog_metrics_delay": 0,
         }
-        never = agents.deploy("7.50.1", slipway_datadog_metrics_retries=1, **metrics)
+        never = agents.deploy("7.50.1", datadog_metrics_retries=1, **metrics)
         assert len(asked) == 2
         assert "has no metrics of this host from after its start (it answered HTTP 200)" in never.messages(host.name)[0]
         asked.clear()
-        seen = agents.deploy("7.50.1", slipway_datadog_metrics_retries=5, arguments=["-vvv"], **metrics)
+        seen = agents.deploy("7.50.1", datadog_metrics_retries=5, arguments=["-vvv"], **metrics)
         server.shutdown()
     assert seen.code == 0, seen.output
     assert len(asked) == 3 and {(api, app) for _, api, app in asked} == {(KEY, APP_KEY)}
@@ -493,30 +579,30 @@ def test_bad_input_is_refused_before_any_host_is_asked(agents):
         agents.tarball("7.50.1"),
         slipway_rollout_id="x",
         slipway_artifact_sha256="no",
-        slipway_datadog_config_folder="/etc",
-        slipway_datadog_tarball_program="../../bin/sh",
-        slipway_datadog_owner="root:; x",
-        slipway_datadog_api_key="short-secret",
-        slipway_datadog_log_processing_rules=[{**RULE, "pattern": "(unclosed"}],
+        datadog_config_folder="/etc",
+        datadog_tarball_program="../../bin/sh",
+        datadog_owner="root:; x",
+        datadog_api_key="short-secret",
+        datadog_log_processing_rules=[{**RULE, "pattern": "(unclosed"}],
         host_vars={"web-1": {"slipway_restart_command": "sh -c true", "slipway_stop_command": ""}},
     )
     assert refused.code != 0
     (message,) = refused.messages("web-1")
     for name in (
-        "slipway_version", "slipway_rollout_id", "slipway_artifact_sha256", "slipway_datadog_config_folder", "slipway_datadog_tarball_program",
-        "slipway_datadog_owner", "slipway_datadog_api_key", "slipway_restart_command", "slipway_stop_command", "Log processing rule cards has a pattern that does not compile",
+        "slipway_version", "slipway_rollout_id", "slipway_artifact_sha256", "datadog_config_folder", "datadog_tarball_program",
+        "datadog_owner", "datadog_api_key", "slipway_restart_command", "slipway_stop_command", "Log processing rule cards has a pattern that does not compile",
     ):
         assert name in message, message
     assert "short-secret" not in refused.output
     assert [event["task"] for event in refused.of("task")] == ["Check what was asked for"]
-    text = agents.run("remove", slipway_datadog_remove_configuration="false")
-    assert "slipway_datadog_remove_configuration must be true or false" in text.messages("web-1")[0]
+    text = agents.run("remove", datadog_remove_configuration="false")
+    assert "datadog_remove_configuration must be true or false" in text.messages("web-1")[0]
     repository = agents.run(
-        "deploy", slipway_version="7.50.1", slipway_datadog_apt_address="http://apt.example", slipway_datadog_apt_keys=["https://a.example/k.public", "/b/k.key"],
-        slipway_datadog_yum_keys=["https://a.example/x]\nenabled=0"],
+        "deploy", slipway_version="7.50.1", datadog_apt_address="http://apt.example", datadog_apt_keys=["https://a.example/k.public", "/b/k.key"],
+        datadog_yum_keys=["https://a.example/x]\nenabled=0"],
     )
     (message,) = repository.messages("web-1")
-    for name in ("slipway_datadog_apt_address", "slipway_datadog_apt_keys", "slipway_datadog_yum_keys"):
+    for name in ("datadog_apt_address", "datadog_apt_keys", "datadog_yum_keys"):
         assert name in message
 
 
@@ -531,8 +617,8 @@ FINE = {
     [
         ({}, None),
         ({"hostname": "", "env": "", "tags": [], "checks": {}, "log_processing_rules": []}, None),
-        ({"api_key": ""}, "slipway_datadog_api_key is missing"),
-        ({"api_key": KEY + "\nx: y"}, "slipway_datadog_api_key must be"),
+        ({"api_key": ""}, "datadog_api_key is missing"),
+        ({"api_key": KEY + "\nx: y"}, "datadog_api_key must be"),
         ({"api_key_file": "/secret"}, "both given"),
         ({"api_key": "", "api_key_file": "secret"}, "absolute path"),
         ({"api_key": "", "api_key_file": "/nowhere/secret"}, "cannot be read"),
@@ -621,9 +707,9 @@ class Repository:
     def variables(self, version):
         return {
             "slipway_version": version,
-            "slipway_datadog_source": "repository",
-            "slipway_datadog_apt_address": f"file:{self.folder}",
-            "slipway_datadog_apt_keys": [str(self.folder / "first.public")],
+            "datadog_source": "repository",
+            "datadog_apt_address": f"file:{self.folder}",
+            "datadog_apt_keys": [str(self.folder / "first.public")],
         }
 
 
@@ -705,10 +791,10 @@ def test_a_host_with_dnf(agents):
     host.start(extra_env=f"PATH={tools}")
     rollout = uid()
     for version, more in (("7.50.1", {}), ("7.51.0", {"slipway_rollout_id": rollout})):
-        run = agents.run("deploy", slipway_version=version, slipway_datadog_source="repository", **more)
+        run = agents.run("deploy", slipway_version=version, datadog_source="repository", **more)
         assert run.code == 0, run.output
         assert runs(host) == version
-    missing = agents.run("deploy", slipway_version="7.59.0", slipway_datadog_source="repository")
+    missing = agents.run("deploy", slipway_version="7.59.0", datadog_source="repository")
     assert "has no datadog-agent 7.59.0-1" in missing.messages(host.name)[0]
     written = (host.folder / "etc/yum.repos.d/slipway-datadog.repo").read_text()
     for line in ("gpgcheck=1", "repo_gpgcheck=1", "baseurl=https://yum.datadoghq.com/stable/7/$basearch/", "gpgkey=https://keys.datadoghq.com/DATADOG_RPM_KEY_CURRENT.public"):
@@ -720,6 +806,25 @@ def test_a_host_with_dnf(agents):
     changes = [line.split()[-2:] for line in said if line.split()[-2] in ("install", "downgrade")]
     assert changes == [["install", "datadog-agent-7.50.1-1"], ["install", "datadog-agent-7.51.0-1"], ["downgrade", "datadog-agent-7.50.1-1"]]
     assert agents.run("remove").code == 0 and runs(host) is None
+
+
+def test_a_host_of_the_lab_runs_the_stand_in(agents):
+    """With the lab's own restart and stop commands and folders, as Slipway's end-to-end tests roll it out."""
+    host = agents.fleet.hosts[0]
+    for name in ("restart", "stop"):
+        (host.folder / "bin").mkdir(exist_ok=True)
+        shutil.copy(PROJECT.parent.parent / "crates/lab/assets/restart.sh", host.folder / "bin" / name)
+        (host.folder / "bin" / name).chmod(0o755)
+    for name in ("run", "log"):
+        (host.folder / name).mkdir()
+    commands = {host.name: {"slipway_restart_command": f"{host.folder}/bin/restart", "slipway_stop_command": f"{host.folder}/bin/stop"}}
+    rollout = uid()
+    first = agents.deploy("7.50.1", host_vars=commands, slipway_rollout_id=rollout, slipway_health_retries=20, slipway_health_delay=0.2)
+    assert first.code == 0, first.output
+    assert runs(host) == "7.50.1"
+    back = agents.roll_back(rollout, host_vars=commands)
+    assert back.code == 0, back.output
+    assert runs(host) is None and back.of("observed") == []
 
 
 def test_an_artefact_of_an_agent_that_tells_another_version_is_refused_before_the_switch(agents):
@@ -749,7 +854,7 @@ def test_every_variable_of_the_readme_exists():
     text = (PROJECT / "README.md").read_text()
     section = text[text.index("## The Datadog agent") :].split("\n## ", 1)[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
-    named = {name for row in rows for name in re.findall(r"`((?:slipway|ansible)_[a-z0-9_]+)`", row.split(" | ")[0])}
+    named = {name for row in rows for name in re.findall(r"`((?:slipway|datadog|ansible)_[a-z0-9_]+)`", row.split(" | ")[0])}
     defaults = set(yaml.safe_load((ROLE / "defaults/main.yml").read_text()))
     specs = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]
     known = defaults.union(*(spec.get("options", {}) for spec in specs.values()))

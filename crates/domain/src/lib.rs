@@ -7,6 +7,7 @@ pub mod budget;
 pub mod change_request;
 pub mod delivery;
 pub mod environment;
+pub mod facts;
 pub mod host;
 pub mod id;
 pub mod inventory;

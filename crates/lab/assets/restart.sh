@@ -1,6 +1,6 @@
 #!/bin/sh
 # restart SERVICE [ARGUMENT…]: restarts a service of this lab host from its current release. Arguments go to the daemon.
-# Run it as often as you like: it leaves exactly one daemon behind.
+# Run it as often as you like: it leaves exactly one daemon behind; called as `stop`, none.
 set -eu
 service=$1
 shift
@@ -35,6 +35,8 @@ if [ -n "$pid" ] && is_daemon "$pid"; then
         fi
     fi
 fi
+
+case $0 in */stop) exit ;; esac
 
 cd /
 # A session of its own and no descriptor of ours, so that the ssh session can end.

@@ -82,6 +82,7 @@ impl Host {
             0o644,
         )?;
         disk::write(&host.restart_command(), RESTART.as_bytes(), 0o755)?;
+        disk::write(&host.stop_command(), RESTART.as_bytes(), 0o755)?;
         let config = host.daemon_config(&site.datadog).to_string();
         disk::write(
             &host.root.join("etc/checkout.json"),
@@ -109,6 +110,7 @@ impl Host {
             ("slipway_root", text(self.root.clone())),
             ("slipway_service_manager", "command".to_owned()),
             ("slipway_restart_command", text(self.restart_command())),
+            ("slipway_stop_command", text(self.stop_command())),
         ]);
         HostRecord {
             name: self.spec.name.clone(),
@@ -220,6 +222,11 @@ impl Host {
 
     fn restart_command(&self) -> PathBuf {
         self.root.join("bin/restart")
+    }
+
+    /// What ends the service it is told, as the agent's playbooks need it.
+    fn stop_command(&self) -> PathBuf {
+        self.root.join("bin/stop")
     }
 
     fn install_root(&self) -> PathBuf {

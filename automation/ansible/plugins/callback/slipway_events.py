@@ -6,7 +6,9 @@ import json
 import os
 import re
 import time
+from collections.abc import Mapping
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
@@ -23,8 +25,27 @@ DOCUMENTATION = """
 
 MESSAGE_LIMIT = 2000
 VERSION_LIMIT = 128
+# Characters of a diff that are told, and of the two texts together that are compared.
+DIFF_LIMIT = 8000
+COMPARED_LIMIT = 500_000
 HIDDEN = "Hidden, because the task sets no_log."
 SET_FACT = ("set_fact", "ansible.builtin.set_fact", "ansible.legacy.set_fact")
+SETUP = tuple(prefix + name for prefix in ("", "ansible.builtin.", "ansible.legacy.") for name in ("setup", "gather_facts"))
+# What is told of a host, and what Ansible calls it. Whatever else it found out, such as the environment, is not.
+TEXT_FACTS = {
+    "distribution": "ansible_distribution",
+    "version": "ansible_distribution_version",
+    "kernel": "ansible_kernel",
+    "architecture": "ansible_architecture",
+    "hostname": "ansible_hostname",
+    "python": "ansible_python_version",
+    "machine_id": "ansible_machine_id",
+    "cloud_id": "ansible_board_asset_tag",
+}
+NUMBER_FACTS = {"cpus": "ansible_processor_vcpus", "memory_mb": "ansible_memtotal_mb"}
+FACT_LIMIT = 128
+# Words of hardware that has no such number.
+NO_FACT = ("", "NA", "N/A", "None", "Not Specified")
 # Control characters other than tab and newline: a log line is text.
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -64,7 +85,8 @@ class CallbackModule(CallbackBase):
         # An imported playbook announces itself only by the file its plays come from.
         self._enter(play.get_path().rpartition(":")[0])
         inventory = play.get_variable_manager()._inventory
-        self._emit("play", play=clean(play.get_name()), hosts=len(inventory.get_hosts(play.hosts)))
+        dry = {"check": True} if context.CLIARGS.get("check") else {}
+        self._emit("play", play=clean(play.get_name()), hosts=len(inventory.get_hosts(play.hosts)), **dry)
 
     def v2_playbook_on_task_start(self, task, is_conditional):
         self._emit("task", task=task_name(task), task_id=task._uuid)
@@ -95,6 +117,13 @@ class CallbackModule(CallbackBase):
         self._host(result, "changed" if answer.get("changed") else "ok")
         if result._task.action in SET_FACT:
             self._facts(result._host.name, answer)
+        elif result._task.action in SETUP:
+            found = answer.get("ansible_facts") or {}
+            facts = {name: found.get(called) for name, called in {**TEXT_FACTS, **NUMBER_FACTS}.items()}
+            # Only EC2 writes the machine's id there; elsewhere it is somebody's label.
+            if not str(facts["cloud_id"]).startswith("i-"):
+                del facts["cloud_id"]
+            self._about(result._host.name, facts)
 
     def v2_runner_on_skipped(self, result):
         self._host(result, "skipped")
@@ -126,7 +155,27 @@ class CallbackModule(CallbackBase):
         }
         if status in ("failed", "unreachable"):
             event["message"] = message(result._result, bool(task.no_log))
+        elif status == "changed" and task.diff and not task.no_log:
+            if told := self._diff(result._result):
+                event["diff"] = told
         self._emit("host", **event)
+
+    def _diff(self, answer):
+        """What Ansible shows for --diff, without colours and at most DIFF_LIMIT characters; in a loop, that of every item."""
+        texts = []
+        for part in answer.get("results") or [answer]:
+            if not isinstance(part, dict) or not part.get("diff") or part.get("_ansible_no_log") or "censored" in part:
+                continue
+            diffs = part["diff"] if isinstance(part["diff"], list) else [part["diff"]]
+            if sum(len(str(diff.get(side) or "")) for diff in diffs for side in ("before", "after")) > COMPARED_LIMIT:
+                texts.append("The texts are too long to be compared.\n")
+            else:
+                texts.append(self._get_diff(diffs))
+        text = clean("".join(texts)).strip("\n")
+        if len(text) <= DIFF_LIMIT:
+            return text
+        kept = text[:DIFF_LIMIT].rpartition("\n")[0] or text[:DIFF_LIMIT]
+        return f"{kept}\n… and {text.count(chr(10)) - kept.count(chr(10))} more lines"
 
     def _facts(self, host, answer):
         """Facts a playbook sets for Slipway to see; in a loop, those of every item."""
@@ -138,6 +187,23 @@ class CallbackModule(CallbackBase):
                 self._emit("observed", host=host, version=clean(facts["slipway_observed_version"])[:VERSION_LIMIT])
             if str(facts.get("slipway_already_current", "")).lower() == "true":
                 self._emit("already_current", host=host)
+            if isinstance(facts.get("slipway_facts"), Mapping):
+                self._about(host, facts["slipway_facts"])
+
+    def _about(self, host, found):
+        """What the host is: the facts that have a name here, each checked; a host that tells none of them has no line."""
+        facts = {}
+        for name in TEXT_FACTS:
+            text = found.get(name)
+            text = clean(text).replace("\n", " ").strip()[:FACT_LIMIT] if isinstance(text, str) else ""
+            if text not in NO_FACT:
+                facts[name] = text
+        for name in NUMBER_FACTS:
+            number = str(found.get(name) or "")
+            if number.isascii() and number.isdigit() and 0 < int(number[:10]) < 2**32:
+                facts[name] = int(number[:10])
+        if facts:
+            self._emit("facts", host=host, facts=facts)
 
     def _emit(self, kind, **fields):
         if self._fd is None or os.getpid() != self._pid:
@@ -192,10 +258,10 @@ def reason(answer):
     """Ansible's sentence, or what the command said for itself when that sentence says nothing."""
     if answer.get("_ansible_no_log") or "censored" in answer:
         return HIDDEN
-    text = clean(answer.get("msg") or "").strip()
+    text = clean(str(answer.get("msg") or "")[: 10 * MESSAGE_LIMIT]).strip()
     if not text or "non-zero return code" in text or "MODULE FAILURE" in text:
         for stream in ("stderr", "module_stderr", "stdout", "module_stdout"):
-            said = clean(answer.get(stream) or "").strip()
+            said = clean(str(answer.get(stream) or "")[-10 * MESSAGE_LIMIT :]).strip()
             if said:
                 return said[-MESSAGE_LIMIT:]  # the end of an output tells most
     return text or "The task failed without a message."

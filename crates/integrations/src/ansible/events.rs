@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    facts::HostFacts,
     host::{HostOutcome, HostReport},
     job::{JobEnd, JobKind},
     text::{HostName, Version},
@@ -10,6 +11,10 @@ use domain::{
 use serde::Deserialize;
 
 use crate::supervisor::Exit;
+
+mod dry_run;
+
+pub use dry_run::{Preview, dry_run};
 
 /// One line of `events.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -29,7 +34,13 @@ pub enum EventKind {
     /// A playbook file was entered.
     Start { playbook: String },
     /// A play of so many hosts began.
-    Play { play: String, hosts: u64 },
+    Play {
+        play: String,
+        hosts: u64,
+        /// With `--check`: nothing is changed.
+        #[serde(default)]
+        check: bool,
+    },
     /// A task began, on all hosts of the play.
     Task { task: String, task_id: String },
     /// A task ended on one host.
@@ -42,7 +53,12 @@ pub enum EventKind {
         /// Only when failed or unreachable.
         #[serde(default)]
         message: String,
+        /// Only when changed with `--diff`, and the task tells what.
+        #[serde(default)]
+        diff: String,
     },
+    /// What the host is.
+    Facts { host: String, facts: HostFacts },
     /// The version that ran before anything was touched; empty when none did.
     Before { host: String, version: String },
     /// The version that answered.
@@ -89,6 +105,7 @@ pub struct Tally {
     played: bool,
     stats: Option<BTreeMap<String, HostStats>>,
     hosts: BTreeMap<String, HostTally>,
+    facts: BTreeMap<String, HostFacts>,
 }
 
 /// What is known of one host so far.
@@ -142,6 +159,9 @@ impl Tally {
             EventKind::Observed { host, version } => {
                 self.hosts.entry(host.clone()).or_default().observed = version.parse().ok()
             }
+            EventKind::Facts { host, facts } => {
+                self.facts.insert(host.clone(), facts.clone());
+            }
             EventKind::AlreadyCurrent { host } => {
                 self.hosts.entry(host.clone()).or_default().already_current = true
             }
@@ -154,6 +174,11 @@ impl Tally {
     /// Whether a play began.
     pub const fn played(&self) -> bool {
         self.played
+    }
+
+    /// What the hosts told that they are, by name; hosts that told nothing are not there.
+    pub const fn facts(&self) -> &BTreeMap<String, HostFacts> {
+        &self.facts
     }
 
     /// Takes in that the output announces a play, though no event may.

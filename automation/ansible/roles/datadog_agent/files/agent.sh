@@ -1,6 +1,6 @@
 # Steps of an agent's installation that must be atomic. Runs on the host: sh -s -- STEP FOLDER ATTEMPT … , this text on
 # standard input. POSIX sh with coreutils (or BusyBox), tar and the host's package manager. Arguments were checked by the role.
-# On refusal: one sentence on stderr, exit 1.
+# facts.sh comes before it. On refusal: one sentence on stderr, exit 1.
 #
 # Environment: SLIPWAY_ROOT (folder below which everything lies; empty is /), SLIPWAY_CONFIG (folder of datadog.yaml),
 # SLIPWAY_PROGRAM (the agent's program inside a tarball), SLIPWAY_OWNER (who owns the configuration). No secret passes through
@@ -42,7 +42,7 @@ family() {
 }
 
 # Sets kind (none, tarball, deb, rpm, unknown), version and state, by what the host's own books say.
-look() {
+examine() {
     kind=none version='' state=''
     if [ -L "$folder/current" ]; then
         kind=tarball version=$(basename "$(readlink "$folder/current")") state=installed
@@ -82,9 +82,10 @@ running() {
 
 content() { cat "$1" 2>/dev/null || true; }
 
-# ask: read-only. One NAME=VALUE per line.
+# ask PYTHON: read-only. One NAME=VALUE per line, of the agent and of the host.
 ask() {
-    look
+    examine
+    facts "$1"
     echo "family=$(family)"
     echo "kind=$kind"
     echo "installed=$version"
@@ -97,7 +98,7 @@ ask() {
 
 # checks: asks the agent that runs whether it could take over its checks. It answers for itself only when it runs.
 checks() {
-    look
+    examine
     answer=$(timeout 60 "$(program)" configcheck -c "$SLIPWAY_CONFIG" 2>/dev/null </dev/null) || refuse "the agent's own configcheck failed"
     # The words may have colours between them. What follows them may hold passwords, so it is not told.
     case "$answer" in
@@ -150,29 +151,28 @@ save() {
     content "$books/managed" >"$1/managed"
 }
 
-# claim WHAT KIND VERSION ROLLOUT [CHECK]...: takes the attempt, which no host does twice, and notes what was here before the
-# rollout. WHAT is deploy, remove or rollback. A deploy makes room for the configurations of the CHECKs; a rollback prints what
-# was noted.
-claim() {
-    # The agent's own user has to reach a tarball below the folder, but not the books, which hold the key.
-    { (umask 022 && mkdir -p "$folder") && mkdir -p "$books/attempts" "$books/rollouts"; } ||
-        refuse "Folders below $folder cannot be made by $(id -un). Create $folder for that user, or set ansible_become for this host."
-    chmod 700 "$books"
+# What would keep an attempt from being taken, and can be seen without writing.
+fit() {
     if [ -e "$folder/current" ] && [ ! -L "$folder/current" ]; then
         refuse "$folder/current is not a symbolic link, so it was not put there by Slipway. Move it away, then start a new attempt."
     fi
-    if ! mkdir "$mine"; then
-        [ -d "$mine" ] || refuse "$books/attempts cannot be written. Check its owner and the free space."
+    if [ -e "$mine" ]; then
         refuse "This host has already taken attempt $attempt and takes none twice. See that attempt's log for what it did, then start a new one."
     fi
-    # What attempts that were killed left behind; one still at work fails by this, as it should.
-    rm -rf -- "$folder"/releases/.*-*-*-*-* "$books"/rollouts/.*-*-*-*-* "$books"/attempts/*/artifact "$books"/attempts/*/artifact.* \
-        "$books"/attempts/*/config || true
+}
+
+no_place() {
+    refuse "Folders below $folder cannot be made by $(id -un). Create $folder for that user, or set ansible_become for this host."
+}
+
+# possible WHAT KIND VERSION ROLLOUT: refuses what could not be done or not be taken back. A rollback prints what was noted. Sets
+# known: whether what was here before ROLLOUT is noted already.
+possible() {
     record="$books/rollouts/$4"
     latest=$(content "$books/latest")
     known=no
     if [ -d "$record" ] && [ "$latest" = "$4" ]; then known=yes; fi
-    look
+    examine
     if [ "$1" = rollback ]; then
         [ -d "$record" ] || refuse "This host has no note of rollout $4, so it was not changed by it and there is nothing to take back. Nothing was changed."
         if [ "$latest" != "$4" ] && [ "$latest" != "$(content "$record/after")" ]; then
@@ -195,22 +195,48 @@ claim() {
     if [ "$1" = deploy ] && [ "$kind" != none ] && [ "$kind" != "$2" ]; then
         refuse "The agent here is installed as a $kind, not as a $2. Nothing was changed. Run remove-datadog.yml first, or roll out a $kind."
     fi
-    if [ "$1" = deploy ]; then
+    if [ "$1" = deploy ] && [ "$known" = no ] && [ "$version" != "$3" ] && ! available "$kind" "$version"; then
+        refuse "Datadog agent $version is installed here, but it is neither kept below $folder nor offered by a repository of this host," \
+            "so this host could not be taken back to it. Nothing was changed. Roll out $version here first, then start a new attempt."
+    fi
+}
+
+# look WHAT KIND VERSION ROLLOUT: what a claim would say, refusals among it; writes nothing.
+look() {
+    fit
+    place="$books/attempts"
+    until [ -e "$place" ]; do place=$(dirname "$place"); done
+    { [ -d "$place" ] && [ -w "$place" ]; } || no_place
+    possible "$@"
+    no_links
+}
+
+# claim WHAT KIND VERSION ROLLOUT [CHECK]...: takes the attempt, which no host does twice, and notes what was here before the
+# rollout. WHAT is deploy, remove or rollback. A deploy makes room for the configurations of the CHECKs.
+claim() {
+    fit
+    # The agent's own user has to reach a tarball below the folder, but not the books, which hold the key.
+    { (umask 022 && mkdir -p "$folder") && mkdir -p "$books/attempts" "$books/rollouts"; } || no_place
+    chmod 700 "$books"
+    if ! mkdir "$mine"; then
+        fit # somebody else may have taken it meanwhile
+        refuse "$books/attempts cannot be written. Check its owner and the free space."
+    fi
+    # What attempts that were killed left behind; one still at work fails by this, as it should.
+    rm -rf -- "$folder"/releases/.*-*-*-*-* "$books"/rollouts/.*-*-*-*-* "$books"/attempts/*/artifact "$books"/attempts/*/artifact.* \
+        "$books"/attempts/*/config || true
+    possible "$@"
+    what=$1
+    shift 4
+    if [ "$what" = deploy ]; then
         mkdir -p "$mine/config/conf.d"
         : >"$mine/config/managed"
-        what=$1 wanted=$3
-        shift 4
         for name; do
             mkdir "$mine/config/conf.d/$name.d"
             printf '%s\n' "$name" >>"$mine/config/managed"
         done
-        set -- "$what" - "$wanted"
     fi
-    [ "$known" = no ] || return 0
-    if [ "$1" = deploy ] && [ "$version" != "$3" ] && ! available "$kind" "$version"; then
-        refuse "Datadog agent $version is installed here, but it is neither kept below $folder nor offered by a repository of this host," \
-            "so this host could not be taken back to it. Nothing was changed. Roll out $version here first, then start a new attempt."
-    fi
+    if [ "$what" = rollback ] || [ "$known" = yes ]; then return; fi
     # The note appears by one rename, complete, before anything is changed. One that is there already is of an attempt that changed
     # nothing or was taken back, and of what was here then.
     fresh="$books/rollouts/.$attempt"
@@ -223,6 +249,32 @@ claim() {
     mv -T "$fresh" "$record"
 }
 
+# configuration ROLLOUT [CHECK]...: for a dry run, what is configured by Slipway or would be, one "now NAME BASE64" per file; with a
+# ROLLOUT that is not "-", one "then NAME BASE64" per file of before it. Holds secrets: whoever asks must not tell it further.
+configuration() {
+    no_links
+    record="$books/rollouts/$1/config"
+    shift
+    for name in datadog.yaml $( (content "$books/managed"; content "$record/managed"; printf '%s\n' "$@") | LC_ALL=C sort -u); do
+        file=$name
+        [ "$name" = datadog.yaml ] || file="conf.d/$name.d/conf.yaml"
+        if [ -f "$SLIPWAY_CONFIG/$file" ]; then echo "now $file $(base64 -w 0 "$SLIPWAY_CONFIG/$file")"; fi
+        if [ -f "$record/$file" ]; then echo "then $file $(base64 -w 0 "$record/$file")"; fi
+    done
+}
+
+# same KIND VERSION SHA256: what is kept as VERSION already must have come from the wanted artefact. Prints whether it is kept.
+same() {
+    if [ "$1" = tarball ]; then kept="$folder/releases/$2" known="$kept/.slipway-sha256"; else kept="$folder/packages/$2.$1" known="$kept.sha256"; fi
+    if [ ! -e "$kept" ]; then
+        echo absent
+        return
+    fi
+    [ "$(content "$known")" = "$3" ] ||
+        refuse "$kept came from another artefact (sha256 $(content "$known"), wanted $3). Nothing was changed. Give changed content a new version, or remove $kept if nothing uses it."
+    echo present
+}
+
 # ---- Changing things
 
 # keep KIND VERSION SHA256 NAME: what was brought is verified, and stays for the way back. Nothing that runs is touched.
@@ -231,17 +283,12 @@ keep() {
     fresh="$folder/releases/.$attempt"
     trap 'rm -rf -- "$fresh" "$artifact" "$artifact.$1"' EXIT
     trap 'exit 1' HUP INT TERM
-    if [ "$1" = tarball ]; then kept="$folder/releases/$2" known="$kept/.slipway-sha256"; else kept="$folder/packages/$2.$1" known="$kept.sha256"; fi
     found=$(sha256sum <"$artifact")
     found=${found%% *}
     [ "$found" = "$3" ] ||
         refuse "The checksum of artefact $4 is wrong: expected sha256 $3, found $found. Nothing was changed. Publish the artefact again or correct the checksum, then start a new attempt."
-    if [ -e "$kept" ]; then
-        [ "$(content "$known")" = "$3" ] ||
-            refuse "$kept came from another artefact (sha256 $(content "$known"), wanted $3). Nothing was changed. Give changed content a new version, or remove $kept if nothing uses it."
-        echo present
-        return
-    fi
+    same "$@"
+    if [ -e "$kept" ]; then return; fi
     case "$1" in
     tarball)
         mkdir -p "$folder/releases"
@@ -333,7 +380,7 @@ take_out() {
 
 # install ROLLOUT KIND VERSION CHECKSUM: CHECKSUM is "repository" when a repository vouches for the package.
 install() {
-    look
+    examine
     begin "$1"
     if [ "$version" = "$3" ] && [ "$state" = installed ] && [ "$(content "$books/installed")" = "$2 $3 $4" ]; then
         echo present
@@ -341,7 +388,7 @@ install() {
     fi
     rm -f "$books/installed"
     put_in "$2" "$3" "$4" >&2 || refuse "Datadog agent $3 could not be installed. What the package manager said is above. Mend that and start a new attempt, or roll back."
-    look
+    examine
     [ "$version" = "$3" ] || refuse "The package manager installed Datadog agent ${version:-of no version} instead of $3. Look at its repositories and pins, then start a new attempt, or roll back."
     printf '%s\n' "$2 $3 $4" >"$books/installed"
     echo installed
@@ -419,12 +466,12 @@ restore() {
 # back ROLLOUT: the version and the configuration from before the rollout.
 back() {
     record="$books/rollouts/$1"
-    look
+    examine
     printf '%s\n' "$attempt" >"$books/unfinished"
     to=$(content "$record/kind") wanted=$(content "$record/version")
     if [ "$kind" != none ] && [ "$kind" != "$to" ]; then
         take_out >&2 || refuse "The agent could not be removed. What the package manager said is above. Mend that and roll back again."
-        look
+        examine
     fi
     if [ "$to" != none ] && { [ "$version" != "$wanted" ] || [ "$state" != installed ]; }; then
         rm -f "$books/installed"
@@ -436,7 +483,7 @@ back() {
 # remove ROLLOUT [configuration]: the agent, and when told what it was configured with and what was kept of it.
 remove() {
     if [ "${2:-}" = configuration ]; then no_links; fi
-    look
+    examine
     begin "$1"
     take_out >&2 || refuse "The agent could not be removed. What the package manager said is above. Mend that, then start a new attempt."
     if [ "${2:-}" = configuration ]; then
@@ -452,7 +499,7 @@ finish() {
     fi
     rm -rf -- "$mine/config"
     rm -f "$books/unfinished"
-    look
+    examine
     latest=$(content "$books/latest")
     if [ -d "$books/rollouts" ]; then
         ls -1t "$books/rollouts" | tail -n "+$(($1 + 1))" | while IFS= read -r name; do
@@ -495,6 +542,6 @@ mine="$books/attempts/$attempt"
 # A user's path may lack the folders that dpkg needs.
 PATH="$PATH:/usr/sbin:/sbin"
 case "$step" in
-ask | claim | keep | refresh | install | compare | configure | checks | restore | back | remove | finish) "$step" "$@" </dev/null ;; # standard input is this text
+ask | look | claim | configuration | same | keep | refresh | install | compare | configure | checks | restore | back | remove | finish) "$step" "$@" </dev/null ;; # standard input is this text
 *) refuse "agent.sh does not know the step $step." ;;
 esac

@@ -71,12 +71,12 @@ def key_problems(value, path, name, needed=True):
 
 def problems(given):
     """Sentences about everything in `given` that cannot be used."""
-    found = key_problems(given["api_key"], given["api_key_file"], "slipway_datadog_api_key")
+    found = key_problems(given["api_key"], given["api_key_file"], "datadog_api_key")
 
     def text(name, rule, sentence, optional=False):
         value = given[name]
         if not isinstance(value, str) or not (rule.match(value) or (optional and value == "")):
-            found.append(f"slipway_datadog_{name} {sentence}")
+            found.append(f"datadog_{name} {sentence}")
 
     text("site", SITE, "must be the name of a Datadog site such as datadoghq.eu.")
     text("hostname", HOSTNAME, "must be a host name of letters, digits, dots and hyphens, or empty to let the agent find its own.", optional=True)
@@ -84,16 +84,16 @@ def problems(given):
     text("url", ADDRESS, "must be an https:// address, or empty.", optional=True)
     for name in ("apm", "logs", "processes"):
         if not isinstance(given[name], bool):
-            found.append(f"slipway_datadog_{name} must be true or false.")
+            found.append(f"datadog_{name} must be true or false.")
     tags = given["tags"]
     if not isinstance(tags, (list, tuple)) or not all(isinstance(tag, str) and TAG.match(tag) for tag in tags):
-        found.append("slipway_datadog_tags must be a list of lower-case tags such as team:payments.")
+        found.append("datadog_tags must be a list of lower-case tags such as team:payments.")
     return found + check_problems(given["checks"]) + rule_problems(given["log_processing_rules"])
 
 
 def check_problems(checks):
     if not isinstance(checks, dict):
-        return ["slipway_datadog_checks must be a mapping of check names to their configurations."]
+        return ["datadog_checks must be a mapping of check names to their configurations."]
     found = []
     for name, config in checks.items():
         if not isinstance(name, str) or not CHECK.match(name):
@@ -113,7 +113,7 @@ def check_problems(checks):
 
 def rule_problems(rules):
     if not isinstance(rules, (list, tuple)):
-        return ["slipway_datadog_log_processing_rules must be a list of mappings."]
+        return ["datadog_log_processing_rules must be a list of mappings."]
     found, names = [], set()
     for number, rule in enumerate(rules, 1):
         if not isinstance(rule, dict):

@@ -306,3 +306,81 @@ fn an_unknown_kind_is_no_gap() {
     );
     assert_eq!(conclusion.end, JobEnd::Completed);
 }
+
+fn kinds(lines: &[&str]) -> Vec<EventKind> {
+    let read = |line: &&str| serde_json::from_str(&format!("{{{line}}}")).unwrap();
+    lines.iter().map(read).collect()
+}
+
+#[test]
+fn a_dry_run_is_told_by_host_and_task() {
+    let play = r#""kind":"play","play":"Deploy","hosts":2,"check":true"#;
+    let changed = r#""kind":"host","host":"a","task":"Show what would change","task_id":"1","status":"changed","ms":1,"diff":"-runs: 1.0.0\n+runs: 1.1.0""#;
+    let silent =
+        r#""kind":"host","host":"a","task":"Restart","task_id":"2","status":"changed","ms":1"#;
+    let refused = r#""kind":"host","host":"b","task":"See that there is a way back","task_id":"3","status":"failed","ms":1,"message":"No way back.""#;
+    let ok = r#""kind":"host","host":"b","task":"Ask","task_id":"4","status":"ok","ms":1"#;
+    let told = dry_run(&kinds(&[play, ok, changed, refused, silent])).unwrap();
+    let told: Vec<_> = told
+        .iter()
+        .map(|found| {
+            (
+                found.host.as_str(),
+                found.task.as_str(),
+                found.changed,
+                found.diff.as_str(),
+                found.refusal.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "a",
+                "Show what would change",
+                true,
+                "-runs: 1.0.0\n+runs: 1.1.0",
+                ""
+            ),
+            (
+                "b",
+                "See that there is a way back",
+                false,
+                "",
+                "No way back."
+            ),
+            ("a", "Restart", true, "", ""),
+        ]
+    );
+    // What a real run did is never taken for what one would do.
+    let real = r#""kind":"play","play":"Deploy","hosts":2"#;
+    for lines in [&[real, changed][..], &[play, changed, real], &[changed]] {
+        assert_eq!(dry_run(&kinds(lines)), None);
+    }
+    assert_eq!(dry_run(&kinds(&[play])), Some(Vec::new()));
+}
+
+#[test]
+fn facts_are_kept_and_strange_ones_break_nothing() {
+    let mut tally = Tally::default();
+    for (number, facts) in [
+        r#"{"kernel":"5.10"}"#,
+        r#"{"kernel":"6.1","cpus":2,"shoe_size":44,"hostname":["no"]}"#,
+    ]
+    .iter()
+    .enumerate()
+    {
+        let line = format!(
+            r#"{{"seq":{},"t":1,"kind":"facts","host":"a","facts":{facts}}}"#,
+            number + 1
+        );
+        assert!(tally.take(&line).is_some());
+    }
+    let facts = &tally.facts()["a"];
+    assert_eq!(
+        facts.kernel.as_ref().map(ToString::to_string),
+        Some("6.1".to_owned())
+    );
+    assert_eq!((facts.cpus, &facts.hostname), (Some(2), &None));
+}

@@ -3,5 +3,6 @@
 pub mod ansible;
 pub mod datadog;
 mod file;
+mod process;
 pub mod supervisor;
 pub mod tail;

@@ -7,59 +7,24 @@
     reason = "a test ends where its setting fails"
 )]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    thread,
-    time::Duration,
-};
+mod support;
+
+use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{
     host::HostOutcome,
-    id::{AttemptId, RolloutId},
     job::{JobEnd, JobKind},
     release::Release,
     service::Installation,
-    text::HostName,
 };
-use integrations::{
-    ansible::{
-        Settings, check,
-        command::{self, CommandError, Run, Target},
-        events::Tally,
-        inventory,
-    },
-    supervisor::{self, Exit, Found, names},
-    tail::read_lines,
+use integrations::ansible::{
+    Settings, check,
+    command::{self, CommandError},
+    inventory,
+    project::Project,
 };
 use serde_json::{Value, json};
-
-fn checkout() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
-}
-
-fn playbook_bin() -> PathBuf {
-    let own = checkout().join(".venv/bin/ansible-playbook");
-    if own.exists() {
-        own
-    } else {
-        "ansible-playbook".into()
-    }
-}
-
-fn settings() -> Settings {
-    Settings {
-        playbook_bin: playbook_bin(),
-        project_dir: checkout().join("automation/ansible"),
-        ssh_private_key: None,
-        known_hosts: None,
-        forks: 5,
-    }
-}
+use support::{Parts, finished, parts, playbook_bin, run, settings};
 
 #[tokio::test]
 async fn inventories_of_both_notations_are_read() {
@@ -159,60 +124,6 @@ async fn what_is_not_installed_is_said() {
     );
 }
 
-struct Parts {
-    service: domain::text::Slug,
-    installation: Installation,
-    release: Release,
-    host: HostName,
-    variables: BTreeMap<String, Value>,
-}
-
-fn parts() -> Parts {
-    Parts {
-        service: "checkout".parse().unwrap(),
-        installation: Installation {
-            host_group: "all".parse().unwrap(),
-            install_root: "/opt/checkout".to_owned(),
-            health_port: 8080,
-            health_path: "/health".to_owned(),
-        },
-        release: Release {
-            version: "1.1.0".parse().unwrap(),
-            artifact: "checkout-1.1.0.tar.gz".parse().unwrap(),
-            sha256: "0".repeat(64).parse().unwrap(),
-            commit: None,
-        },
-        host: "web-1".parse().unwrap(),
-        // Nothing listens here.
-        variables: BTreeMap::from([
-            ("ansible_host".to_owned(), json!("127.0.0.1")),
-            ("ansible_port".to_owned(), json!(1)),
-        ]),
-    }
-}
-
-fn run<'a>(parts: &'a Parts, kind: JobKind, artifacts_dir: &'a Path) -> Run<'a> {
-    let id = "01890000-0000-7000-8000-000000000001"
-        .parse::<AttemptId>()
-        .unwrap();
-    Run {
-        attempt: id,
-        rollout: RolloutId(id.0),
-        batch: 1,
-        kind,
-        service: &parts.service,
-        installation: &parts.installation,
-        release: &parts.release,
-        artifacts_dir,
-        hosts: vec![Target {
-            name: &parts.host,
-            variables: &parts.variables,
-            before: None,
-        }],
-        deadline: Duration::from_secs(120),
-    }
-}
-
 #[test]
 fn a_run_is_written_for_ansible_and_for_nobody_else() {
     use std::os::unix::fs::PermissionsExt;
@@ -274,10 +185,24 @@ fn a_run_is_written_for_ansible_and_for_nobody_else() {
             .unwrap()
             .starts_with('/')
     );
+    let config = folder.join("ssh_config");
     assert_eq!(
         spec.env["ANSIBLE_SSH_COMMON_ARGS"],
-        "-o StrictHostKeyChecking=yes -o 'UserKnownHostsFile=\"/etc/slip way/known_hosts\"' -o IdentitiesOnly=yes"
+        format!("-F '{}'", config.display())
     );
+    let config = fs::read_to_string(config).unwrap();
+    for line in [
+        "StrictHostKeyChecking yes",
+        "UserKnownHostsFile \"/etc/slip way/known_hosts\"",
+        "IdentityFile \"/k\"",
+        "IdentitiesOnly yes",
+        "ProxyJump none",
+    ] {
+        assert!(
+            config.contains(&format!("    {line}\n")),
+            "{line}\n{config}"
+        );
+    }
     let sockets = Path::new(&spec.env["ANSIBLE_SSH_CONTROL_PATH_DIR"]);
     assert!(
         sockets.as_os_str().len() < 80 && sockets.is_dir(),
@@ -352,55 +277,14 @@ fn the_query_of_an_artefacts_address_is_masked() {
     );
 }
 
-/// Runs to the end under a real supervisor and concludes from what it left.
-fn finished(settings: &Settings, parts: &Parts) -> (Exit, Tally, String) {
-    let keep = tempfile::tempdir().unwrap();
-    let folder = keep.path().join("one");
-    let spec = command::write(settings, &folder, &run(parts, JobKind::Probe, keep.path())).unwrap();
-    supervisor::prepare(&folder, &spec).unwrap();
-    supervisor::launch(
-        Path::new(env!("CARGO_BIN_EXE_supervise-fixture")),
-        &folder,
-        || (),
-    )
-    .unwrap();
-    let exit = (0..12_000)
-        .find_map(|_| match supervisor::inspect(&folder).unwrap() {
-            Found::Finished(exit) => Some(exit),
-            Found::Running { .. } => {
-                thread::sleep(Duration::from_millis(10));
-                None
-            }
-            other => panic!("{other:?}"),
-        })
-        .expect("the playbook ends");
-    let mut tally = Tally::default();
-    for line in read_lines(&folder.join(names::EVENTS), 0, usize::MAX / 2)
-        .unwrap()
-        .0
-    {
-        assert!(tally.take(&line.text).is_some(), "{}", line.text);
-    }
-    assert!(
-        !folder.join("ssh").exists() && !folder.join("ansible").exists(),
-        "what is no longer needed is gone"
-    );
-    (
-        exit,
-        tally,
-        fs::read_to_string(folder.join(names::OUTPUT)).unwrap(),
-    )
-}
-
 #[test]
 fn a_host_nobody_reaches_is_reported_as_such() {
     let parts = parts();
-    let (exit, tally, output) = finished(&settings(), &parts);
-    let conclusion = tally.conclude(JobKind::Probe, &exit, std::slice::from_ref(&parts.host));
-    assert_eq!(conclusion.end, JobEnd::Completed, "{output}");
-    let outcome = &conclusion.hosts[&parts.host].outcome;
+    let done = finished(&settings(), &parts);
+    let ((end, outcome), output) = (done.outcome(&parts), &done.output);
+    assert_eq!(end, JobEnd::Completed, "{output}");
     assert!(
-        matches!(outcome, HostOutcome::Unreachable { message } if message.contains("refused")),
+        matches!(&outcome, HostOutcome::Unreachable { message } if message.contains("refused")),
         "{outcome:?}\n{output}"
     );
     assert!(output.contains("\u{1b}["), "colours are kept");
@@ -421,10 +305,15 @@ fn a_playbook_that_cannot_be_read_touches_nothing() {
         project_dir: keep.path().to_owned(),
         ..settings()
     };
-    let (exit, tally, output) = finished(&broken, &parts);
-    let end = tally.conclude(JobKind::Probe, &exit, &[]).end;
+    let parts = Parts {
+        project: Project::shipped(&broken),
+        ..parts
+    };
+    let done = finished(&broken, &parts);
+    let end = done.tally.conclude(JobKind::Probe, &done.exit, &[]).end;
     assert!(
         matches!(end, JobEnd::CouldNotStart { .. }),
-        "{end:?}\n{output}"
+        "{end:?}\n{}",
+        done.output
     );
 }

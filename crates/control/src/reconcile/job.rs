@@ -22,8 +22,10 @@ use domain::{
 };
 use integrations::{
     ansible::{
-        command::{self, Run, Target},
+        command::{self, Mode, Run, Target},
         events::{Conclusion, Event, Tally},
+        project::Project,
+        reach::Reach,
     },
     supervisor::{self, Found, names},
     tail,
@@ -214,11 +216,16 @@ impl Runner {
                 rollout,
                 batch,
                 kind,
+                project: &Project::shipped(&settings.ansible),
+                check: Mode::Apply,
+                tags: &[],
+                skip_tags: &[],
+                reach: &Reach::default(),
                 service: &plan.service_slug,
                 installation: &plan.installation,
                 release: &plan.release,
                 artifacts_dir: &settings.artifacts_dir,
-                hosts: hosts.iter().map(|known| Target { name: &known.host.name, variables: &known.host.variables, before: known.before.as_ref() }).collect(),
+                hosts: hosts.iter().map(|known| Target { name: &known.host.name, groups: &known.host.groups, variables: &known.host.variables, secrets: Default::default(), before: known.before.as_ref() }).collect(),
                 deadline: deadline(kind),
             };
             let spec = command::write(&settings.ansible, &folder, &run).map_err(|error| error.to_string())?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use domain::job::JobKind;
 
-use super::{Settings, ToolError, ask};
+use super::{Settings, ToolError, ask, names::PlaybookName, project::Project};
 
 /// What is missing, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -13,7 +13,7 @@ pub enum CheckError {
     Tool(#[from] ToolError),
     #[error("{program} does not work: {why}. Run `{program} --version` as the user that runs Slipway.", program = program.display())]
     Broken { program: PathBuf, why: String },
-    #[error("There is no playbook {path}. Set `ansible.project_dir` to the folder automation/ansible that came with Slipway.", path = .0.display())]
+    #[error("There is no playbook {path}. For the playbooks that came with Slipway, set `ansible.project_dir` to its folder automation/ansible; for others, name the playbook as it is called in the project.", path = .0.display())]
     NoPlaybook(PathBuf),
 }
 
@@ -43,17 +43,7 @@ pub async fn version(settings: &Settings) -> Result<String, CheckError> {
     }
 }
 
-/// The playbook that does a job of this kind, as a path inside the project folder.
-pub fn playbook(settings: &Settings, kind: JobKind) -> Result<&'static str, CheckError> {
-    let name = match kind {
-        JobKind::Deploy => "playbooks/deploy.yml",
-        JobKind::Probe => "playbooks/probe.yml",
-        JobKind::RollBack => "playbooks/rollback.yml",
-    };
-    let path = settings.project_dir.join(name);
-    if path.is_file() {
-        Ok(name)
-    } else {
-        Err(CheckError::NoPlaybook(path))
-    }
+/// The shipped playbook that does a job of this kind, as a path inside the project folder.
+pub fn playbook(settings: &Settings, kind: JobKind) -> Result<PlaybookName, CheckError> {
+    Project::shipped(settings).playbook(kind).cloned()
 }

@@ -1,9 +1,7 @@
 //! From a job to the command that does it.
 
 use std::{
-    collections::BTreeMap,
-    fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,9 +13,19 @@ use domain::{
     service::Installation,
     text::{HostName, Slug, Version},
 };
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::{Settings, base_env, check, template_in};
+pub use super::secrets::forget;
+use super::{
+    Settings, check,
+    environment::{Files, environment, held_fast, socket_folder, text},
+    names::Tag,
+    project::Project,
+    reach::Reach,
+    secrets::{self, HostSecrets, Private},
+    template_in,
+};
 use crate::{
     file,
     supervisor::{RecordError, Spec},
@@ -31,6 +39,13 @@ pub struct Run<'a> {
     /// 1-based.
     pub batch: u32,
     pub kind: JobKind,
+    pub project: &'a Project,
+    pub check: Mode,
+    /// Only tasks with one of these, where there are any.
+    pub tags: &'a [Tag],
+    /// But none with one of these.
+    pub skip_tags: &'a [Tag],
+    pub reach: &'a Reach,
     pub service: &'a Slug,
     pub installation: &'a Installation,
     pub release: &'a Release,
@@ -41,12 +56,25 @@ pub struct Run<'a> {
     pub deadline: Duration,
 }
 
+/// Whether anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    #[default]
+    Apply,
+    /// Ansible only says what it would change, with the differences.
+    Check,
+}
+
 /// A host of a run.
 #[derive(Debug, Clone)]
 pub struct Target<'a> {
     pub name: &'a HostName,
+    /// Of the inventory, for playbooks that ask for them.
+    pub groups: &'a BTreeSet<String>,
     /// As the inventory gave them, already checked.
     pub variables: &'a BTreeMap<String, Value>,
+    /// Variables whose values nobody sees: any text, passed on as it is. They win over `variables`.
+    pub secrets: BTreeMap<String, SecretString>,
     /// The version it ran before the rollout; what a roll back brings again.
     pub before: Option<&'a Version>,
 }
@@ -64,6 +92,18 @@ pub enum CommandError {
         "The value of {name} holds a template ({text}), which Ansible would run. Give the plain value."
     )]
     Template { name: String, text: String },
+    #[error(
+        "“{0}” cannot be the name of a secret variable. Use letters, digits and underscores; of Ansible's own variables only ansible_password and ansible_become_password may be secret."
+    )]
+    SecretName(String),
+    #[error(
+        "The private key of the environment is none. Give the whole content of an OpenSSH private key file without a passphrase, from “-----BEGIN” to “-----”."
+    )]
+    PrivateKey,
+    #[error(
+        "The certificate of the environment is none. Give the one line of the -cert.pub file that ssh-keygen made when it signed the public key."
+    )]
+    Certificate,
     #[error("The path {path} has characters that cannot be given to ssh. Move it to a path of letters, digits, dots, hyphens, underscores and spaces.", path = .0.display())]
     Path(PathBuf),
     #[error("There is no folder for ssh's sockets whose path is short enough: {path}. Set TMPDIR to a short path such as /tmp.", path = .0.display())]
@@ -74,15 +114,14 @@ pub enum CommandError {
 
 /// Where one signal or request may take this long before everything is killed.
 const GRACE: Duration = Duration::from_secs(10);
-/// A socket's path has 107 bytes; ssh appends a slash, ten digits, a dot and sixteen letters.
-const LONGEST_SOCKET_FOLDER: usize = 107 - 1 - 10 - 17;
 
-/// Writes `inventory.json` and `vars.json` (mode 0600) into the attempt's folder and returns what the supervisor is to
-/// run. May be repeated.
+/// Writes what a run needs (mode 0600) into the attempt's folder and returns what the supervisor is to run. May be
+/// repeated. Secrets stand in `private/`, which the supervisor removes; [`forget`] does if there is none to do so.
 pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, CommandError> {
-    let playbook = check::playbook(settings, run.kind)?;
+    let playbook = run.project.playbook(run.kind)?.to_string();
     let inventory = inventory(run)?;
-    let variables = variables(run)?;
+    let secrets = host_secrets(run)?;
+    let mut variables = variables(run)?;
     file::private_folder(folder).map_err(|error| RecordError::write(folder, error))?;
     let stored = |name: &str, value: &Value| {
         let path = folder.join(name);
@@ -90,29 +129,59 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
             .map_err(|error| RecordError::write(&path, error))?;
         text(path)
     };
-    let inventory = stored("inventory.json", &inventory)?;
-    let variables = stored("vars.json", &variables)?;
+    let mut private = Private::new(folder)?;
+    let ssh_config = run.reach.ssh_config(settings, folder, &mut private)?;
+    for (name, value) in held_fast(&ssh_config)? {
+        variables.insert(name.to_owned(), value);
+    }
+    let mut argv = vec![
+        text(settings.playbook_bin.clone())?,
+        "--inventory".to_owned(),
+        stored("inventory.json", &inventory)?,
+    ];
+    if secrets.values().any(|secrets| !secrets.is_empty()) {
+        let written = secrets::inventory(&secrets);
+        argv.push("--inventory".to_owned());
+        argv.push(text(private.store("secrets.yml", written.as_bytes())?)?);
+    }
+    argv.push("--extra-vars".to_owned());
+    argv.push(format!("@{}", stored("vars.json", &variables.into())?));
+    if run.check == Mode::Check {
+        argv.extend(["--check", "--diff"].map(str::to_owned));
+    }
+    for (option, tags) in [("--tags", run.tags), ("--skip-tags", run.skip_tags)] {
+        if !tags.is_empty() {
+            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+            argv.push(format!("{option}={}", tags.join(",")));
+        }
+    }
+    argv.push(playbook);
+    let vault_password = run.reach.vault_password.as_ref();
+    let vault_password = vault_password
+        .map(|secret| private.store("vault_password", secret.expose_secret().as_bytes()))
+        .transpose()?;
 
     let sockets = socket_folder(folder, run.attempt)?;
     let home = folder.join("ansible");
-    let spec = Spec {
-        argv: vec![
-            text(settings.playbook_bin.clone())?,
-            "--inventory".to_owned(),
-            inventory,
-            "--extra-vars".to_owned(),
-            format!("@{variables}"),
-            playbook.to_owned(),
-        ],
-        env: environment(settings, &sockets, &home)?,
-        cwd: settings.project_dir.clone(),
+    let files = Files {
+        ssh_config: &ssh_config,
+        sockets: &sockets,
+        home: &home,
+        vault_password: vault_password.as_deref(),
+    };
+    let env = environment(settings, run.project, &files)?;
+    let mut scratch = vec![sockets, home];
+    scratch.extend(private.used());
+    Ok(Spec {
+        argv,
+        env,
+        cwd: run.project.dir.clone(),
         deadline_after: run.deadline,
         grace: GRACE,
-        redact: secrets(run),
+        redact: redactions(run, &secrets),
         event_fd: true,
-        scratch: vec![sockets, home],
-    };
-    Ok(spec)
+        scratch,
+    })
 }
 
 /// What the playbooks call the kinds.
@@ -129,8 +198,10 @@ fn inventory(run: &Run<'_>) -> Result<Value, CommandError> {
         return Err(CommandError::NoHosts);
     }
     let mut hosts = Map::new();
+    let mut groups: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for target in &run.hosts {
         let mut variables: Map<String, Value> = target.variables.clone().into_iter().collect();
+        run.reach.complete(&mut variables);
         // Below the host's own root, so that no two services share a folder.
         let root = target.variables.get("slipway_root");
         let root = root.and_then(Value::as_str).unwrap_or_default();
@@ -146,17 +217,43 @@ fn inventory(run: &Run<'_>) -> Result<Value, CommandError> {
         }
         refuse_templates(&variables)?;
         hosts.insert(target.name.to_string(), variables.into());
+        for group in target.groups {
+            let members = groups.entry(group).or_default();
+            members.insert(target.name.to_string(), json!({}));
+        }
     }
-    Ok(json!({ "all": { "hosts": hosts } }))
+    let groups: Map<String, Value> = groups
+        .into_iter()
+        .map(|(group, hosts)| (group.to_owned(), json!({ "hosts": hosts })))
+        .collect();
+    Ok(json!({ "all": { "hosts": hosts, "children": groups } }))
+}
+
+fn host_secrets<'a>(run: &'a Run<'_>) -> Result<HostSecrets<'a>, CommandError> {
+    let mut all = HostSecrets::new();
+    for target in &run.hosts {
+        let mut secrets = BTreeMap::new();
+        if let Some(password) = run.reach.become_password(target.variables) {
+            secrets.insert("ansible_become_password", password);
+        }
+        for (name, secret) in &target.secrets {
+            secrets::check_name(name)?;
+            secrets.insert(name, secret);
+        }
+        all.insert(target.name, secrets);
+    }
+    Ok(all)
 }
 
 /// What the playbook is given and must not repeat: the query of a signed address is as good as a password.
-fn secrets(run: &Run<'_>) -> Vec<String> {
-    let secret = run.release.artifact.secret();
-    secret.map(str::to_owned).into_iter().collect()
+fn redactions(run: &Run<'_>, secrets: &HostSecrets<'_>) -> Vec<String> {
+    let of_hosts = secrets.values().flat_map(BTreeMap::values).copied();
+    let secrets = of_hosts.chain(run.reach.secrets());
+    let exposed = secrets.map(ExposeSecret::expose_secret);
+    secrets::spellings(exposed.chain(run.release.artifact.secret()))
 }
 
-fn variables(run: &Run<'_>) -> Result<Value, CommandError> {
+fn variables(run: &Run<'_>) -> Result<Map<String, Value>, CommandError> {
     let mut variables = Map::new();
     let mut set = |name: &str, value: Value| {
         variables.insert(format!("slipway_{name}"), value);
@@ -184,7 +281,7 @@ fn variables(run: &Run<'_>) -> Result<Value, CommandError> {
         set("artifact_sha256", json!(run.release.sha256.as_str()));
     }
     refuse_templates(&variables)?;
-    Ok(variables.into())
+    Ok(variables)
 }
 
 /// Whatever was checked before: here is the last place where a template can be kept from running.
@@ -198,85 +295,4 @@ fn refuse_templates(variables: &Map<String, Value>) -> Result<(), CommandError> 
                 text: text.chars().take(60).collect(),
             }),
         })
-}
-
-fn environment(
-    settings: &Settings,
-    sockets: &Path,
-    home: &Path,
-) -> Result<BTreeMap<String, String>, CommandError> {
-    let mut env = base_env();
-    let mut set = |name: &str, value: String| {
-        env.insert(format!("ANSIBLE_{name}"), value);
-    };
-    let project = &settings.project_dir;
-    set("CONFIG", text(project.join("ansible.cfg"))?);
-    set("CALLBACK_PLUGINS", text(project.join("plugins/callback"))?);
-    set("CALLBACKS_ENABLED", "slipway_events".to_owned());
-    set("INVENTORY_ENABLED", "yaml".to_owned());
-    set("FORCE_COLOR", "1".to_owned());
-    set("FORKS", settings.forks.max(1).to_string());
-    set("HOME", text(home.to_owned())?);
-    set("LOCAL_TEMP", text(home.join("tmp"))?);
-    set("HOST_KEY_CHECKING", "True".to_owned());
-    set("SSH_CONTROL_PATH_DIR", text(sockets.to_owned())?);
-    let mut ssh = "-o StrictHostKeyChecking=yes".to_owned();
-    if let Some(known_hosts) = &settings.known_hosts {
-        ssh.push_str(&format!(
-            " -o 'UserKnownHostsFile=\"{}\"'",
-            for_ssh(known_hosts)?
-        ));
-    }
-    if let Some(key) = &settings.ssh_private_key {
-        set("PRIVATE_KEY_FILE", text(key.clone())?);
-        ssh.push_str(" -o IdentitiesOnly=yes");
-    }
-    set("SSH_COMMON_ARGS", ssh);
-    Ok(env)
-}
-
-/// A path that means the same after a shell-like split and ssh's own reading of it.
-fn for_ssh(path: &Path) -> Result<&str, CommandError> {
-    path.to_str()
-        .filter(|text| {
-            text.chars()
-                .all(|c| c.is_alphanumeric() || "/ ._-+@,=:".contains(c))
-        })
-        .ok_or_else(|| CommandError::Path(path.to_owned()))
-}
-
-fn text(path: PathBuf) -> Result<String, CommandError> {
-    path.into_os_string()
-        .into_string()
-        .map_err(|path| CommandError::Path(path.into()))
-}
-
-/// A private folder for ssh's sockets: in the attempt's folder if that path is short enough, or else in the system's
-/// temporary one.
-fn socket_folder(folder: &Path, attempt: AttemptId) -> Result<PathBuf, CommandError> {
-    let inside = folder.join("ssh");
-    if inside.as_os_str().len() <= LONGEST_SOCKET_FOLDER {
-        file::private_folder(&inside).map_err(|error| RecordError::write(&inside, error))?;
-        return Ok(inside);
-    }
-    let outside = std::env::temp_dir().join(format!("slipway-{}", attempt.0.simple()));
-    if outside.as_os_str().len() > LONGEST_SOCKET_FOLDER {
-        return Err(CommandError::SocketPath(outside));
-    }
-    let failed = |error: io::Error| RecordError::write(&outside, error);
-    match fs::DirBuilder::new().mode(0o700).create(&outside) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            // Anybody may make folders here; only our own, from an earlier try, will do.
-            let found = fs::symlink_metadata(&outside).map_err(failed)?;
-            let ours = found.is_dir()
-                && found.uid() == rustix::process::geteuid().as_raw()
-                && found.mode() & 0o077 == 0;
-            if !ours {
-                return Err(failed(error).into());
-            }
-        }
-        Err(error) => return Err(failed(error).into()),
-    }
-    Ok(outside)
 }

@@ -4,23 +4,24 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    process::Command,
-    time::timeout,
-};
+use tokio::process::Command;
+
+use crate::process::{self, Bounds, Failure};
 
 pub mod check;
 pub mod command;
+mod environment;
 pub mod events;
 pub mod inventory;
 pub mod last;
+pub mod names;
+pub mod project;
+pub mod reach;
+mod secrets;
 pub mod timings;
 
 /// Where Ansible is and how it reaches hosts.
@@ -32,7 +33,7 @@ pub struct Settings {
     pub project_dir: PathBuf,
     /// `None` leaves the choice to ssh.
     pub ssh_private_key: Option<PathBuf>,
-    /// `None` is ssh's own file of the user Slipway runs as. Unknown hosts are refused in any case.
+    /// `None` is ssh's own file of the user Slipway runs as. Unknown hosts are refused unless an environment says otherwise.
     pub known_hosts: Option<PathBuf>,
     /// How many hosts are worked on at once.
     pub forks: u32,
@@ -69,71 +70,42 @@ async fn ask(
     env: &[(&str, &Path)],
     cwd: &Path,
 ) -> Result<Answer, ToolError> {
-    let failed = |why: io::Error| match why.kind() {
-        io::ErrorKind::NotFound => ToolError::Missing(program.to_owned()),
-        _ => ToolError::Failed {
-            program: program.to_owned(),
-            why,
-        },
+    let bounds = Bounds {
+        time: ANSWER_TIME,
+        output: ANSWER_SIZE,
+        memory: Some(MEMORY),
+        file: None,
     };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(args)
         .env_clear()
         .envs(base_env())
         .envs(env.iter().copied())
-        .current_dir(cwd)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(failed)?;
-    if let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
-        // Without the limit the time still is one.
-        let _ = prlimit(
-            Some(pid),
-            Resource::As,
-            Rlimit {
-                current: Some(MEMORY),
-                maximum: Some(MEMORY),
-            },
-        );
-    }
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let reading = async { tokio::try_join!(some_of(stdout), some_of(stderr)) };
-    let (stdout, stderr, status) = timeout(ANSWER_TIME, async {
-        let (stdout, stderr) = reading.await?;
-        if stdout.len() as u64 > ANSWER_SIZE || stderr.len() as u64 > ANSWER_SIZE {
-            return Ok((stdout, stderr, None));
-        }
-        Ok((stdout, stderr, Some(child.wait().await?)))
-    })
-    .await
-    .map_err(|_| ToolError::Slow {
-        program: program.to_owned(),
-        seconds: ANSWER_TIME.as_secs(),
-    })?
-    .map_err(failed)?;
-    match status {
-        Some(status) => Ok(Answer {
-            ok: status.success(),
-            stdout,
-            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        .current_dir(cwd);
+    let program = || program.to_owned();
+    match process::run(&mut command, &[], bounds).await {
+        Ok(output) => Ok(Answer {
+            ok: output.status.success(),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }),
-        None => Err(ToolError::TooMuch {
-            program: program.to_owned(),
+        Err(Failure::Start(why)) if why.kind() == io::ErrorKind::NotFound => {
+            Err(ToolError::Missing(program()))
+        }
+        Err(Failure::Start(why)) => Err(ToolError::Failed {
+            program: program(),
+            why,
+        }),
+        Err(Failure::Slow) => Err(ToolError::Slow {
+            program: program(),
+            seconds: ANSWER_TIME.as_secs(),
+        }),
+        Err(Failure::TooMuch) => Err(ToolError::TooMuch {
+            program: program(),
             megabytes: ANSWER_SIZE >> 20,
         }),
     }
-}
-
-/// All that comes, up to one byte more than is accepted.
-async fn some_of(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        pipe.take(ANSWER_SIZE + 1).read_to_end(&mut bytes).await?;
-    }
-    Ok(bytes)
 }
 
 /// What every program of Ansible gets of our environment; everything else is set for it.

@@ -25,6 +25,7 @@ mod spec;
 pub use child::{SuperviseError, supervise};
 pub use handle::{Found, InspectError, LaunchError, cancel, inspect, launch, prepare};
 pub use proc::ProcessId;
+pub(crate) use proc::end_survivors;
 pub use spec::{Exit, RecordError, Spec};
 
 /// File names inside an attempt's folder.

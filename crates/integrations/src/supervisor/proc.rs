@@ -97,7 +97,7 @@ fn marked(name: &str, value: &str) -> Vec<ProcessId> {
 
 /// Kills what is left of a tree whose supervisor is gone: `root`, what it started, and whatever carries the mark.
 /// Blocks until all of it has ended; `false` if something still lives after ten seconds.
-pub(super) fn end_survivors(root: Option<ProcessId>, marker: &str, value: &str) -> bool {
+pub(crate) fn end_survivors(root: Option<ProcessId>, marker: &str, value: &str) -> bool {
     // Its number may be somebody else's by now, and so would be what that one started.
     let mut known: Vec<ProcessId> = root.into_iter().filter(|root| root.alive()).collect();
     for _ in 0..1000 {

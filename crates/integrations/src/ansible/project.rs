@@ -1,0 +1,57 @@
+//! The playbooks of a run: those that came with Slipway, or those of another folder, such as one checked out of Git.
+
+use std::path::PathBuf;
+
+use domain::job::JobKind;
+
+use super::{Settings, check::CheckError, names::PlaybookName};
+
+/// A folder with playbooks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Absolute. Roles are in `roles/`, collections in `collections/`.
+    pub dir: PathBuf,
+    pub playbooks: Playbooks,
+    /// Read the `ansible.cfg` in `dir`, if there is one, instead of Slipway's. What concerns host keys, connections,
+    /// inventories, reports and logs stays as Slipway wants it.
+    pub allow_config: bool,
+}
+
+/// Which playbook does what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Playbooks {
+    pub deploy: PlaybookName,
+    pub probe: PlaybookName,
+    pub roll_back: PlaybookName,
+}
+
+impl Project {
+    /// The playbooks that came with Slipway.
+    pub fn shipped(settings: &Settings) -> Self {
+        let name = PlaybookName::shipped;
+        Self {
+            dir: settings.project_dir.clone(),
+            playbooks: Playbooks {
+                deploy: name("playbooks/deploy.yml"),
+                probe: name("playbooks/probe.yml"),
+                roll_back: name("playbooks/rollback.yml"),
+            },
+            allow_config: false,
+        }
+    }
+
+    /// The playbook for jobs of this kind, which is there.
+    pub fn playbook(&self, kind: JobKind) -> Result<&PlaybookName, CheckError> {
+        let name = match kind {
+            JobKind::Deploy => &self.playbooks.deploy,
+            JobKind::Probe => &self.playbooks.probe,
+            JobKind::RollBack => &self.playbooks.roll_back,
+        };
+        let path = self.dir.join(name.as_str());
+        if path.is_file() {
+            Ok(name)
+        } else {
+            Err(CheckError::NoPlaybook(path))
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What only the run may read: files of their own, gone when it has ended, and the texts that are masked in what it says.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use domain::text::HostName;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::command::CommandError;
+use crate::{
+    file,
+    supervisor::{RecordError, Spec, names},
+};
+
+/// Ansible's own variables that a secret may set. Others say how ssh is called.
+const ANSIBLES_OWN: [&str; 2] = ["ansible_password", "ansible_become_password"];
+
+/// The folder of an attempt's secrets; made with the first of them.
+pub(super) struct Private {
+    folder: PathBuf,
+}
+
+impl Private {
+    /// Empty, whatever an earlier try left.
+    pub fn new(attempt: &Path) -> Result<Self, CommandError> {
+        let folder = attempt.join("private");
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(RecordError::write(&folder, error).into())
+            }
+            _ => Ok(Self { folder }),
+        }
+    }
+
+    pub fn store(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, CommandError> {
+        file::private_folder(&self.folder)
+            .map_err(|error| RecordError::write(&self.folder, error))?;
+        let path = self.folder.join(name);
+        file::replace(&path, bytes).map_err(|error| RecordError::write(&path, error))?;
+        Ok(path)
+    }
+
+    /// The folder, if there is anything in it.
+    pub fn used(&self) -> Option<PathBuf> {
+        self.folder.exists().then(|| self.folder.clone())
+    }
+}
+
+/// Secret variables of hosts, by host and name.
+pub(super) type HostSecrets<'a> = BTreeMap<&'a HostName, BTreeMap<&'a str, &'a SecretString>>;
+
+/// Refuses a name that Ansible would take for something else than a variable of the playbook.
+pub(super) fn check_name(name: &str) -> Result<(), CommandError> {
+    let identifier = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let taken = (name.starts_with("ansible_") && !ANSIBLES_OWN.contains(&name))
+        || name.starts_with("slipway_");
+    if identifier && !taken {
+        Ok(())
+    } else {
+        Err(CommandError::SecretName(name.chars().take(60).collect()))
+    }
+}
+
+/// An inventory of nothing but secrets. `!unsafe` keeps Ansible from looking for templates in them.
+pub(super) fn inventory(secrets: &HostSecrets<'_>) -> String {
+    let mut text = String::from("all:\n  hosts:\n");
+    for (host, secrets) in secrets.iter().filter(|(_, secrets)| !secrets.is_empty()) {
+        let _ = writeln!(text, "    {}:", in_yaml(host.as_str()));
+        for (name, secret) in secrets {
+            let value = in_yaml(secret.expose_secret());
+            let _ = writeln!(text, "      {name}: !unsafe {value}");
+        }
+    }
+    text
+}
+
+/// A double-quoted scalar in ASCII, which holds whatever text.
+fn in_yaml(text: &str) -> String {
+    let mut out = String::from("\"");
+    for letter in text.chars() {
+        let _ = match letter {
+            '"' | '\\' => write!(out, "\\{letter}"),
+            ' '..='~' => write!(out, "{letter}"),
+            letter => write!(out, "\\U{:08X}", u32::from(letter)),
+        };
+    }
+    out.push('"');
+    out
+}
+
+/// The ways in which these stand in what Ansible prints: as they are, and quoted for YAML, Python and a shell.
+pub(super) fn spellings<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let spelt: BTreeSet<String> = secrets
+        .into_iter()
+        .flat_map(|secret| ["'", "''", "\\'", "'\"'\"'"].map(|quote| secret.replace('\'', quote)))
+        .collect();
+    spelt.into_iter().collect()
+}
+
+/// Removes what the supervisor of an attempt would have removed, when there is none any more: for a run that was lost
+/// or never began.
+pub fn forget(attempt: &Path) -> Result<(), RecordError> {
+    let path = attempt.join(names::SPEC);
+    let failed = |error: &dyn ToString| RecordError::write(&path, error.to_string());
+    let Some(bytes) =
+        file::read_if_there(&path).map_err(|error| RecordError::read(&path, error))?
+    else {
+        return Ok(());
+    };
+    let mut spec: Spec =
+        serde_json::from_slice(&bytes).map_err(|error| RecordError::read(&path, error))?;
+    for path in &spec.scratch {
+        let removed = if path.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(RecordError::write(path, error));
+            }
+            _ => {}
+        }
+    }
+    spec.redact.clear();
+    let bytes = serde_json::to_vec(&spec).map_err(|error| failed(&error))?;
+    file::replace(&path, &bytes).map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_something_else_are_refused() {
+        for good in [
+            "db_password",
+            "_x",
+            "A1",
+            "ansible_password",
+            "ansible_become_password",
+        ] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "1a",
+            "a-b",
+            "a: b",
+            "a\nb",
+            "ansible_ssh_common_args",
+            "ansible_connection",
+            "slipway_version",
+            "ü",
+        ] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_one_line_of_ascii() {
+        let all: String = (0..0x2_0000).filter_map(char::from_u32).collect();
+        let written = in_yaml(&all);
+        assert!(written.chars().all(|c| (' '..='~').contains(&c)));
+        assert_eq!(in_yaml("a\"\\\n🔑"), r#""a\"\\\U0000000A\U0001F511""#);
+    }
+
+    #[test]
+    fn a_quote_is_known_in_every_quoting() {
+        assert_eq!(spellings(["plain", "plain"]), ["plain"]);
+        assert_eq!(spellings(["it's"]).len(), 4);
+    }
+}

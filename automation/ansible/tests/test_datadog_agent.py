@@ -82,7 +82,7 @@ class Agents:
 
     def step(self, host, step, *arguments, attempt=None):
         """One step of the role's script on a host, without a playbook around it."""
-        script = (PROJECT / "playbooks/files/facts.sh").read_text() + (ROLE / "files/agent.sh").read_text()
+        script = (PROJECT / "roles/release/files/facts.sh").read_text() + (ROLE / "files/agent.sh").read_text()
         root = f"{host.folder}/opt/slipway-datadog"
         settings = {"SLIPWAY_ROOT": str(host.folder), "SLIPWAY_CONFIG": str(etc(host)), "SLIPWAY_PROGRAM": "bin/datadog-agent", "SLIPWAY_OWNER": "dd-agent"}
         return subprocess.run(
@@ -127,7 +127,8 @@ class Agents:
             for host in hosts
         }
         given = {"slipway_rollout_id": str(uuid.uuid4()), "datadog_api_key": KEY, "slipway_health_delay": 0}
-        return self.fleet.run(f"{playbook}-datadog", hosts=hosts, host_vars=commands, **{**given, **variables})
+        playbook = playbook if isinstance(playbook, pathlib.Path) else f"{playbook}-datadog"
+        return self.fleet.run(playbook, hosts=hosts, host_vars=commands, **{**given, **variables})
 
     def deploy(self, version, artifact=None, **variables):
         artifact = artifact or self.tarball(version)
@@ -460,7 +461,7 @@ def test_probe_changes_nothing(agents):
 def test_a_dry_run_tells_what_would_change_but_no_secret_and_changes_nothing(agents):
     host, fresh, foreign = agents.fleet.hosts
     rollout = uid()
-    agents.given("7.50.1", hosts=[host, foreign], checks={"redis": {"instances": [{"port": 6379}]}})
+    agents.given("7.50.1", hosts=[host, foreign], checks={"redis": {"instances": [{"port": 637900637900}]}})
     agents.given("7.50.2", hosts=[host], rollout=rollout, checks={"postgres": {"instances": [{"host": "localhost", "password": "old-" + PASSWORD}]}})
     (etc(host) / "conf.d/theirs.d").mkdir()
     (etc(host) / "conf.d/theirs.d/conf.yaml").write_text("instances: [{}]\n")
@@ -491,7 +492,7 @@ def test_a_dry_run_tells_what_would_change_but_no_secret_and_changes_nothing(age
         (diff,) = [event["diff"] for event in run.of("host", status="changed", task=task)]
         assert lines <= set(diff.splitlines()), diff
     for run in (plan, back, removed):
-        for word in (KEY, PASSWORD, "6379"):
+        for word in (KEY, PASSWORD, "637900637900"):
             assert word not in run.output and word not in json.dumps(run.events)
     assert {one.name: tree(one.folder) for one in agents.fleet.hosts} == before
 
@@ -579,6 +580,7 @@ def test_bad_input_is_refused_before_any_host_is_asked(agents):
         agents.tarball("7.50.1"),
         slipway_rollout_id="x",
         slipway_artifact_sha256="no",
+        slipway_install_root="/opt/datadog-agent",
         datadog_config_folder="/etc",
         datadog_tarball_program="../../bin/sh",
         datadog_owner="root:; x",
@@ -589,7 +591,7 @@ def test_bad_input_is_refused_before_any_host_is_asked(agents):
     assert refused.code != 0
     (message,) = refused.messages("web-1")
     for name in (
-        "slipway_version", "slipway_rollout_id", "slipway_artifact_sha256", "datadog_config_folder", "datadog_tarball_program",
+        "slipway_version", "slipway_rollout_id", "slipway_artifact_sha256", "slipway_install_root must not be", "datadog_config_folder", "datadog_tarball_program",
         "datadog_owner", "datadog_api_key", "slipway_restart_command", "slipway_stop_command", "Log processing rule cards has a pattern that does not compile",
     ):
         assert name in message, message
@@ -819,10 +821,17 @@ def test_a_host_of_the_lab_runs_the_stand_in(agents):
         (host.folder / name).mkdir()
     commands = {host.name: {"slipway_restart_command": f"{host.folder}/bin/restart", "slipway_stop_command": f"{host.folder}/bin/stop"}}
     rollout = uid()
-    first = agents.deploy("7.50.1", host_vars=commands, slipway_rollout_id=rollout, slipway_health_retries=20, slipway_health_delay=0.2)
+    # As Slipway passes it: a project's playbooks, an artefact and no word on where the agent comes from.
+    artifact = agents.tarball("7.50.1")
+    given = {"slipway_artifact": str(artifact), "slipway_artifact_sha256": hashlib.sha256(artifact.read_bytes()).hexdigest()}
+    patience = {"slipway_health_retries": 20, "slipway_health_delay": 0.2}
+    own = PROJECT / "datadog"
+    first = agents.run(own / "deploy.yml", host_vars=commands, slipway_rollout_id=rollout, slipway_version="7.50.1", **given, **patience)
     assert first.code == 0, first.output
     assert runs(host) == "7.50.1"
-    back = agents.roll_back(rollout, host_vars=commands)
+    probe = agents.run(own / "probe.yml", host_vars=commands)
+    assert probe.code == 0 and probe.versions("observed") == {host.name: "7.50.1"}
+    back = agents.run(own / "rollback.yml", host_vars=commands, slipway_rollout_id=rollout)
     assert back.code == 0, back.output
     assert runs(host) is None and back.of("observed") == []
 

@@ -1,29 +1,36 @@
 # What the host is, for scripts of the roles that are asked on the way: facts PYTHON prints one NAME=VALUE per line and never fails.
-# Reads only what anybody may read; a line that has no value is not told on.
+# Reads only what anybody may read; what is not known has no value. Starts few programs, as every host does this in every deploy.
 facts() (
-    distribution='' version=''
+    python=$1 distribution='' version='' id='' cloud='' tag='' kb=''
     if [ -r /etc/os-release ]; then
-        distribution=$(sed -n 's/^NAME=//p' /etc/os-release | tr -d \''"')
-        version=$(sed -n 's/^VERSION_ID=//p' /etc/os-release | tr -d \''"')
+        while IFS='=' read -r name value; do
+            value=${value#[\"\']}
+            case "$name" in
+            NAME) distribution=${value%[\"\']} ;;
+            VERSION_ID) version=${value%[\"\']} ;;
+            esac
+        done </etc/os-release
     fi
-    cloud=$(cat /var/lib/cloud/data/instance-id 2>/dev/null || true)
-    case "$cloud" in
-    '' | iid-* | nocloud)
-        case "$(cat /sys/class/dmi/id/board_asset_tag 2>/dev/null || true)" in
-        i-*) cloud=$(cat /sys/class/dmi/id/board_asset_tag) ;; # EC2
-        *) cloud='' ;;
-        esac
-        ;;
-    esac
-    python=$("$1" --version 2>/dev/null) || python=''
+    for file in /etc/machine-id /var/lib/dbus/machine-id; do
+        if [ -z "$id" ] && [ -r "$file" ]; then read -r id <"$file" || true; fi
+    done
+    if [ -r /var/lib/cloud/data/instance-id ]; then read -r cloud </var/lib/cloud/data/instance-id || true; fi
+    # EC2 writes it there, too.
+    if [ -r /sys/class/dmi/id/board_asset_tag ]; then read -r tag </sys/class/dmi/id/board_asset_tag || true; fi
+    case "$cloud" in '' | iid-* | nocloud) cloud='' ;; esac
+    case "$tag" in i-*) cloud=${cloud:-$tag} ;; esac
+    if [ -r /proc/meminfo ]; then read -r _ kb _ </proc/meminfo || true; fi
+    python=$("$python" --version 2>/dev/null) || python=''
+    # In this order, whatever the order of the letters.
+    set -- $(uname -nrm)
     echo "distribution=$distribution"
     echo "version=$version"
-    echo "kernel=$(uname -r)"
-    echo "architecture=$(uname -m)"
-    echo "hostname=$(uname -n)"
+    echo "hostname=$1"
+    echo "kernel=$2"
+    echo "architecture=$3"
     echo "python=${python#Python }"
     echo "cpus=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || true)"
-    echo "memory_mb=$(sed -n 's/^MemTotal: *\([0-9]*\) kB$/\1/p' /proc/meminfo 2>/dev/null | while read -r kb; do echo $((kb / 1024)); done)"
-    echo "machine_id=$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null || true)"
+    echo "memory_mb=$((${kb:-0} / 1024))"
+    echo "machine_id=$id"
     echo "cloud_id=$cloud"
 )

@@ -4,7 +4,7 @@ use domain::id::JobId;
 use leptos::prelude::*;
 use view::{
     input::CancelInput,
-    job::{JobRow, JobTimes, JobView, LogFound, LogPage},
+    job::{Foreseen, JobRow, JobTimes, JobView, LogFound, LogPage},
     page::Page,
 };
 
@@ -52,4 +52,9 @@ pub async fn cancel_job(input: CancelInput) -> Result<(), PageError> {
         }),
     };
     finish("cancel", &input, done).await
+}
+
+#[server(name = ReadForeseen, endpoint = "job/foreseen", output = Wire)]
+pub async fn foreseen(id: JobId) -> Result<Foreseen, PageError> {
+    answer(ctx()?.foreseen(id).await)
 }

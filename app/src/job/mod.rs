@@ -2,4 +2,5 @@
 
 pub mod api;
 pub mod detail;
+pub mod foreseen;
 pub mod list;

@@ -105,3 +105,29 @@ pub struct LogLine {
     pub number: u64,
     pub text: String,
 }
+
+/// What a dry run says that a deploy would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Foreseen {
+    /// Those that would change or refuse, by name.
+    pub hosts: Vec<ForeseenHost>,
+    /// How many more there are.
+    pub more: u32,
+}
+
+/// One host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeseenHost {
+    pub name: String,
+    pub changes: Vec<ForeseenChange>,
+}
+
+/// One task of a deploy on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeseenChange {
+    pub task: String,
+    /// Before and after as a unified diff; empty where the task does not tell.
+    pub diff: String,
+    /// Why the deploy would fail here; empty otherwise.
+    pub refusal: String,
+}

@@ -22,10 +22,7 @@ use domain::{
 };
 use integrations::{
     ansible::{
-        command::{self, Mode, Run, Target},
         events::{Conclusion, Event, Tally},
-        project::Project,
-        reach::Reach,
     },
     supervisor::{self, Found, names},
     tail,
@@ -35,7 +32,7 @@ use store::{CancelWish, Claimable, Claimed, JobHost, OpenAttempt};
 use tokio::task::spawn_blocking;
 
 use super::report;
-use crate::{Console, Error, JobLimits, Signal, automation};
+use crate::{Console, Error, JobLimits, Signal, run::Wanted};
 
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// What is left of a lease when it is made longer.
@@ -56,14 +53,6 @@ struct Watch {
     hosts: Vec<JobHost>,
     /// When the supervisor was last asked to end the run.
     cancel_passed_on: Option<Timestamp>,
-}
-
-/// A playbook is ended after this long. Abort and roll back wait for a probe, and it only asks.
-const fn deadline(kind: JobKind) -> Duration {
-    match kind {
-        JobKind::Deploy | JobKind::RollBack => Duration::from_secs(2 * 3600),
-        JobKind::Probe => Duration::from_secs(5 * 60),
-    }
 }
 
 /// The job reconciler.
@@ -203,37 +192,26 @@ impl Runner {
             };
             return self.finish(attempt, job, kind, rollout, conclusion).await;
         }
-        let launched = spawn_blocking(move || -> Result<(), String> {
-            // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
-            if kind == JobKind::Deploy {
-                if automation::digest(&settings.ansible.project_dir).map_err(|error| error.to_string())? != plan.automation {
-                    return Err("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned());
-                }
-                plan.churn_among(hosts.iter().map(|known| &known.host)).refuse().map_err(|churn| churn.to_string())?;
-            }
-            let run = Run {
-                attempt: id,
-                rollout,
-                batch,
-                kind,
-                project: &Project::shipped(&settings.ansible),
-                check: Mode::Apply,
-                tags: &[],
-                skip_tags: &[],
-                reach: &Reach::default(),
-                service: &plan.service_slug,
-                installation: &plan.installation,
-                release: &plan.release,
-                artifacts_dir: &settings.artifacts_dir,
-                hosts: hosts.iter().map(|known| Target { name: &known.host.name, groups: &known.host.groups, variables: &known.host.variables, secrets: Default::default(), before: known.before.as_ref() }).collect(),
-                deadline: deadline(kind),
-            };
-            let spec = command::write(&settings.ansible, &folder, &run).map_err(|error| error.to_string())?;
-            supervisor::prepare(&folder, &spec).map_err(|error| error.to_string())?;
-            supervisor::launch(&settings.supervisor_exe, &folder, move || due.notify_one()).map_err(|error| error.to_string())
-        })
-        .await
-        .map_err(|error| Error::Internal(error.to_string()))?;
+        let permit = self.permit(job, kind);
+        let wanted = Wanted {
+            attempt: id,
+            rollout,
+            batch,
+            kind,
+            plan,
+            hosts,
+        };
+        let written = self.console.write_run(&permit, folder.clone(), wanted).await;
+        let launched = match written {
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => Err(error.to_string()),
+            Ok(()) => spawn_blocking(move || {
+                supervisor::launch(&settings.supervisor_exe, &folder, move || due.notify_one())
+                    .map_err(|error| error.to_string())
+            })
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?,
+        };
         match launched {
             Ok(()) => {
                 self.console.signal(Signal::Job(job));
@@ -535,7 +513,7 @@ fn message(report: &JobReport) -> String {
                 .hosts
                 .values()
                 .map(|host| &host.outcome)
-                .filter(|outcome| outcome.version().is_none())
+                .filter(|outcome| !outcome.well())
                 .collect();
             match bad.first() {
                 None => String::new(),

@@ -40,7 +40,6 @@ pub struct Run<'a> {
     pub batch: u32,
     pub kind: JobKind,
     pub project: &'a Project,
-    pub check: Mode,
     /// Only tasks with one of these, where there are any.
     pub tags: &'a [Tag],
     /// But none with one of these.
@@ -54,15 +53,6 @@ pub struct Run<'a> {
     pub hosts: Vec<Target<'a>>,
     /// The run is ended after this long.
     pub deadline: Duration,
-}
-
-/// Whether anything is changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
-    #[default]
-    Apply,
-    /// Ansible only says what it would change, with the differences.
-    Check,
 }
 
 /// A host of a run.
@@ -146,7 +136,7 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
     }
     argv.push("--extra-vars".to_owned());
     argv.push(format!("@{}", stored("vars.json", &variables.into())?));
-    if run.check == Mode::Check {
+    if run.kind == JobKind::DryRun {
         argv.extend(["--check", "--diff"].map(str::to_owned));
     }
     for (option, tags) in [("--tags", run.tags), ("--skip-tags", run.skip_tags)] {
@@ -187,7 +177,7 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
 /// What the playbooks call the kinds.
 const fn word(kind: JobKind) -> &'static str {
     match kind {
-        JobKind::Deploy => "deploy",
+        JobKind::Deploy | JobKind::DryRun => "deploy",
         JobKind::Probe => "probe",
         JobKind::RollBack => "rollback",
     }
@@ -266,7 +256,7 @@ fn variables(run: &Run<'_>) -> Result<Map<String, Value>, CommandError> {
     set("version", json!(run.release.version.as_str()));
     set("health_port", json!(run.installation.health_port));
     set("health_path", json!(run.installation.health_path));
-    if run.kind == JobKind::Deploy {
+    if matches!(run.kind, JobKind::Deploy | JobKind::DryRun) {
         let artifact = match &run.release.artifact {
             ArtifactSource::Url(url) => url.clone(),
             ArtifactSource::File(name) => {

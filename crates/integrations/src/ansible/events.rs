@@ -13,8 +13,10 @@ use serde::Deserialize;
 use crate::supervisor::Exit;
 
 mod dry_run;
+mod file;
 
 pub use dry_run::{Preview, dry_run};
+pub use file::each;
 
 /// One line of `events.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -315,6 +317,10 @@ impl HostTally {
                     .clone()
                     .unwrap_or_else(|| "A task failed.".to_owned()),
             };
+        }
+        if kind == JobKind::DryRun && stats != HostStats::default() {
+            let changes = u32::try_from(stats.changed).unwrap_or(u32::MAX);
+            return HostOutcome::Foreseen { changes };
         }
         match (kind, &self.observed) {
             (_, None) => {

@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, io, path::Path};
 
-use super::events::{Event, EventKind, TaskStatus};
-use crate::tail;
+use super::events::{self, EventKind, TaskStatus};
 
 /// The last task that told of its end on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,31 +13,18 @@ pub struct LastTask {
     pub at: i64,
 }
 
-/// Bytes of events read at once.
-const CHUNK: usize = 1 << 20;
-
-/// The last task of each host, by name; none of a file that is not there. Lines that are not understood are passed over.
-pub fn last_tasks(events: &Path) -> io::Result<BTreeMap<String, LastTask>> {
+/// The last task of each host, by name.
+pub fn last_tasks(path: &Path) -> io::Result<BTreeMap<String, LastTask>> {
     let mut last = BTreeMap::new();
-    let mut offset = 0;
-    loop {
-        let (bytes, next) = tail::read_whole(events, offset, CHUNK)?;
-        if bytes.is_empty() {
-            return Ok(last);
+    events::each(path, |at, kind| {
+        if let EventKind::Host {
+            host, task, status, ..
+        } = kind
+            && status != TaskStatus::Skipped
+        {
+            let name = task;
+            last.insert(host, LastTask { name, status, at });
         }
-        for line in bytes.split(|byte| *byte == b'\n') {
-            let Ok(Event { t, kind, .. }) = serde_json::from_slice(line) else {
-                continue;
-            };
-            if let EventKind::Host {
-                host, task, status, ..
-            } = kind
-                && status != TaskStatus::Skipped
-            {
-                let (name, at) = (task, t);
-                last.insert(host, LastTask { name, status, at });
-            }
-        }
-        offset = next;
-    }
+    })?;
+    Ok(last)
 }

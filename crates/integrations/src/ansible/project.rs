@@ -43,7 +43,7 @@ impl Project {
     /// The playbook for jobs of this kind, which is there.
     pub fn playbook(&self, kind: JobKind) -> Result<&PlaybookName, CheckError> {
         let name = match kind {
-            JobKind::Deploy => &self.playbooks.deploy,
+            JobKind::Deploy | JobKind::DryRun => &self.playbooks.deploy,
             JobKind::Probe => &self.playbooks.probe,
             JobKind::RollBack => &self.playbooks.roll_back,
         };

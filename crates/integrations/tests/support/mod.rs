@@ -25,7 +25,7 @@ use domain::{
 use integrations::{
     ansible::{
         Settings,
-        command::{self, Mode, Run, Target},
+        command::{self, Run, Target},
         events::Tally,
         names::Tag,
         project::Project,
@@ -73,7 +73,6 @@ pub struct Parts {
     pub project: Project,
     pub reach: Reach,
     pub secrets: BTreeMap<String, SecretString>,
-    pub check: Mode,
     pub tags: Vec<Tag>,
     pub skip_tags: Vec<Tag>,
 }
@@ -84,7 +83,6 @@ pub fn parts() -> Parts {
         project: Project::shipped(&settings()),
         reach: Reach::default(),
         secrets: BTreeMap::new(),
-        check: Mode::Apply,
         tags: Vec::new(),
         skip_tags: Vec::new(),
         service: "checkout".parse().unwrap(),

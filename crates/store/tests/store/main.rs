@@ -17,6 +17,7 @@ mod journey;
 mod lock;
 mod pages;
 mod people;
+mod projects;
 mod reading;
 mod rules;
 mod variables;

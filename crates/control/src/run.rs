@@ -1,0 +1,118 @@
+//! From a job and its plan to the folder of an attempt: what was approved, with what it is given today.
+
+use std::{path::PathBuf, time::Duration};
+
+use domain::{
+    id::{AttemptId, RolloutId},
+    job::JobKind,
+    plan::Plan,
+};
+use integrations::{
+    ansible::command::{self, Run, Target},
+    supervisor::{self, Spec},
+};
+use policy::{Permit, system_scope};
+use store::JobHost;
+use tokio::task::spawn_blocking;
+
+use crate::{Console, Error, project};
+
+/// One attempt at a job.
+pub(crate) struct Wanted {
+    pub attempt: AttemptId,
+    pub rollout: RolloutId,
+    /// 1-based.
+    pub batch: u32,
+    pub kind: JobKind,
+    pub plan: Plan,
+    pub hosts: Vec<JobHost>,
+}
+
+/// A playbook is ended after this long. Abort and roll back wait for a probe, and it only asks.
+const fn deadline(kind: JobKind) -> Duration {
+    match kind {
+        JobKind::Deploy | JobKind::RollBack => Duration::from_secs(2 * 3600),
+        JobKind::DryRun => Duration::from_secs(30 * 60),
+        JobKind::Probe => Duration::from_secs(5 * 60),
+    }
+}
+
+impl Console {
+    /// Writes the attempt's folder. Of what goes wrong only [`Error::Store`] is worth another try; everything else ends the
+    /// job with its sentence.
+    pub(crate) async fn write_run(
+        &self,
+        permit: &Permit,
+        folder: PathBuf,
+        wanted: Wanted,
+    ) -> Result<(), Error> {
+        let plan = &wanted.plan;
+        let project = self.checked_out(plan.project.as_ref()).await?;
+        // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
+        if matches!(wanted.kind, JobKind::Deploy | JobKind::DryRun) {
+            project::refuse_others(plan, &project).await?;
+            plan.churn_among(wanted.hosts.iter().map(|known| &known.host))
+                .refuse()
+                .map_err(|churn| Error::Conflict(churn.to_string()))?;
+        }
+        let environment = self
+            .store()
+            .environment_by_id(&system_scope(), plan.environment)
+            .await?;
+        let reach = self.reach(permit, &environment).await?;
+        let hosts = wanted.hosts.iter().map(|known| &known.host);
+        let mut given = self.given(permit, plan, hosts).await?;
+        let settings = self.settings().clone();
+        spawn_blocking(move || {
+            let Wanted {
+                attempt,
+                rollout,
+                batch,
+                kind,
+                plan,
+                mut hosts,
+            } = wanted;
+            let mut targets = Vec::new();
+            for known in &mut hosts {
+                let of_host = given.remove(&known.host.id).unwrap_or_default();
+                for (name, value) in of_host.variables {
+                    // What the inventory says of the host itself wins.
+                    known.host.variables.entry(name).or_insert(value);
+                }
+                targets.push(of_host.secrets);
+            }
+            let run = Run {
+                attempt,
+                rollout,
+                batch,
+                kind,
+                project: &project,
+                tags: &[],
+                skip_tags: &[],
+                reach: &reach,
+                service: &plan.service_slug,
+                installation: &plan.installation,
+                release: &plan.release,
+                artifacts_dir: &settings.artifacts_dir,
+                hosts: hosts
+                    .iter()
+                    .zip(targets)
+                    .map(|(known, secrets)| Target {
+                        name: &known.host.name,
+                        groups: &known.host.groups,
+                        variables: &known.host.variables,
+                        secrets,
+                        before: known.before.as_ref(),
+                    })
+                    .collect(),
+                deadline: deadline(kind),
+            };
+            let unavailable = |error: &dyn std::fmt::Display| Error::Unavailable(error.to_string());
+            let spec: Spec = command::write(&settings.ansible, &folder, &run)
+                .map_err(|error| unavailable(&error))?;
+            supervisor::prepare(&folder, &spec).map_err(|error| unavailable(&error))
+        })
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?
+    }
+}

@@ -1,0 +1,26 @@
+// The command line, against the console that all specs share.
+import { execFile } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const PROGRAM = fileURLToPath(new URL('../../target/e2e/slipway', import.meta.url));
+
+const run = (args, env, input) =>
+  new Promise((resolve) => {
+    const child = execFile(PROGRAM, args, { env }, (error, stdout, stderr) =>
+      resolve({ code: error ? error.code : 0, stdout, stderr }),
+    );
+    child.stdin.end(input ?? '');
+  });
+
+/** `await cli('inventory', 'show', 'production')` gives exit code and output, as an operator's token sees it. */
+export async function commandLine(lab, role = 'operator') {
+  const config = join(dirname(lab.lab), 'slipway.toml');
+  const path = { PATH: process.env.PATH };
+  const made = await run(['--config', config, 'token', 'create', '--name', 'end2end', '--role', role], path);
+  if (made.code !== 0) throw new Error(made.stderr);
+  const env = { ...path, SLIPWAY_URL: lab.console, SLIPWAY_TOKEN: made.stdout.trim() };
+  const cli = (...args) => run(args, env);
+  cli.reading = (input, ...args) => run(args, env, input);
+  return cli;
+}

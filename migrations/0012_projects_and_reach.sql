@@ -12,8 +12,8 @@ CREATE TABLE projects (
     problem TEXT NOT NULL,
     created_at BIGINT NOT NULL
 );
--- NULL is the playbooks that come with Slipway.
-ALTER TABLE services ADD COLUMN project_id TEXT REFERENCES projects (id);
+-- “release” and “datadog_agent” are those that come with Slipway; anything else is the id of a project.
+ALTER TABLE services ADD COLUMN playbooks TEXT NOT NULL DEFAULT 'release';
 
 -- How the hosts of an environment are reached; NULL is as the settings say. Keys and passwords are ciphertext.
 ALTER TABLE environments ADD COLUMN reach_json TEXT;

@@ -12,9 +12,7 @@ use crate::{
     environment::{detail::EnvironmentPage, list::EnvironmentsPage},
     job::{detail::JobPage, list::JobsPage},
     project::list::ProjectsPage,
-    rollout::{
-        detail::RolloutPage, list::RolloutsPage, new::NewRolloutPage, trouble::TroublePage,
-    },
+    rollout::{detail::RolloutPage, list::RolloutsPage, new::NewRolloutPage, trouble::TroublePage},
     service::{detail::ServicePage, list::ServicesPage, new::OnboardPage},
 };
 

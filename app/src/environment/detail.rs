@@ -1,6 +1,10 @@
 //! One environment and its hosts.
 
-use domain::{inventory::Absent, text::listed};
+use domain::{
+    facts::{Fact, HostFacts},
+    inventory::Absent,
+    text::listed,
+};
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use ui::prelude::*;
@@ -258,6 +262,51 @@ fn last_import_view(event: AuditRow) -> impl IntoView {
     }
 }
 
+/// What a host told of itself: its system in a line, the rest folded.
+fn facts(facts: HostFacts) -> Option<AnyView> {
+    let HostFacts {
+        distribution,
+        version,
+        kernel,
+        architecture,
+        hostname,
+        python,
+        machine_id,
+        cloud_id,
+        cpus,
+        memory_mb,
+    } = facts;
+    let text = |fact: Option<Fact>| fact.map(|fact| fact.as_str().to_owned());
+    let system = [text(distribution), text(version)];
+    let system: Vec<String> = system.into_iter().flatten().collect();
+    if system.is_empty() {
+        return None;
+    }
+    let gigabytes = |mb: u32| {
+        format!(
+            "{} GB",
+            ui::figure::number((f64::from(mb) / 102.4).round() / 10.0)
+        )
+    };
+    let rest = [
+        ("kernel", text(kernel)),
+        ("architecture", text(architecture)),
+        ("processors", cpus.map(|cpus| cpus.to_string())),
+        ("memory", memory_mb.map(gigabytes)),
+        ("Python", text(python)),
+        ("calls itself", text(hostname)),
+        ("machine id", text(machine_id)),
+        ("cloud id", text(cloud_id)),
+    ];
+    let rest = rest.into_iter().filter_map(|(name, value)| {
+        value.map(|value| view! { <li>{name} " " <code>{value}</code></li> })
+    });
+    let view = view! {
+        <details class="more"><summary>{system.join(" ")}</summary><ul class="muted">{rest.collect_view()}</ul></details>
+    };
+    Some(view.into_any())
+}
+
 fn row(host: HostRow) -> impl IntoView {
     let groups = host
         .groups
@@ -278,7 +327,7 @@ fn row(host: HostRow) -> impl IntoView {
     let identity = (host.identity != host.name).then_some(host.identity);
     view! {
         <tr>
-            <Cell head=true>{host.name} {identity.map(|identity| view! { <p class="muted">{identity}</p> })}</Cell>
+            <Cell head=true>{host.name} {identity.map(|identity| view! { <p class="muted">{identity}</p> })} {host.facts.and_then(facts)}</Cell>
             <Cell label="Runs">{runs}</Cell>
             <Cell label="Address"><code class="is-whole">{host.address}</code></Cell>
             <Cell label="Criticality">{host.criticality.word()}</Cell>

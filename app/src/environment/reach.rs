@@ -29,7 +29,13 @@ pub fn ReachSection(
     };
     let becoming = match reach.become_method.as_str() {
         "" => String::new(),
-        method => format!("{} by {method}", match reach.become_user.as_str() { "" => "root", user => user }),
+        method => format!(
+            "{} by {method}",
+            match reach.become_user.as_str() {
+                "" => "root",
+                user => user,
+            }
+        ),
     };
     let secrets = kept
         .iter()
@@ -66,8 +72,18 @@ fn form(
     may_change: Allowance,
 ) -> impl IntoView {
     const FIELDS: &[&str] = &[
-        "user", "port", "jump", "host_keys", "known_hosts", "certificate", "become_method",
-        "become_user", "private_key", "become_password", "vault_password", "forget",
+        "user",
+        "port",
+        "jump",
+        "host_keys",
+        "known_hosts",
+        "certificate",
+        "become_method",
+        "become_user",
+        "private_key",
+        "become_password",
+        "vault_password",
+        "forget",
     ];
     let form = typed("reach");
     let value = |field: &str, default: &str| form.value(field, default);

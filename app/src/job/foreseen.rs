@@ -10,7 +10,8 @@ pub fn foreseen_view(Foreseen { hosts, more }: Foreseen) -> Option<AnyView> {
         return None;
     }
     let rows = hosts.into_iter().map(host).collect_view();
-    let more = (more > 0).then(|| view! { <p class="muted">{format!("and {more} more hosts")}</p> });
+    let more =
+        (more > 0).then(|| view! { <p class="muted">{format!("and {more} more hosts")}</p> });
     let view = view! {
         <Section title="What a deploy would do" id="foreseen">
             <div class="foreseen">{rows} {more}</div>

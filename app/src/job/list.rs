@@ -49,6 +49,7 @@ pub fn title(job: &JobRow) -> String {
         domain::job::JobKind::Deploy => "Deploy",
         domain::job::JobKind::DryRun => "Dry run",
         domain::job::JobKind::Probe => "Probe versions",
+        domain::job::JobKind::ProbeUnknown => "Probe unknown hosts",
         domain::job::JobKind::RollBack => "Roll back",
     };
     format!("{verb}, batch {}", job.batch)

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use view::{
-    input::{ProjectInput, ServiceProjectInput},
+    input::{PlaybooksInput, ProjectInput},
     project::ProjectList,
 };
 
@@ -36,8 +36,8 @@ pub async fn fetch_project(project: String) -> Result<(), PageError> {
     finish("projects", &(), done).await
 }
 
-#[server(endpoint = "project/choose")]
-pub async fn choose_project(input: ServiceProjectInput) -> Result<(), PageError> {
-    let done = ctx()?.choose_project(input.clone()).await;
+#[server(endpoint = "service/playbooks")]
+pub async fn choose_playbooks(input: PlaybooksInput) -> Result<(), PageError> {
+    let done = ctx()?.choose_playbooks(input.clone()).await;
     finish("playbooks", &input, done).await
 }

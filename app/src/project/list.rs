@@ -91,7 +91,8 @@ fn row(project: ProjectRow, may_fetch: bool) -> impl IntoView {
             </form>
         }
     });
-    let secret = has_secret.then(|| view! { <p class="muted">{Icon::Lock.draw()} " with a key or token"</p> });
+    let secret = has_secret
+        .then(|| view! { <p class="muted">{Icon::Lock.draw()} " with a key or token"</p> });
     view! {
         <tr>
             <Cell head=true>{name} <p class="muted"><code>{slug}</code></p></Cell>
@@ -105,8 +106,18 @@ fn row(project: ProjectRow, may_fetch: bool) -> impl IntoView {
 
 fn form(may_manage: Allowance) -> impl IntoView {
     const FIELDS: &[&str] = &[
-        "slug", "name", "url", "revision", "folder", "deploy", "probe", "roll_back", "config",
-        "token", "private_key", "known_hosts",
+        "slug",
+        "name",
+        "url",
+        "revision",
+        "folder",
+        "deploy",
+        "probe",
+        "roll_back",
+        "config",
+        "token",
+        "private_key",
+        "known_hosts",
     ];
     let form = typed("project");
     let value = |field: &str, default: &str| form.value(field, default);

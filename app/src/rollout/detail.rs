@@ -26,7 +26,7 @@ use crate::{
     live::{LOST, use_events},
     load,
     rollout::api::{charts, host_cells, rollout},
-    variable::section::given,
+    variable::section::{given, playbooks_fact},
 };
 
 /// What the page shows, read together.
@@ -348,6 +348,7 @@ fn plan_facts(view: RolloutView) -> impl IntoView {
             <Fact name="Artefact"><code>{view.artifact}</code></Fact>
             <Fact name="SHA-256"><Digest value=view.sha256 /></Fact>
             {commit}
+            {playbooks_fact(view.playbooks)}
             <Fact name="Batches">{view.split}</Fact>
             <Fact name="Gate">{view.gate.word()}</Fact>
             <Fact name="Allowed">{allowed}</Fact>

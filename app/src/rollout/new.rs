@@ -24,7 +24,7 @@ use crate::{
     frame::Framing,
     load,
     rollout::api::{preview, rollout_form},
-    variable::section::given,
+    variable::section::{given, playbooks_fact},
 };
 
 const FIELDS: &[&str] = &[
@@ -234,6 +234,7 @@ fn plan_view(plan: PlanPreview, artifact: String) -> impl IntoView {
         runs,
         approval,
         open,
+        playbooks,
         variables,
         batches,
     } = plan;
@@ -262,6 +263,7 @@ fn plan_view(plan: PlanPreview, artifact: String) -> impl IntoView {
                 <Fact name="Hosts">{hosts}</Fact>
                 <Fact name="Runs now">{from}</Fact>
                 <Fact name="Plan"><Digest value=digest /></Fact>
+                {playbooks_fact(playbooks)}
                 <Fact name="Next">{next}</Fact>
             </Facts>
             {(!remarks.is_empty()).then(|| view! { <Alert tone=Tone::Warn title="Is this what you want?">{remarks.join(" ")}</Alert> })}

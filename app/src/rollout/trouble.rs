@@ -51,7 +51,10 @@ fn page(view: TroubledView, cursor: Option<String>) -> impl IntoView {
         Crumb::link(subject, here.clone()),
         Crumb::here("Hosts to decide on"),
     ];
-    let unknown = hosts.items.iter().any(|host| host.phase == HostPhase::Unknown);
+    let unknown = hosts
+        .items
+        .iter()
+        .any(|host| host.phase == HostPhase::Unknown);
     let first = cursor.is_some().then(|| format!("{here}/trouble"));
     let next = hosts
         .next
@@ -102,14 +105,18 @@ fn host(host: TroubledHost) -> impl IntoView {
         Some(at) => view! { <p class="muted">"asked " <TimeText at /></p> }.into_any(),
         None => view! { <p class="muted">"not asked yet"</p> }.into_any(),
     };
-    let came = job.map(|TroubledJob { id, task, task_at, .. }| {
-        let task = match task {
-            Some(task) => view! { <p>{task}</p> }.into_any(),
-            None => view! { <p class="muted">"no task ended here"</p> }.into_any(),
-        };
-        let at = task_at.map(|at| view! { <TimeText at seconds=true /> " · " });
-        view! { {task} <p class="muted">{at} <a href=format!("/jobs/{id}")>"Output"</a></p> }
-    });
+    let came = job.map(
+        |TroubledJob {
+             id, task, task_at, ..
+         }| {
+            let task = match task {
+                Some(task) => view! { <p>{task}</p> }.into_any(),
+                None => view! { <p class="muted">"no task ended here"</p> }.into_any(),
+            };
+            let at = task_at.map(|at| view! { <TimeText at seconds=true /> " · " });
+            view! { {task} <p class="muted">{at} <a href=format!("/jobs/{id}")>"Output"</a></p> }
+        },
+    );
     view! {
         <tr>
             <Cell head=true>{name} <p class="muted">{format!("Batch {batch}")}</p></Cell>

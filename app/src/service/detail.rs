@@ -33,13 +33,18 @@ fn service_view(view: ServiceView) -> impl IntoView {
         telemetry,
         rollouts,
         variables,
-        project,
-        projects,
+        playbooks: chosen,
+        playbook_choices,
         environments,
         may_request,
         may_configure,
     } = view;
-    let playbooks = playbooks(&service.slug, project, projects, may_configure.clone());
+    let playbooks = playbooks(
+        &service.slug,
+        chosen,
+        playbook_choices,
+        may_configure.clone(),
+    );
     let owner = Owner::Service(service.slug.clone(), environments);
     let crumbs = vec![
         Crumb::link("Services", "/services"),
@@ -105,29 +110,26 @@ fn service_view(view: ServiceView) -> impl IntoView {
 /// Whose playbooks the service runs, and the form that chooses others.
 fn playbooks(
     service: &str,
-    project: String,
-    projects: Vec<(String, String)>,
+    chosen: String,
+    choices: Vec<(String, String)>,
     may_configure: Allowance,
 ) -> impl IntoView {
-    let known = projects.iter().find(|(slug, _)| *slug == project);
-    let runs = match known {
-        Some((_, name)) => format!("of the project {name}"),
-        None => "that come with Slipway".to_owned(),
-    };
-    let own = Choice::new("", "Those that come with Slipway", "");
-    let others = projects.into_iter();
-    let others = others.map(|(slug, name)| Choice::new(slug, name, ""));
-    let choices: Vec<Choice> = std::iter::once(own).chain(others).collect();
+    let known = choices.iter().find(|(value, _)| *value == chosen);
+    let runs = known.map(|(_, name)| name.clone()).unwrap_or_default();
+    let choices: Vec<Choice> = choices
+        .into_iter()
+        .map(|(value, name)| Choice::new(value, name, ""))
+        .collect();
     let form = typed("playbooks");
     let error = form.error();
     let open = error.is_some();
     let service = service.to_owned();
     view! {
-        <p>"Playbooks " {runs} ". " <a href="/projects">"Projects"</a></p>
+        <Facts><Fact name="Playbooks">{runs} " (" <a href="/projects">"projects"</a> ")"</Fact></Facts>
         <Confirm id="playbooks" label="Choose playbooks" allowance=may_configure open>
-            <form method="post" action="/api/project/choose" class="form">
+            <form method="post" action="/api/service/playbooks" class="form">
                 <input type="hidden" name="input[service]" value=service />
-                <Select name="input[project]" id="playbooks-project" label="Playbooks" choices value=form.value("project", &project) error required=false hint="New rollouts run them; plans that were made keep theirs." />
+                <Select name="input[playbooks]" id="service-playbooks" label="Playbooks" choices value=form.value("playbooks", &chosen) error required=false hint="New rollouts run them; plans that were made keep theirs." />
                 <FormActions><Button tone=ButtonTone::Primary>"Choose"</Button></FormActions>
             </form>
         </Confirm>

@@ -3,11 +3,12 @@
 use domain::variable::VariableKind;
 use ui::prelude::*;
 use ui::{
-    Button, ButtonTone, Cell, Choice, Column, Confirm, DataTable, ErrorPanel, FormActions, Icon,
-    Section, Select, TextArea, TextField, TimeText, figure,
+    Button, ButtonTone, Cell, Choice, Column, Confirm, DataTable, Digest, ErrorPanel, Fact,
+    FormActions, Icon, Section, Select, TextArea, TextField, TimeText, figure,
 };
 use view::{
     access::Allowance,
+    project::PlaybooksShown,
     variable::{GivenVariable, VariableRow},
 };
 
@@ -79,6 +80,14 @@ pub fn Variables(
             </div>
         </Section>
     }
+}
+
+/// Whose playbooks a plan runs.
+pub fn playbooks_fact(shown: PlaybooksShown) -> impl IntoView {
+    let commit = shown
+        .commit
+        .map(|commit| view! { " at " <Digest value=commit /> });
+    view! { <Fact name="Playbooks">{shown.name} {commit}</Fact> }
 }
 
 /// What a plan gives to playbooks, folded.

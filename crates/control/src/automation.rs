@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256 as Hasher};
 use crate::Error;
 
 /// What of an automation project decides what happens on a host.
-const PARTS: &[&str] = &["ansible.cfg", "playbooks", "plugins", "roles"];
+const PARTS: &[&str] = &["ansible.cfg", "datadog", "playbooks", "plugins", "roles"];
 
 /// Digest over path and content of every file that decides what happens on a host.
 pub(crate) fn digest(project: &Path) -> Result<Sha256, Error> {

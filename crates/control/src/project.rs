@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use domain::{
     id::ProjectId,
     plan::Plan,
-    project::{FetchedCommit, PlannedProject, PlaybookPaths, Project, ProjectSource},
+    project::{
+        FetchedCommit, PlannedPlaybooks, PlannedProject, PlaybookPaths, Playbooks, Project,
+        ProjectSource,
+    },
     service::Service,
     text::{FieldError, Sha256},
 };
@@ -20,11 +23,14 @@ use store::StoreError;
 use tokio::task::spawn_blocking;
 use view::{
     error::ApiError,
-    input::{ProjectInput, ServiceProjectInput},
+    input::{PlaybooksInput, ProjectInput},
     project::ProjectList,
 };
 
 use crate::{Console, Ctx, Error, automation, service};
+
+/// How a form names the playbooks for the Datadog agent. No project is called so: its short name has no underscore.
+const DATADOG: &str = "datadog_agent";
 
 /// What shows that we may read a project; sealed as one.
 #[derive(Default, Serialize, Deserialize)]
@@ -54,18 +60,26 @@ impl Ctx {
     pub async fn set_project(&self, input: ProjectInput) -> Result<String, ApiError> {
         self.answer(async {
             let slug = input.slug.parse()?;
-            let known = match self.store().project(&self.scope()?, input.slug.trim()).await {
+            let known = match self
+                .store()
+                .project(&self.scope()?, input.slug.trim())
+                .await
+            {
                 Ok(known) => Some(known),
                 Err(StoreError::NotFound { .. }) => None,
                 Err(error) => return Err(error.into()),
             };
-            let id = known.as_ref().map_or_else(|| ProjectId(self.console.mint()), |known| known.id);
+            let id = known
+                .as_ref()
+                .map_or_else(|| ProjectId(self.console.mint()), |known| known.id);
             let permit = self.permit(
                 Action::ManageProjects,
                 Resource::new("project", id, &input.slug),
             )?;
             let (source, secrets) = read(&input)?;
-            let same = known.as_ref().filter(|known| known.source.url == source.url);
+            let same = known
+                .as_ref()
+                .filter(|known| known.source.url == source.url);
             let project = Project {
                 id,
                 slug,
@@ -103,37 +117,73 @@ impl Ctx {
         .await
     }
 
-    /// Has a service run the playbooks of a project.
-    pub async fn choose_project(&self, input: ServiceProjectInput) -> Result<String, ApiError> {
+    /// Has a service run other playbooks; gives its page.
+    pub async fn choose_playbooks(&self, input: PlaybooksInput) -> Result<String, ApiError> {
         self.answer(async {
             let scope = self.scope()?;
             let service = self.store().service(&scope, input.service.trim()).await?;
             let permit = self.permit(Action::ConfigureService, service::resource(&service))?;
-            let project = match input.project.trim() {
-                "" => None,
-                slug => Some(self.store().project(&scope, slug).await?),
+            let (playbooks, name) = match input.playbooks.trim() {
+                "" => (
+                    Playbooks::Release,
+                    "the playbooks that come with Slipway".to_owned(),
+                ),
+                DATADOG => (
+                    Playbooks::DatadogAgent,
+                    "Slipway's playbooks for the Datadog agent".to_owned(),
+                ),
+                slug => {
+                    let project = self.store().project(&scope, slug).await?;
+                    let name = format!("the playbooks of the project {}", project.name);
+                    (Playbooks::Project(project.id), name)
+                }
             };
+            let now = self.console.now();
             self.store()
-                .service_project(&permit, &service, project.as_ref(), self.console.now())
+                .service_playbooks(&permit, service.id, playbooks, &name, now)
                 .await?;
             Ok(format!("/services/{}", service.slug))
         })
         .await
     }
 
+    /// The word of [`PlaybooksInput`] for what a service runs, and every choice with its name.
+    pub(crate) async fn playbook_choices(
+        &self,
+        service: &Service,
+    ) -> Result<(String, Vec<(String, String)>), Error> {
+        let scope = self.scope()?;
+        let chosen = match service.playbooks {
+            Playbooks::Release => String::new(),
+            Playbooks::DatadogAgent => DATADOG.to_owned(),
+            Playbooks::Project(id) => self.store().project_by_id(&scope, id).await?.slug.into(),
+        };
+        let own = [
+            (String::new(), "Slipway's own, for a release".to_owned()),
+            (
+                DATADOG.to_owned(),
+                "Slipway's own, for the Datadog agent".to_owned(),
+            ),
+        ];
+        let projects = self.store().projects(&scope).await?.into_iter();
+        let projects = projects.map(|row| (row.slug, format!("Project {}", row.name)));
+        Ok((chosen, own.into_iter().chain(projects).collect()))
+    }
+
     /// The playbooks a new rollout of a service will run, with their digest.
     pub(crate) async fn playbooks_of(
         &self,
         service: &Service,
-    ) -> Result<(Sha256, Option<PlannedProject>), Error> {
-        let planned = match service.project {
-            None => None,
-            Some(id) => {
+    ) -> Result<(Sha256, PlannedPlaybooks), Error> {
+        let planned = match service.playbooks {
+            Playbooks::Release => PlannedPlaybooks::Release,
+            Playbooks::DatadogAgent => PlannedPlaybooks::DatadogAgent,
+            Playbooks::Project(id) => {
                 let project = self.store().project_by_id(&self.scope()?, id).await?;
                 let fetched = project.fetched.ok_or_else(|| {
                     FieldError::new("service", format!("The project {} whose playbooks {} runs was not fetched yet. Fetch it first.", project.name, service.name))
                 })?;
-                Some(PlannedProject {
+                PlannedPlaybooks::Project(PlannedProject {
                     id,
                     name: project.name,
                     source: project.source,
@@ -141,8 +191,8 @@ impl Ctx {
                 })
             }
         };
-        let project = self.console.checked_out(planned.as_ref()).await?;
-        Ok((digest(&project, planned.is_some()).await?, planned))
+        let project = self.console.checked_out(&planned).await?;
+        Ok((digest(&project, &planned).await?, planned))
     }
 }
 
@@ -177,10 +227,14 @@ impl Console {
     /// The playbooks of a plan as files: where Slipway's own are, or the plan's commit, which is fetched if it has to be.
     pub(crate) async fn checked_out(
         &self,
-        planned: Option<&PlannedProject>,
+        planned: &PlannedPlaybooks,
     ) -> Result<ansible::project::Project, Error> {
-        let Some(planned) = planned else {
-            return Ok(ansible::project::Project::shipped(&self.settings().ansible));
+        use ansible::project::Project;
+        let ours = &self.settings().ansible;
+        let planned = match planned {
+            PlannedPlaybooks::Release => return Ok(Project::shipped(ours)),
+            PlannedPlaybooks::DatadogAgent => return Ok(Project::shipped_for_datadog(ours)),
+            PlannedPlaybooks::Project(planned) => planned,
         };
         let commit: CommitId = planned.commit.parse().map_err(invalid("revision"))?;
         let into = self
@@ -188,7 +242,8 @@ impl Console {
             .data_dir
             .join("projects/commits")
             .join(planned.id.to_string());
-        let unavailable = |error: integrations::git::GitError| Error::Unavailable(error.to_string());
+        let unavailable =
+            |error: integrations::git::GitError| Error::Unavailable(error.to_string());
         let permit = self.system(
             SystemAction::RUN_JOB,
             Resource::new("project", planned.id, &planned.name),
@@ -261,9 +316,10 @@ impl Console {
 /// Digest of the playbooks a plan was made with, to be compared before they run.
 pub(crate) async fn digest(
     project: &ansible::project::Project,
-    of_git: bool,
+    planned: &PlannedPlaybooks,
 ) -> Result<Sha256, Error> {
     let dir = project.dir.clone();
+    let of_git = matches!(planned, PlannedPlaybooks::Project(_));
     spawn_blocking(move || {
         if of_git {
             automation::digest_whole(&dir)
@@ -280,16 +336,13 @@ pub(crate) async fn refuse_others(
     plan: &Plan,
     project: &ansible::project::Project,
 ) -> Result<(), Error> {
-    if digest(project, plan.project.is_some()).await? == plan.automation {
+    if digest(project, &plan.playbooks).await? == plan.automation {
         return Ok(());
     }
     Err(Error::Conflict("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned()))
 }
 
-fn project_in(
-    dir: &Path,
-    source: &ProjectSource,
-) -> Result<ansible::project::Project, FieldError> {
+fn project_in(dir: &Path, source: &ProjectSource) -> Result<ansible::project::Project, FieldError> {
     let PlaybookPaths {
         deploy,
         probe,

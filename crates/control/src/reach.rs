@@ -49,8 +49,8 @@ impl Ctx {
             }
             // Refused here, and not at the next rollout.
             self.console.connecting(&environment, &reach, &secrets)?;
-            let plain = serde_json::to_vec(&secrets)
-                .map_err(|error| Error::Internal(error.to_string()))?;
+            let plain =
+                serde_json::to_vec(&secrets).map_err(|error| Error::Internal(error.to_string()))?;
             let sealed = self
                 .console
                 .seal()?
@@ -120,7 +120,10 @@ impl Console {
         let port = |field: &'static str, text: &str| match text.trim() {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(|_| {
-                FieldError::new(field, format!("“{text}” is not a port. Give a number from 1 to 65535."))
+                FieldError::new(
+                    field,
+                    format!("“{text}” is not a port. Give a number from 1 to 65535."),
+                )
             }),
         };
         let jump = |line: &String| {

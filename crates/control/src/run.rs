@@ -33,7 +33,7 @@ const fn deadline(kind: JobKind) -> Duration {
     match kind {
         JobKind::Deploy | JobKind::RollBack => Duration::from_secs(2 * 3600),
         JobKind::DryRun => Duration::from_secs(30 * 60),
-        JobKind::Probe => Duration::from_secs(5 * 60),
+        JobKind::Probe | JobKind::ProbeUnknown => Duration::from_secs(5 * 60),
     }
 }
 
@@ -47,7 +47,7 @@ impl Console {
         wanted: Wanted,
     ) -> Result<(), Error> {
         let plan = &wanted.plan;
-        let project = self.checked_out(plan.project.as_ref()).await?;
+        let project = self.checked_out(&plan.playbooks).await?;
         // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
         if matches!(wanted.kind, JobKind::Deploy | JobKind::DryRun) {
             project::refuse_others(plan, &project).await?;

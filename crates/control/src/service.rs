@@ -55,7 +55,7 @@ fn parse(input: OnboardingInput, team: TeamId, id: ServiceId) -> Result<Service,
             liveness: input.liveness,
         }
         .check()?,
-        project: None,
+        playbooks: Default::default(),
     })
 }
 
@@ -96,11 +96,7 @@ impl Ctx {
             let owner = Owner::Service(service.id);
             let variables = self.store().variables(&scope, owner).await?;
             let environments = self.store().environments(&scope).await?.into_iter();
-            let projects = self.store().projects(&scope).await?.into_iter();
-            let project = match service.project {
-                Some(id) => self.store().project_by_id(&scope, id).await?.slug.into(),
-                None => String::new(),
-            };
+            let (playbooks, playbook_choices) = self.playbook_choices(&service).await?;
             Ok(ServiceView {
                 service: row,
                 repository: service.repository,
@@ -108,8 +104,8 @@ impl Ctx {
                 telemetry: service.telemetry,
                 rollouts,
                 variables,
-                project,
-                projects: projects.map(|row| (row.slug, row.name)).collect(),
+                playbooks,
+                playbook_choices,
                 environments: environments.map(|row| (row.slug, row.name)).collect(),
                 may_request,
                 may_configure,

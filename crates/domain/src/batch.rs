@@ -72,6 +72,9 @@ pub enum BatchState {
     Probing {
         job: JobId,
         round: u32,
+        /// Hosts that did not take the change and are not asked: whatever the others say, the batch waits for a person.
+        #[serde(default)]
+        failed: u32,
     },
     RollingBack {
         job: JobId,

@@ -19,19 +19,26 @@ pub enum JobKind {
     DryRun,
     /// Asks hosts which version runs; changes nothing.
     Probe,
+    /// Asks the hosts of which nobody knows; changes nothing.
+    ProbeUnknown,
     /// Brings back the version each host ran before.
     RollBack,
 }
 
-crate::words::words!(JobKind "kind": Deploy = "deploy", DryRun = "dry_run", Probe = "probe", RollBack = "roll_back");
+crate::words::words!(JobKind "kind": Deploy = "deploy", DryRun = "dry_run", Probe = "probe", ProbeUnknown = "probe_unknown", RollBack = "roll_back");
 
 impl JobKind {
+    /// Only asks which version runs.
+    pub const fn probes(self) -> bool {
+        matches!(self, Self::Probe | Self::ProbeUnknown)
+    }
+
     /// How a sentence names it: “the roll back of batch 2”.
     pub const fn noun(self) -> &'static str {
         match self {
             Self::Deploy => "deployment",
             Self::DryRun => "dry run",
-            Self::Probe => "check of the versions",
+            Self::Probe | Self::ProbeUnknown => "check of the versions",
             Self::RollBack => "roll back",
         }
     }
@@ -46,6 +53,7 @@ impl JobKind {
                 phase,
                 HostPhase::Pending | HostPhase::Gone | HostPhase::Excluded
             ),
+            Self::ProbeUnknown => matches!(phase, HostPhase::Unknown),
             Self::RollBack => phase.touched(),
         }
     }
@@ -54,14 +62,14 @@ impl JobKind {
     pub const fn under_way(self) -> Option<HostPhase> {
         match self {
             Self::Deploy => Some(HostPhase::Updating),
-            Self::DryRun | Self::Probe => None,
+            Self::DryRun | Self::Probe | Self::ProbeUnknown => None,
             Self::RollBack => Some(HostPhase::RollingBack),
         }
     }
 
     /// A job that changes hosts is never started a second time by itself.
     pub const fn changes_hosts(self) -> bool {
-        !matches!(self, Self::DryRun | Self::Probe)
+        matches!(self, Self::Deploy | Self::RollBack)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     host::Host,
     id::{EnvironmentId, HostId, ServiceId},
-    project::PlannedProject,
+    project::PlannedPlaybooks,
     release::Release,
     service::Installation,
     strategy::Strategy,
@@ -47,9 +47,8 @@ pub struct Plan {
     pub installation: Installation,
     /// Digest of the playbooks, roles and plug-ins that will run.
     pub automation: Sha256,
-    /// Where they are from; `None` is those that come with Slipway.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub project: Option<PlannedProject>,
+    #[serde(default, skip_serializing_if = "PlannedPlaybooks::is_release")]
+    pub playbooks: PlannedPlaybooks,
     pub strategy: Strategy,
     /// What the playbooks are given besides what they are always given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -67,7 +66,7 @@ pub struct Intent {
     pub release: Release,
     pub installation: Installation,
     pub automation: Sha256,
-    pub project: Option<PlannedProject>,
+    pub playbooks: PlannedPlaybooks,
     pub strategy: Strategy,
     pub variables: Vec<Variable>,
 }
@@ -104,7 +103,7 @@ impl Plan {
             release,
             installation,
             automation,
-            project,
+            playbooks,
             strategy,
             variables,
         } = intent;
@@ -116,7 +115,7 @@ impl Plan {
             release,
             installation,
             automation,
-            project,
+            playbooks,
             strategy,
             variables,
             batches,

@@ -1,10 +1,12 @@
-//! Projects: playbooks that people keep in Git. See ADR 0017.
+//! Whose playbooks run: those that come with Slipway, or those that people keep in Git. See ADR 0017.
+
+use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::ProjectId,
+    id::{IdError, ProjectId},
     text::{Name, Slug},
 };
 
@@ -70,4 +72,60 @@ pub struct PlannedProject {
     pub name: Name,
     pub source: ProjectSource,
     pub commit: String,
+}
+
+/// Whose playbooks a service runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Playbooks {
+    /// Slipway's own: an artefact that is unpacked, switched to and restarted.
+    #[default]
+    Release,
+    /// Slipway's own for the Datadog agent.
+    DatadogAgent,
+    /// Of a project kept in Git.
+    Project(ProjectId),
+}
+
+impl Playbooks {
+    const RELEASE: &str = "release";
+    const DATADOG_AGENT: &str = "datadog_agent";
+}
+
+impl fmt::Display for Playbooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release => f.write_str(Self::RELEASE),
+            Self::DatadogAgent => f.write_str(Self::DATADOG_AGENT),
+            Self::Project(id) => id.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Playbooks {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        match text {
+            Self::RELEASE => Ok(Self::Release),
+            Self::DATADOG_AGENT => Ok(Self::DatadogAgent),
+            id => id.parse().map(Self::Project),
+        }
+    }
+}
+
+/// The same as a plan fixes it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedPlaybooks {
+    #[default]
+    Release,
+    DatadogAgent,
+    Project(PlannedProject),
+}
+
+impl PlannedPlaybooks {
+    /// Slipway's own, as for plans from before there was a choice.
+    pub fn is_release(&self) -> bool {
+        *self == Self::Release
+    }
 }

@@ -237,7 +237,7 @@ pub enum Event {
     Retry {
         batch: u32,
     },
-    /// Asks the hosts of a held batch again which version they run; `failed` of them failed.
+    /// Asks the unknown hosts of a held batch again which version they run; `failed` others did not take the change.
     Ask {
         batch: u32,
         failed: u32,

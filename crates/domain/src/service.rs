@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    id::{ProjectId, ServiceId, TeamId},
+    id::{ServiceId, TeamId},
+    project::Playbooks,
     text::{FieldError, GroupName, Name, Slug, shown},
 };
 
@@ -43,8 +44,7 @@ pub struct Service {
     pub repository: String,
     pub installation: Installation,
     pub telemetry: Telemetry,
-    /// Whose playbooks it runs; `None` is those that come with Slipway.
-    pub project: Option<ProjectId>,
+    pub playbooks: Playbooks,
 }
 
 impl Installation {

@@ -69,6 +69,7 @@ fn read_row(cells: &Cells<'_>) -> Result<(HostName, HostRow)> {
         failure_domain: host.failure_domain,
         groups: host.groups.into_iter().collect(),
         variables: host.variables.into_keys().collect(),
+        facts: cells.maybe_document("facts_json")?,
         runs: Vec::new(),
     };
     Ok((host.name, row))
@@ -83,8 +84,9 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<HostRow>> {
-        let mut sql =
-            Sql::new("SELECT h.* FROM hosts h WHERE h.removed_at IS NULL AND h.environment_id = ");
+        let mut sql = Sql::new(
+            "SELECT h.*, f.facts_json FROM hosts h LEFT JOIN host_facts f ON f.host_id = h.id WHERE h.removed_at IS NULL AND h.environment_id = ",
+        );
         sql.bind(environment).push(" AND h.name > ").bind(
             cursor::read::<HostName>(cursor)?
                 .map(String::from)

@@ -12,6 +12,7 @@ mod database;
 mod delivery;
 mod environment;
 mod error;
+mod facts;
 mod host;
 mod job;
 mod lock;

@@ -4,8 +4,7 @@ use domain::{
     Timestamp,
     audit::AuditNote,
     id::{ProjectId, ServiceId},
-    project::{FetchedCommit, Project},
-    service::Service,
+    project::{FetchedCommit, Playbooks, Project},
 };
 use policy::{Permit, Scope};
 use view::project::ProjectRow;
@@ -34,7 +33,7 @@ impl Store {
     /// Every project by slug, with how many services run it.
     pub async fn projects(&self, _: &Scope) -> Result<Vec<ProjectRow>> {
         let sql = Sql::new(
-            "SELECT p.*, (SELECT COUNT(*) FROM services s WHERE s.project_id = p.id) AS services,
+            "SELECT p.*, (SELECT COUNT(*) FROM services s WHERE s.playbooks = p.id) AS services,
                  CASE WHEN p.sealed IS NULL THEN 'public' ELSE 'secret' END AS access FROM projects p ORDER BY p.slug",
         );
         sql.all(self.readers(), PROJECTS, |cells| {
@@ -143,25 +142,23 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Has a service run the playbooks of a project; `None` is those that come with Slipway.
-    pub async fn service_project(
+    /// Has a service run other playbooks; `name` is what people call them.
+    pub async fn service_playbooks(
         &self,
         permit: &Permit,
-        service: &Service,
-        project: Option<&Project>,
+        service: ServiceId,
+        playbooks: Playbooks,
+        name: &str,
         now: Timestamp,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let id: ServiceId = service.id;
-        let sql = Sql::new("UPDATE services SET project_id = $1 WHERE id = $2")
-            .with(project.map(|project| project.id))
-            .with(id);
-        sql.run(&mut *tx).await?;
-        let summary = match project {
-            Some(project) => format!("Playbooks are those of the project {}", project.name),
-            None => "Playbooks are those that come with Slipway".to_owned(),
-        };
-        let note = AuditNote::new("service.playbooks", summary, "");
+        let sql = Sql::new("UPDATE services SET playbooks = $1 WHERE id = $2")
+            .with(playbooks.to_string())
+            .with(service);
+        if sql.run(&mut *tx).await? == 0 {
+            return Err(StoreError::not_found("This service"));
+        }
+        let note = AuditNote::new("service.playbooks", format!("It runs {name}"), "");
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         Ok(tx.commit().await?)
     }

@@ -18,7 +18,7 @@ use crate::{
 
 const SERVICES: Source = source("services", "id");
 
-const COLUMNS: &str = "SELECT s.id, s.team_id, s.slug, s.name, s.description, s.repository, s.installation, s.telemetry, s.project_id FROM services s WHERE ";
+const COLUMNS: &str = "SELECT s.id, s.team_id, s.slug, s.name, s.description, s.repository, s.installation, s.telemetry, s.playbooks FROM services s WHERE ";
 
 fn read(cells: &Cells<'_>) -> Result<Service> {
     Ok(Service {
@@ -30,7 +30,7 @@ fn read(cells: &Cells<'_>) -> Result<Service> {
         repository: cells.text("repository")?,
         installation: cells.document("installation")?,
         telemetry: cells.document("telemetry")?,
-        project: cells.maybe("project_id")?,
+        playbooks: cells.parse("playbooks")?,
     })
 }
 
@@ -84,7 +84,7 @@ impl Store {
     ) -> Result<()> {
         let mut tx = self.begin().await?;
         let sql = Sql::new(
-            "INSERT INTO services (id, team_id, slug, name, description, repository, install_root, installation, telemetry, project_id, created_at)
+            "INSERT INTO services (id, team_id, slug, name, description, repository, install_root, installation, telemetry, playbooks, created_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
         )
             .with(service.id)
@@ -96,7 +96,7 @@ impl Store {
             .with(service.installation.install_root.as_str())
             .with(document(&service.installation)?)
             .with(document(&service.telemetry)?)
-            .with(service.project)
+            .with(service.playbooks.to_string())
             .with(now);
         if sql.run(&mut *tx).await? == 0 {
             return Err(taken(&mut tx, service).await?);

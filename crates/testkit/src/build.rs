@@ -63,7 +63,7 @@ pub fn service(slug: &str, team: TeamId) -> Service {
             latency: query("latency_ms"),
             liveness: query("up"),
         },
-        project: None,
+        playbooks: Default::default(),
     }
 }
 
@@ -140,7 +140,7 @@ pub fn plan(service: &Service, environment: &Environment, hosts: &[Host], versio
         installation: service.installation.clone(),
         automation: parse(&"cd".repeat(32)),
         strategy: strategy(),
-        project: None,
+        playbooks: Default::default(),
         variables: Vec::new(),
     };
     Plan::resolve(intent, hosts).expect("hosts enough for three batches")

@@ -642,7 +642,11 @@ mod tests {
                 at: HeldAt::Gate,
                 message: none(),
             },
-            BatchState::Probing { job, round: 1 },
+            BatchState::Probing {
+                job,
+                round: 1,
+                failed: 0,
+            },
             BatchState::RollingBack { job, since: at },
             BatchState::RolledBack { at },
             BatchState::RollbackFailed { message: none() },

@@ -2,6 +2,7 @@
 
 use domain::{
     environment::{Approval, Purpose},
+    facts::HostFacts,
     host::Criticality,
     id::{EnvironmentId, HostId},
     inventory::Absent,
@@ -91,6 +92,8 @@ pub struct HostRow {
     pub groups: Vec<String>,
     /// Names of its variables; their values may be secret.
     pub variables: Vec<String>,
+    /// What the host told of itself last.
+    pub facts: Option<HostFacts>,
     /// Services with the version the host was last seen to run.
     pub runs: Vec<(String, String)>,
 }

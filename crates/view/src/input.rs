@@ -101,11 +101,11 @@ pub struct ProjectInput {
 /// Which playbooks a service runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ServiceProjectInput {
+pub struct PlaybooksInput {
     /// Slug of the service.
     pub service: String,
-    /// Slug of the project; empty is the playbooks that come with Slipway.
-    pub project: String,
+    /// Slug of a project, `datadog_agent`, or empty for those that install a release.
+    pub playbooks: String,
 }
 
 /// How the hosts of an environment are reached, as typed.

@@ -1,6 +1,6 @@
 //! Projects.
 
-use domain::project::{FetchedCommit, ProjectSource};
+use domain::project::{FetchedCommit, PlannedPlaybooks, ProjectSource};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Allowance;
@@ -26,4 +26,29 @@ pub struct ProjectRow {
 pub struct ProjectList {
     pub items: Vec<ProjectRow>,
     pub may_manage: Allowance,
+}
+
+/// Whose playbooks a plan runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlaybooksShown {
+    pub name: String,
+    /// Of the project; `None` for Slipway's own.
+    pub commit: Option<String>,
+}
+
+impl From<&PlannedPlaybooks> for PlaybooksShown {
+    fn from(planned: &PlannedPlaybooks) -> Self {
+        let own = |name: &str| Self {
+            name: name.to_owned(),
+            commit: None,
+        };
+        match planned {
+            PlannedPlaybooks::Release => own("Slipway's own"),
+            PlannedPlaybooks::DatadogAgent => own("Slipway's own, for the Datadog agent"),
+            PlannedPlaybooks::Project(project) => Self {
+                name: format!("project {}", project.name),
+                commit: Some(project.commit.clone()),
+            },
+        }
+    }
 }

@@ -70,6 +70,7 @@ pub struct RolloutView {
     pub split: String,
     pub tolerance: Tolerance,
     pub failures: FailureBudget,
+    pub playbooks: PlaybooksShown,
     pub variables: Vec<GivenVariable>,
     /// How much faster than planned bakes run here; 1 in earnest.
     pub time_scale: u64,
@@ -281,6 +282,7 @@ pub struct PlanPreview {
     pub approval: bool,
     /// Rollouts of the same service to the same environment that have not ended, newest first; at most five.
     pub open: Vec<RolloutRow>,
+    pub playbooks: PlaybooksShown,
     pub variables: Vec<GivenVariable>,
     pub batches: Vec<PreviewBatch>,
 }

@@ -36,10 +36,10 @@ pub struct ServiceView {
     pub telemetry: Telemetry,
     pub rollouts: Vec<RolloutRow>,
     pub variables: Vec<VariableRow>,
-    /// Slug of the project whose playbooks it runs; empty is those that come with Slipway.
-    pub project: String,
-    /// Slug and name of each project.
-    pub projects: Vec<(String, String)>,
+    /// Whose playbooks it runs: the first of one of the choices.
+    pub playbooks: String,
+    /// What is posted and what it is called.
+    pub playbook_choices: Vec<(String, String)>,
     /// Slug and name of each environment, for variables of one.
     pub environments: Vec<(String, String)>,
     pub may_request: Allowance,

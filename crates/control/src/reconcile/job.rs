@@ -21,9 +21,7 @@ use domain::{
     text::HostName,
 };
 use integrations::{
-    ansible::{
-        events::{Conclusion, Event, Tally},
-    },
+    ansible::events::{Conclusion, Event, Tally},
     supervisor::{self, Found, names},
     tail,
 };
@@ -201,7 +199,10 @@ impl Runner {
             plan,
             hosts,
         };
-        let written = self.console.write_run(&permit, folder.clone(), wanted).await;
+        let written = self
+            .console
+            .write_run(&permit, folder.clone(), wanted)
+            .await;
         let launched = match written {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => Err(error.to_string()),

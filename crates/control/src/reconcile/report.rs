@@ -60,7 +60,7 @@ pub(super) fn mark(
         observed: None,
         message: String::new(),
     };
-    if kind == JobKind::DryRun {
+    if !kind.changes_hosts() && !kind.probes() {
         return None;
     }
     match event.kind {
@@ -85,7 +85,7 @@ pub(super) fn mark(
                     HostPhase::RolledBack
                 }
                 JobKind::RollBack => HostPhase::RollingBack,
-                JobKind::DryRun | JobKind::Probe => return None,
+                JobKind::DryRun | JobKind::Probe | JobKind::ProbeUnknown => return None,
             };
             Some(HostMark {
                 observed: Some(observed),
@@ -97,7 +97,7 @@ pub(super) fn mark(
             status,
             message,
             ..
-        } if kind != JobKind::Probe => {
+        } if kind.changes_hosts() => {
             use integrations::ansible::events::TaskStatus;
             let phase = match (status, kind) {
                 (TaskStatus::Failed, JobKind::RollBack) => HostPhase::RollbackFailed,

@@ -85,7 +85,9 @@ impl Ctx {
             let jobs = self.store().jobs(&scope, id).await?;
             let under_way = |job: &JobRow| job.kind == JobKind::DryRun && !job.state.ended();
             if jobs.iter().any(under_way) {
-                return Err(Error::Conflict("A dry run is under way. Wait for it, or cancel its job.".to_owned()));
+                return Err(Error::Conflict(
+                    "A dry run is under way. Wait for it, or cancel its job.".to_owned(),
+                ));
             }
             Ok(())
         })
@@ -102,7 +104,7 @@ impl Ctx {
                 .host_counts(&self.scope()?, rollout_id(&input)?)
                 .await?;
             let failed = |(of, phase, _): &&(u32, HostPhase, u32)| {
-                *of == batch && *phase == HostPhase::Failed
+                *of == batch && matches!(phase, HostPhase::Failed | HostPhase::Unreachable)
             };
             Ok(counts.iter().filter(failed).map(|(.., count)| count).sum())
         });

@@ -103,9 +103,8 @@ impl Ctx {
                 Action::Retry,
                 loaded,
             ),
-            // Of a host that failed, the answer would prove nothing.
             ask: self.offered(
-                live && held(HeldAt::Hosts) && has(HostPhase::Unknown) && !has(HostPhase::Failed),
+                live && held(HeldAt::Hosts) && has(HostPhase::Unknown),
                 Action::Ask,
                 loaded,
             ),

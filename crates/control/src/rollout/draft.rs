@@ -164,7 +164,7 @@ impl Ctx {
             let group = &service.installation.host_group;
             return Err(FieldError::new("environment", format!("No host of {} is in the group “{group}” that {} runs on. Import hosts of that group first.", environment.name, service.name)).into());
         }
-        let (automation, project) = self.playbooks_of(&service).await?;
+        let (automation, playbooks) = self.playbooks_of(&service).await?;
         let variables = self
             .store()
             .variables_for(&scope, service.id, environment.id)
@@ -177,7 +177,7 @@ impl Ctx {
             release,
             installation: service.installation.clone(),
             automation,
-            project,
+            playbooks,
             strategy,
             variables,
         };
@@ -309,6 +309,7 @@ impl Ctx {
                 runs: spread(ids.iter().map(|id| runs(*id))),
                 approval: drafted.environment.approval == Approval::Required,
                 open,
+                playbooks: (&drafted.plan.playbooks).into(),
                 variables: drafted.plan.variables.iter().map(Into::into).collect(),
                 batches,
             })

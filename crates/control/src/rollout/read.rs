@@ -173,6 +173,7 @@ impl Ctx {
                 split: plan.strategy.split.to_string(),
                 tolerance: plan.strategy.tolerance,
                 failures: plan.strategy.failures,
+                playbooks: (&plan.playbooks).into(),
                 variables: plan.variables.iter().map(Into::into).collect(),
                 time_scale: self.console.settings().time_scale,
                 now: self.console.now(),
@@ -258,11 +259,7 @@ fn decided_at(state: &ChangeRequestState) -> Option<domain::Timestamp> {
     }
 }
 
-pub(super) fn batch_view(
-    batch: &Batch,
-    running: bool,
-    counts: Vec<(HostPhase, u32)>,
-) -> BatchView {
+pub(super) fn batch_view(batch: &Batch, running: bool, counts: Vec<(HostPhase, u32)>) -> BatchView {
     let bake = match &batch.state {
         BatchState::Baking { since, clock, .. } => Some(match clock {
             BakeClock::Running { until } => BakeView {

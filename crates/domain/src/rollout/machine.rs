@@ -112,10 +112,9 @@ impl Step<'_, '_> {
                     "The environment requires no approval.",
                 );
             }
-            (
-                S::AwaitingApproval | S::Scheduled | S::Running | S::Paused { .. },
-                Event::DryRun,
-            ) => self.dry_run()?,
+            (S::AwaitingApproval | S::Scheduled | S::Running | S::Paused { .. }, Event::DryRun) => {
+                self.dry_run()?
+            }
             (S::AwaitingApproval, Event::Approve) => {
                 self.rollout.state = S::Scheduled;
                 self.note(
@@ -335,18 +334,12 @@ impl Step<'_, '_> {
                 state.word().replace('_', " ")
             ));
         }
-        if failed > 0 {
-            let hosts = if failed == 1 { "host" } else { "hosts" };
-            return refuse(format!(
-                "{failed} {hosts} of batch {number} failed, and one that failed may say the right version without all that was deployed. Retry the unfinished hosts, or exclude them."
-            ));
-        }
         self.note(
             "batch.ask",
-            format!("The hosts of batch {number} are asked again which version they run"),
+            format!("The unknown hosts of batch {number} are asked again which version they run"),
             String::new(),
         );
-        self.probe(at, 1);
+        self.ask_unknown(at, 1, failed);
         Ok(())
     }
 

@@ -243,6 +243,10 @@ impl Step<'_, '_> {
 
     fn probed(&mut self, at: At, round: u32, report: &JobReport) {
         let validating = matches!(self.batch(at).state, BatchState::Validating { .. });
+        let failed = match self.batch(at).state {
+            BatchState::Probing { failed, .. } => failed,
+            _ => 0,
+        };
         let aborting = matches!(self.rollout.state, RolloutState::Aborting { .. });
         let rolling_back = matches!(self.rollout.state, RolloutState::RollingBack { .. });
         // A probe changes nothing, so it may simply be asked again.
@@ -253,6 +257,8 @@ impl Step<'_, '_> {
         {
             return if validating {
                 self.validate(at, round + 1)
+            } else if failed > 0 {
+                self.ask_unknown(at, round + 1, failed)
             } else {
                 self.probe(at, round + 1)
             };
@@ -268,6 +274,14 @@ impl Step<'_, '_> {
                 HeldAt::Hosts,
                 format!("Hosts could not be asked which version they run: {message}"),
             );
+        } else if failed > 0 {
+            let others = if failed == 1 { "host has" } else { "hosts have" };
+            let said = match findings.well() {
+                true => String::new(),
+                false => findings.sentence(),
+            };
+            let message = format!("{failed} {others} still not taken the change. {said}");
+            self.hold(at, HeldAt::Hosts, message.trim_end().to_owned());
         } else if findings.well() && findings.hosts > 0 {
             self.bake(at, self.batch(at).bake_seconds);
         } else if validating && findings.failed > 0 {

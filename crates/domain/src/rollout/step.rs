@@ -123,7 +123,14 @@ impl<'a, 'm> Step<'a, 'm> {
 
     pub fn probe(&mut self, at: At, round: u32) {
         let job = self.queue(at, JobKind::Probe);
-        self.set(at, BatchState::Probing { job, round });
+        let failed = 0;
+        self.set(at, BatchState::Probing { job, round, failed });
+    }
+
+    /// Asks the unknown hosts alone: one that failed may say the right version without all that was deployed.
+    pub fn ask_unknown(&mut self, at: At, round: u32, failed: u32) {
+        let job = self.queue(at, JobKind::ProbeUnknown);
+        self.set(at, BatchState::Probing { job, round, failed });
     }
 
     /// How many hosts of a batch may fail.

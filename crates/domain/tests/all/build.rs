@@ -96,7 +96,7 @@ pub fn intent(split: &str, gate: GateRule) -> Intent {
             failures: FailureBudget::default(),
             gate_seconds: 3600,
         },
-        project: None,
+        playbooks: Default::default(),
         variables: Vec::new(),
     }
 }

@@ -178,7 +178,7 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
 const fn word(kind: JobKind) -> &'static str {
     match kind {
         JobKind::Deploy | JobKind::DryRun => "deploy",
-        JobKind::Probe => "probe",
+        JobKind::Probe | JobKind::ProbeUnknown => "probe",
         JobKind::RollBack => "rollback",
     }
 }

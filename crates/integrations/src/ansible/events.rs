@@ -333,7 +333,7 @@ impl HostTally {
                     message: message.to_owned(),
                 }
             }
-            (JobKind::Probe, Some(version)) => HostOutcome::Observed {
+            (kind, Some(version)) if kind.probes() => HostOutcome::Observed {
                 version: version.clone(),
             },
             (_, Some(version)) if self.already_current => HostOutcome::AlreadyCurrent {

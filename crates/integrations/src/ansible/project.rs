@@ -40,11 +40,24 @@ impl Project {
         }
     }
 
+    /// Those of them that bring the Datadog agent.
+    pub fn shipped_for_datadog(settings: &Settings) -> Self {
+        let name = PlaybookName::shipped;
+        Self {
+            playbooks: Playbooks {
+                deploy: name("datadog/deploy.yml"),
+                probe: name("datadog/probe.yml"),
+                roll_back: name("datadog/rollback.yml"),
+            },
+            ..Self::shipped(settings)
+        }
+    }
+
     /// The playbook for jobs of this kind, which is there.
     pub fn playbook(&self, kind: JobKind) -> Result<&PlaybookName, CheckError> {
         let name = match kind {
             JobKind::Deploy | JobKind::DryRun => &self.playbooks.deploy,
-            JobKind::Probe => &self.playbooks.probe,
+            JobKind::Probe | JobKind::ProbeUnknown => &self.playbooks.probe,
             JobKind::RollBack => &self.playbooks.roll_back,
         };
         let path = self.dir.join(name.as_str());

@@ -354,9 +354,9 @@ impl Store {
         sql.push(SEEN_BEFORE).push(
             ") AS version_before,
                      (SELECT j.id FROM jobs j JOIN job_hosts t ON t.job_id = j.id WHERE j.rollout_id = h.rollout_id
-                          AND t.host_id = h.host_id AND j.kind <> 'probe' ORDER BY j.queued_at DESC, j.id DESC LIMIT 1) AS job_id,
+                          AND t.host_id = h.host_id AND j.kind IN ('deploy', 'roll_back') ORDER BY j.queued_at DESC, j.id DESC LIMIT 1) AS job_id,
                      (SELECT MAX(j.ended_at) FROM jobs j JOIN job_hosts t ON t.job_id = j.id WHERE j.rollout_id = h.rollout_id
-                          AND t.host_id = h.host_id AND j.kind = 'probe') AS asked_at
+                          AND t.host_id = h.host_id AND j.kind IN ('probe', 'probe_unknown')) AS asked_at
                  FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id WHERE h.rollout_id = ",
         );
         let troubled = HostPhase::ALL.iter().filter(|phase| phase.troubled());

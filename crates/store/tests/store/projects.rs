@@ -2,7 +2,7 @@
 
 use domain::{
     id::ProjectId,
-    project::{FetchedCommit, PlaybookPaths, Project, ProjectConfig, ProjectSource},
+    project::{FetchedCommit, PlaybookPaths, Playbooks, Project, ProjectConfig, ProjectSource},
     reach::Reach,
 };
 use policy::{Action, Permit, Resource};
@@ -101,13 +101,17 @@ async fn a_service_runs_the_playbooks_of_a_project(db: Database) {
     let resource = Resource::new("service", service.id, &service.slug).of_team(service.team);
     let permit = permit(&world.maria, Action::ConfigureService, resource);
     let (store, now) = (world.store(), world.clock.now());
-    for chosen in [Some(&known), None, Some(&known)] {
+    for chosen in [
+        Playbooks::DatadogAgent,
+        Playbooks::Release,
+        Playbooks::Project(known.id),
+    ] {
         store
-            .service_project(&permit, service, chosen, now)
+            .service_playbooks(&permit, service.id, chosen, "others", now)
             .await
             .unwrap();
         let read = store.service(&world.everything(), "checkout").await;
-        assert_eq!(read.unwrap().project, chosen.map(|known| known.id));
+        assert_eq!(read.unwrap().playbooks, chosen);
     }
     let row = store.projects(&world.everything()).await.unwrap().remove(0);
     assert_eq!(row.services, 1);

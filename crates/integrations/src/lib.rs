@@ -3,6 +3,7 @@
 pub mod ansible;
 pub mod datadog;
 mod file;
+pub mod git;
 mod process;
 pub mod supervisor;
 pub mod tail;

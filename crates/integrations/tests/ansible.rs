@@ -9,7 +9,7 @@
 
 mod support;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use domain::{
     host::HostOutcome,
@@ -20,7 +20,7 @@ use domain::{
 use integrations::ansible::{
     Settings, check,
     command::{self, CommandError},
-    inventory,
+    inventory::{self, Dynamic, InventoryError},
     project::Project,
 };
 use serde_json::{Value, json};
@@ -316,4 +316,157 @@ fn a_playbook_that_cannot_be_read_touches_nothing() {
         "{end:?}\n{}",
         done.output
     );
+}
+
+/// A project with an inventory of this name and content, which may be run.
+fn project(name: &str, content: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt;
+
+    let keep = tempfile::tempdir().unwrap();
+    let path = keep.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, content).unwrap();
+    if content.starts_with("#!") {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    keep
+}
+
+#[tokio::test]
+async fn inventories_of_a_project_are_asked() {
+    let script = "#!/bin/sh\nprintf '{\"web\": {\"hosts\": [\"web-1\"]}, \"_meta\": {\"hostvars\": {\"web-1\": {\"token_seen\": \"%s\", \"path_seen\": \"%s\"}}}}' \"$TOKEN\" \"${CARGO_MANIFEST_DIR:-none}\"\n";
+    let plain = "web:\n  hosts:\n    web-1:\n";
+    let token = BTreeMap::from([("TOKEN".to_owned(), "t0ken".to_owned().into())]);
+    for (name, asked, content) in [
+        ("hosts/cloud.sh", "hosts/cloud.sh", script),
+        ("hosts/cloud.sh", "hosts/", script),
+        ("hosts/all.yml", "hosts/all.yml", plain),
+        ("hosts/ini", "hosts/ini", "[web]\nweb-1\n"),
+        ("hosts/x.advanced.yml", "hosts", plain),
+    ] {
+        let keep = project(name, content);
+        let dynamic = Dynamic::new(keep.path(), asked, &token);
+        let hosts = inventory::from_project(&settings(), &dynamic)
+            .await
+            .unwrap();
+        assert_eq!(hosts.len(), 1);
+        assert_eq!(
+            (hosts[0].name.as_str(), hosts[0].groups.contains("web")),
+            ("web-1", true)
+        );
+        if content == script {
+            let variables = json!(hosts[0].variables);
+            assert_eq!(
+                variables,
+                json!({"token_seen": "t0ken", "path_seen": "none"})
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_inventory_of_a_project_that_cannot_be_used_is_refused_with_the_reason() {
+    let script = |output: &str| format!("#!/bin/sh\necho '{output}'\n");
+    let host = |variables: &str| {
+        script(&format!(
+            r#"{{"_meta": {{"hostvars": {{"web-1": {variables}}}}}, "web": {{"hosts": ["web-1"]}}}}"#
+        ))
+    };
+    let failing = "#!/bin/sh\necho \"t0ken expired, ask for another\" >&2\nexit 3\n";
+    for (name, content, expected) in [
+        (
+            "a.sh",
+            failing,
+            &["a.sh", "exit code 3", "*** expired, ask"][..],
+        ),
+        ("a.sh", &script("hello"), &["a.sh", "JSON"]),
+        (
+            "a.yml",
+            "plugin: amazon.aws.none\n",
+            &["a.yml", "unknown plugin"],
+        ),
+        ("a.yml", "web:\n  hosts:\n  - a\n", &["a.yml"]),
+        ("a.sh", &script("{}"), &["names no host"]),
+        (
+            "a.sh",
+            &host(r#"{"ansible_ssh_common_args": "-o ProxyCommand=x"}"#),
+            &["web-1", "does not pass"],
+        ),
+        (
+            "a.sh",
+            &host(r#"{"ansible_password": "x"}"#),
+            &["secret variable"],
+        ),
+        ("a.sh", &host(r#"{"x": "{{ y }}"}"#), &["template"]),
+        (
+            "a.sh",
+            "#!/bin/sh\nhead -c 40000000 /dev/zero | tr '\\0' x\n",
+            &["a.sh"],
+        ),
+    ] {
+        let keep = project(name, content);
+        let token = BTreeMap::from([("TOKEN".to_owned(), "t0ken".to_owned().into())]);
+        let dynamic = Dynamic::new(keep.path(), name, &token);
+        let error = inventory::from_project(&settings(), &dynamic)
+            .await
+            .expect_err(content)
+            .to_string();
+        assert!(
+            expected.iter().all(|part| error.contains(part)),
+            "{name}: {error}"
+        );
+        assert!(
+            !error.contains(keep.path().to_str().unwrap()) && error.len() < 1200,
+            "{error}"
+        );
+    }
+    let keep = project("a.sh", failing);
+    let none = BTreeMap::new();
+    for (path, part) in [
+        ("../a.sh", "not the path"),
+        ("/etc/hosts", "not the path"),
+        ("--list", "not the path"),
+        ("b.sh", "no inventory"),
+    ] {
+        let dynamic = Dynamic::new(keep.path(), path, &none);
+        let error = inventory::from_project(&settings(), &dynamic)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+    let preload = BTreeMap::from([("LD_PRELOAD".to_owned(), "x".to_owned().into())]);
+    let dynamic = Dynamic::new(keep.path(), "a.sh", &preload);
+    let error = inventory::from_project(&settings(), &dynamic)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, InventoryError::Environment(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_script_that_hangs_is_ended_with_all_it_started() {
+    // One child in a session of its own, one that ignores to be asked, and itself.
+    let script = "#!/bin/sh\nsetsid sleep 1001 & echo $! > pids\nsh -c 'trap \"\" TERM; sleep 1002' & echo $! >> pids\necho $$ >> pids\nsleep 1003\n";
+    let keep = project("slow.sh", script);
+    let none = BTreeMap::new();
+    let dynamic = Dynamic {
+        within: Duration::from_secs(3),
+        ..Dynamic::new(keep.path(), "slow.sh", &none)
+    };
+    let error = inventory::from_project(&settings(), &dynamic)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, InventoryError::Hangs { path, seconds: 3 } if path == "slow.sh"),
+        "{error}"
+    );
+    let pids = fs::read_to_string(keep.path().join("pids")).unwrap();
+    assert_eq!(pids.lines().count(), 3);
+    for pid in pids.lines() {
+        let alive = fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+            !stat
+                .rsplit_once(')')
+                .is_some_and(|(_, rest)| rest.starts_with(" Z"))
+        });
+        assert!(!alive, "{pid} lives");
+    }
 }

@@ -15,7 +15,7 @@ use axum::{
     extract::{Request, State},
     http::Response,
 };
-use integrations::datadog::{AlertType, Client, Error, Event};
+use integrations::datadog::{AlertType, Client, Error, Event, Selection};
 use jiff::Timestamp;
 
 /// Gives out prepared answers in turn, the last one for ever, and remembers what was asked.
@@ -301,6 +301,73 @@ async fn all_pages_of_hosts_are_read() {
         ("az:a env:x", Some(true), Some(at(1641430000)))
     );
     assert!(datadog.asked.lock().unwrap()[1].0.contains("start=2"));
+}
+
+/// As Datadog was recorded to answer (shortened), with hosts of other kinds added.
+#[tokio::test]
+async fn hosts_become_an_inventory() {
+    let first = r#"{"exact_total_matching":true,"total_returned":2,"total_matching":5,"host_list":[
+        {"last_reported_time":1640288946,"name":"vagrant","is_muted":false,"mute_timeout":null,"apps":["ntp","agent"],"tags_by_source":{"Datadog":["host:vagrant","role:web","role:all"],"Chef":["role:Edge/1"]},"up":true,
+         "meta":{"socket-hostname":"vagrant","nixV":["ubuntu","18.04",""],"winV":[null,null,null],"gohai":"{\"network\":{\"interfaces\":[{\"ipv4\":\"10.0.2.15\",\"name\":\"eth0\"}],\"ipaddress\":\"10.0.2.15\",\"ipaddressv6\":\"fe80::a00:27ff:fec2:be11\"}}","network":null,"host_id":1036078308,"socket-fqdn":"vagrant.vm."},
+         "host_name":"vagrant","id":1036078308,"aliases":["vagrant"]},
+        {"name":"db-1.example.com","aliases":["db-1","i-0a1b2c3d4e5f67890"],"id":7,"meta":{"gohai":"not json","socket-fqdn":"db-1.example.com."},"tags_by_source":{"AWS":["role:db"]}}]}"#;
+    let second = r#"{"total_matching":5,"host_list":[
+        {"name":"bare","meta":null,"tags_by_source":null},
+        {"name":"vagrant","id":1},
+        {"name":"-oProxyCommand=x"}]}"#;
+    let (datadog, client) = datadog([answer(200, first), answer(200, second)]).await;
+    let selection = Selection {
+        filter: "env:prod".to_owned(),
+        group_by: Some("role".parse().unwrap()),
+    };
+    let inventory = client.inventory(&selection).await.unwrap();
+    let seen: Vec<_> = inventory
+        .hosts
+        .iter()
+        .map(|host| {
+            let groups: Vec<&str> = host.groups.iter().map(String::as_str).collect();
+            (
+                host.name.as_str(),
+                groups.join(" "),
+                serde_json::json!(host.variables),
+            )
+        })
+        .collect();
+    let known = |identity: &str, address: &str| serde_json::json!({"slipway_identity": identity, "ansible_host": address});
+    assert_eq!(
+        seen,
+        [
+            ("bare", String::new(), serde_json::json!({})),
+            (
+                "db-1.example.com",
+                "db".to_owned(),
+                known("i-0a1b2c3d4e5f67890", "db-1.example.com")
+            ),
+            (
+                "vagrant",
+                "Edge_1 web".to_owned(),
+                known("datadog-1036078308", "10.0.2.15")
+            ),
+        ]
+    );
+    assert_eq!(inventory.left_out.len(), 1, "{:?}", inventory.left_out);
+    assert!(inventory.left_out[0].contains("ProxyCommand"));
+    let asked = datadog.asked.lock().unwrap();
+    for part in [
+        "include_hosts_metadata=true",
+        "filter=env%3Aprod",
+        "start=2",
+    ] {
+        assert!(asked[1].0.contains(part), "{}", asked[1].0);
+    }
+}
+
+#[tokio::test]
+async fn an_inventory_that_is_not_whole_is_refused() {
+    let endless = r#"{"total_matching":1000000,"host_list":[{"name":"web-1"}]}"#;
+    let (_, client) = datadog([answer(200, endless)]).await;
+    let error = client.inventory(&Selection::default()).await.unwrap_err();
+    assert_eq!(error, Error::TooMany { hosts: 100 });
 }
 
 #[tokio::test]

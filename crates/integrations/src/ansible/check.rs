@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use domain::job::JobKind;
 
-use super::{Settings, ToolError, ask, names::PlaybookName, project::Project};
+use super::{ANSWER_TIME, Settings, ToolError, ask, names::PlaybookName, project::Project};
 
 /// What is missing, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -19,8 +19,16 @@ pub enum CheckError {
 
 /// The version of ansible-core, such as `2.19.1`.
 pub async fn version(settings: &Settings) -> Result<String, CheckError> {
+    const NOTHING: &[(&str, &str)] = &[];
     let program = &settings.playbook_bin;
-    let answer = ask(program, &["--version"], &[], Path::new("/")).await?;
+    let answer = ask(
+        program,
+        &["--version"],
+        NOTHING,
+        Path::new("/"),
+        ANSWER_TIME,
+    )
+    .await?;
     let said = String::from_utf8_lossy(&answer.stdout);
     // "ansible-playbook [core 2.19.1]"
     let version = said

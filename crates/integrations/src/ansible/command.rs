@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 pub use super::secrets::forget;
 use super::{
     Settings, check,
-    environment::{Files, environment, held_fast, socket_folder, text},
+    environment::{Particulars, environment, held_fast, socket_folder, text},
     names::Tag,
     project::Project,
     reach::Reach,
@@ -153,15 +153,16 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
 
     let sockets = socket_folder(folder, run.attempt)?;
     let home = folder.join("ansible");
-    let files = Files {
+    let particulars = Particulars {
         ssh_config: &ssh_config,
         sockets: &sockets,
         home: &home,
         vault_password: vault_password.as_deref(),
+        result_format: secrets::result_format(exposed(run, &secrets)),
     };
-    let env = environment(settings, run.project, &files)?;
+    let env = environment(settings, run.project, &particulars)?;
     let mut scratch = vec![sockets, home];
-    scratch.extend(private.used());
+    scratch.extend(private.keep());
     Ok(Spec {
         argv,
         env,
@@ -237,10 +238,21 @@ fn host_secrets<'a>(run: &'a Run<'_>) -> Result<HostSecrets<'a>, CommandError> {
 
 /// What the playbook is given and must not repeat: the query of a signed address is as good as a password.
 fn redactions(run: &Run<'_>, secrets: &HostSecrets<'_>) -> Vec<String> {
-    let of_hosts = secrets.values().flat_map(BTreeMap::values).copied();
-    let secrets = of_hosts.chain(run.reach.secrets());
-    let exposed = secrets.map(ExposeSecret::expose_secret);
-    secrets::spellings(exposed.chain(run.release.artifact.secret()))
+    let key = run.reach.private_key.as_ref();
+    let key = key.map(ExposeSecret::expose_secret);
+    let others = key.into_iter().chain(run.release.artifact.secret());
+    secrets::spellings(exposed(run, secrets).chain(others))
+}
+
+/// Texts that the playbook itself knows.
+fn exposed<'a>(run: &'a Run<'_>, secrets: &HostSecrets<'a>) -> impl Iterator<Item = &'a str> {
+    let of_hosts: Vec<&SecretString> = secrets
+        .values()
+        .flat_map(BTreeMap::values)
+        .copied()
+        .collect();
+    let secrets = of_hosts.into_iter().chain(run.reach.passwords());
+    secrets.map(ExposeSecret::expose_secret)
 }
 
 fn variables(run: &Run<'_>) -> Result<Map<String, Value>, CommandError> {

@@ -19,19 +19,20 @@ const SSH_ARGS: &str = "-o ControlMaster=auto -o ControlPersist=60s";
 /// Ansible's own places for collections.
 const COLLECTIONS: &str = "~/.ansible/collections:/usr/share/ansible/collections";
 
-/// Files of one run.
-pub(super) struct Files<'a> {
+/// What differs from run to run.
+pub(super) struct Particulars<'a> {
     pub ssh_config: &'a Path,
     pub sockets: &'a Path,
     pub home: &'a Path,
     pub vault_password: Option<&'a Path>,
+    pub result_format: &'static str,
 }
 
 /// Variables of the environment win over an `ansible.cfg`, whoever wrote it.
 pub(super) fn environment(
     settings: &Settings,
     project: &Project,
-    files: &Files<'_>,
+    run: &Particulars<'_>,
 ) -> Result<BTreeMap<String, String>, CommandError> {
     let mut env = base_env();
     let mut set = |name: &str, value: String| {
@@ -54,18 +55,18 @@ pub(super) fn environment(
     set("COLLECTIONS_PATH", format!("{collections}:{COLLECTIONS}"));
     set("CALLBACK_PLUGINS", in_path(ours.join("plugins/callback"))?);
     set("FORKS", settings.forks.max(1).to_string());
-    set("HOME", text(files.home.to_owned())?);
-    set("LOCAL_TEMP", text(files.home.join("tmp"))?);
-    set("SSH_CONTROL_PATH_DIR", text(files.sockets.to_owned())?);
-    set("SSH_COMMON_ARGS", common_args(files.ssh_config)?);
-    if let Some(path) = files.vault_password {
+    set("HOME", text(run.home.to_owned())?);
+    set("LOCAL_TEMP", text(run.home.join("tmp"))?);
+    set("SSH_CONTROL_PATH_DIR", text(run.sockets.to_owned())?);
+    set("SSH_COMMON_ARGS", common_args(run.ssh_config)?);
+    if let Some(path) = run.vault_password {
         set("VAULT_PASSWORD_FILE", text(path.to_owned())?);
     }
     for (name, value) in [
         // What is reported, and how: the log is read by people and by Slipway.
         ("CALLBACKS_ENABLED", "slipway_events"),
         ("STDOUT_CALLBACK", "default"),
-        ("CALLBACK_RESULT_FORMAT", "yaml"),
+        ("CALLBACK_RESULT_FORMAT", run.result_format),
         ("FORCE_COLOR", "1"),
         ("NOCOLOR", ""),
         ("NOCOWS", "1"),

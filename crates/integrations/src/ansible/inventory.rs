@@ -10,7 +10,14 @@ use domain::text::HostName;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ToolError, ask, template_in};
+mod project;
+mod variables;
+
+pub use project::{Dynamic, from_project};
+use variables::ALLOWED;
+pub(crate) use variables::check;
+
+use super::{ANSWER_TIME, ToolError, ask};
 use crate::file;
 
 /// A host as the inventory describes it.
@@ -39,6 +46,24 @@ pub enum InventoryError {
     )]
     Unreadable(String),
     #[error(
+        "“{0}” is not the path of an inventory in the project. Give a path of letters, digits, hyphens, underscores and dots, such as “inventories/production”."
+    )]
+    Path(String),
+    #[error(
+        "The project has no inventory {0}. Give the path of a file or a folder of the project, as it is at this commit."
+    )]
+    NoSource(String),
+    #[error(
+        "“{0}” cannot be given to an inventory: it could change how Ansible itself is run. Give only what the inventory asks for, such as AWS_ACCESS_KEY_ID."
+    )]
+    Environment(String),
+    #[error(
+        "The inventory {path} gave no answer within {seconds} s. It was ended, with everything it had started. Run it by hand to see what it waits for."
+    )]
+    Hangs { path: String, seconds: u64 },
+    #[error("The inventory {path} could not be used: {why}")]
+    Failed { path: String, why: String },
+    #[error(
         "The inventory names no host. Write one host a line, such as “web-1 ansible_host=10.0.0.11”."
     )]
     Empty,
@@ -50,6 +75,10 @@ pub enum InventoryError {
         "Host {host} has a template in {variable}. Ansible would run it, so write the plain value, without “{{{{”, “{{%” and “{{#”."
     )]
     Template { host: HostName, variable: String },
+    #[error(
+        "Host {host} sets {variable} in plain text, where everybody reads it. Take it out, and give it as a secret variable."
+    )]
+    Secret { host: HostName, variable: String },
     #[error("Host {host}: {variable} is {problem}.")]
     Value {
         host: HostName,
@@ -58,14 +87,6 @@ pub enum InventoryError {
     },
 }
 
-/// What an inventory may say about connecting: none of these can start a program on the machine Slipway runs on.
-const ALLOWED: [&str; 5] = [
-    "ansible_host",
-    "ansible_port",
-    "ansible_user",
-    "ansible_python_interpreter",
-    "ansible_become",
-];
 const LONGEST: usize = 1_000_000;
 
 /// Reads an INI or YAML inventory with the `ansible-inventory` beside `playbook_bin`. Refuses the whole text if
@@ -94,17 +115,16 @@ pub async fn read(playbook_bin: &Path, text: &str) -> Result<Vec<InventoryHost>,
         ("ANSIBLE_LOCAL_TEMP", folder.path()),
         ("HOME", folder.path()),
     ];
-    let answer = ask(
-        &program,
-        &["--list", "--inventory", "inventory"],
-        &env,
-        folder.path(),
-    )
-    .await?;
+    let args = ["--list", "--inventory", "inventory"];
+    let answer = ask(&program, &args, &env, folder.path(), ANSWER_TIME).await?;
     if !answer.ok {
         return Err(InventoryError::Unreadable(complaint(text, &answer.stderr)));
     }
-    let listing: Listing = serde_json::from_slice(&answer.stdout).map_err(|error| {
+    hosts_of(&program, &answer.stdout)
+}
+
+fn hosts_of(program: &Path, listing: &[u8]) -> Result<Vec<InventoryHost>, InventoryError> {
+    let listing: Listing = serde_json::from_slice(listing).map_err(|error| {
         InventoryError::Unreadable(format!(
             "{} gave an answer of an unknown form ({error}).",
             program.display()
@@ -194,83 +214,6 @@ impl Listing {
     }
 }
 
-fn check(host: &HostName, variable: &str, value: &Value) -> Result<(), InventoryError> {
-    let named = || (host.clone(), variable.to_owned());
-    if template_in(value).is_some() {
-        let (host, variable) = named();
-        return Err(InventoryError::Template { host, variable });
-    }
-    if variable.starts_with("ansible_") && !ALLOWED.contains(&variable) {
-        let (host, variable) = named();
-        return Err(InventoryError::Forbidden { host, variable });
-    }
-    let text = value.as_str().unwrap_or_default();
-    let made_of = |more: &str| {
-        !text.is_empty()
-            && text.len() <= 253
-            && !text.starts_with('-')
-            && text
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
-    };
-    // These end up in ssh's arguments and in the first line of a script.
-    let problem = match variable {
-        "ansible_host" => {
-            (!made_of(".:-_%")).then_some("not an address. Give a host name or an IP address")
-        }
-        "ansible_user" => (!made_of("._-@+$")).then_some("not a user name"),
-        "ansible_python_interpreter" => {
-            (!made_of("/._-+")).then_some("not the path of a Python 3, such as /usr/bin/python3")
-        }
-        "ansible_port" => {
-            let port = value.as_u64().or_else(|| text.parse().ok());
-            (!port.is_some_and(|port| (1..=65535).contains(&port)))
-                .then_some("not a port from 1 to 65535")
-        }
-        "ansible_become" => {
-            let plain = value.is_boolean()
-                || ["true", "false", "yes", "no"].contains(&text.to_ascii_lowercase().as_str());
-            (!plain).then_some("neither true nor false")
-        }
-        "slipway_root" => {
-            let plain = text.is_empty()
-                || made_of("/._-+@=")
-                    && text.starts_with('/')
-                    && !text.ends_with('/')
-                    && !text.contains("..");
-            (!plain || !value.is_string()).then_some("not a folder. Give an absolute path of letters, digits, dots, hyphens and underscores, without a slash at its end")
-        }
-        "slipway_install_root" => Some(
-            "a folder of the service, which is the same on every host. Give the folder of this host below which it lies as slipway_root",
-        ),
-        _ => encrypted(value).then_some(
-            "encrypted with Ansible Vault, which Slipway does not open. Keep secrets on the host",
-        ),
-    };
-    match problem {
-        None => Ok(()),
-        Some(problem) => {
-            let (host, variable) = named();
-            Err(InventoryError::Value {
-                host,
-                variable,
-                problem,
-            })
-        }
-    }
-}
-
-/// Ansible's JSON form of vaulted and other special values.
-fn encrypted(value: &Value) -> bool {
-    match value {
-        Value::Array(values) => values.iter().any(encrypted),
-        Value::Object(fields) => fields
-            .iter()
-            .any(|(name, value)| name.starts_with("__ansible") || encrypted(value)),
-        _ => false,
-    }
-}
-
 /// Ansible's reason, from the plugin for the notation that was probably meant.
 fn complaint(text: &str, stderr: &str) -> String {
     let first = text
@@ -283,108 +226,34 @@ fn complaint(text: &str, stderr: &str) -> String {
     } else {
         "ini"
     };
-    let mark = format!("'{plugin}' plugin: ");
+    reason(plugin, stderr)
+}
+
+/// What a plugin complained about, or else what Ansible did last.
+fn reason(plugin: &str, stderr: &str) -> String {
+    // Quoted since 2.19.
+    let marks = [
+        format!("'{plugin}' plugin: "),
+        format!(" {plugin} plugin: "),
+    ];
+    let after = |line: &'_ str| {
+        let mark = marks.iter().find(|mark| line.contains(mark.as_str()))?;
+        line.split_once(mark.as_str())
+            .map(|(_, said)| said.to_owned())
+    };
     let said = stderr
         .lines()
-        .find_map(|line| line.split_once(&mark).map(|(_, said)| said))
-        .or_else(|| stderr.lines().rfind(|line| line.contains("ERROR")))
-        .unwrap_or("it gave no reason");
+        .find_map(after)
+        .or_else(|| {
+            stderr
+                .lines()
+                .rfind(|line| line.contains("ERROR"))
+                .map(str::to_owned)
+        })
+        .unwrap_or_else(|| "it gave no reason".to_owned());
     let said = said
         .trim_start_matches("Failed to parse inventory: ")
         .trim_end_matches('.');
     let plain: String = said.chars().filter(|c| !c.is_control()).take(400).collect();
     format!("{plain}.")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn hosts(name: &str, variables: Value) -> Result<Vec<InventoryHost>, InventoryError> {
-        let listing = json!({"_meta": {"hostvars": {name: variables}}, "all": {"children": ["ungrouped"]}, "ungrouped": {"hosts": [name]}});
-        serde_json::from_value::<Listing>(listing).unwrap().hosts()
-    }
-
-    #[test]
-    fn only_harmless_variables_are_taken() {
-        for (variable, value, problem) in [
-            ("ansible_host", json!("10.0.0.1"), None),
-            ("ansible_host", json!("fe80::1%eth0"), None),
-            (
-                "ansible_host",
-                json!("-oProxyCommand=x"),
-                Some("not an address"),
-            ),
-            ("ansible_host", json!(""), Some("not an address")),
-            ("ansible_host", json!(["a"]), Some("not an address")),
-            ("ansible_port", json!(22), None),
-            ("ansible_port", json!("2222"), None),
-            ("ansible_port", json!(99999), Some("not a port")),
-            ("ansible_port", json!(0), Some("not a port")),
-            ("ansible_user", json!("deploy"), None),
-            ("ansible_user", json!("-x y"), Some("not a user name")),
-            (
-                "ansible_python_interpreter",
-                json!("/usr/bin/python3.12"),
-                None,
-            ),
-            (
-                "ansible_python_interpreter",
-                json!("/bin/sh -c"),
-                Some("not the path"),
-            ),
-            ("ansible_become", json!(true), None),
-            ("ansible_become", json!("maybe"), Some("neither")),
-            ("ansible_become_exe", json!("/x"), Some("does not pass")),
-            (
-                "ansible_ssh_common_args",
-                json!("-o ProxyCommand=x"),
-                Some("does not pass"),
-            ),
-            ("ansible_connection", json!("local"), Some("does not pass")),
-            (
-                "deep",
-                json!({"a": [{"b": "x {% if y %}"}]}),
-                Some("template"),
-            ),
-            ("deep", json!({"{{ a }}": 1}), Some("template")),
-            ("deep", json!("{# a #}"), Some("template")),
-            ("deep", json!({"a": ["{ plain }", 1, null]}), None),
-            ("secret", json!({"__ansible_vault": "x"}), Some("Vault")),
-            ("slipway_root", json!("/srv/web-1"), None),
-            ("slipway_root", json!(""), None),
-            ("slipway_root", json!("/srv/"), Some("not a folder")),
-            ("slipway_root", json!("/srv/../etc"), Some("not a folder")),
-            ("slipway_root", json!(7), Some("not a folder")),
-            (
-                "slipway_install_root",
-                json!("/opt/x"),
-                Some("slipway_root"),
-            ),
-        ] {
-            let result = hosts("web-1", json!({variable: value}));
-            match problem {
-                None => assert!(result.is_ok(), "{variable} {value}: {result:?}"),
-                Some(part) => {
-                    let said = result.unwrap_err().to_string();
-                    assert!(
-                        said.contains("web-1") && said.contains(variable) && said.contains(part),
-                        "{said}"
-                    );
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn names_are_checked() {
-        for name in ["we b", "-oProxyCommand=x", "{{ x }}", "a/b"] {
-            assert!(
-                matches!(hosts(name, json!({})), Err(InventoryError::Name(_))),
-                "{name}"
-            );
-        }
-    }
 }

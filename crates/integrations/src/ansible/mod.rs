@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -67,11 +68,12 @@ struct Answer {
 async fn ask(
     program: &Path,
     args: &[&str],
-    env: &[(&str, &Path)],
+    env: &[(&str, impl AsRef<OsStr>)],
     cwd: &Path,
+    time: Duration,
 ) -> Result<Answer, ToolError> {
     let bounds = Bounds {
-        time: ANSWER_TIME,
+        time,
         output: ANSWER_SIZE,
         memory: Some(MEMORY),
         file: None,
@@ -81,7 +83,7 @@ async fn ask(
         .args(args)
         .env_clear()
         .envs(base_env())
-        .envs(env.iter().copied())
+        .envs(env.iter().map(|(name, value)| (*name, value)))
         .current_dir(cwd);
     let program = || program.to_owned();
     match process::run(&mut command, &[], bounds).await {
@@ -99,7 +101,7 @@ async fn ask(
         }),
         Err(Failure::Slow) => Err(ToolError::Slow {
             program: program(),
-            seconds: ANSWER_TIME.as_secs(),
+            seconds: time.as_secs(),
         }),
         Err(Failure::TooMuch) => Err(ToolError::TooMuch {
             program: program(),

@@ -104,18 +104,10 @@ impl Reach {
             .as_ref()
     }
 
-    pub(super) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
-        let become_password = self
-            .become_
-            .as_ref()
-            .and_then(|wanted| wanted.password.as_ref());
-        [
-            self.private_key.as_ref(),
-            become_password,
-            self.vault_password.as_ref(),
-        ]
-        .into_iter()
-        .flatten()
+    pub(super) fn passwords(&self) -> impl Iterator<Item = &SecretString> {
+        let become_password = self.become_.as_ref();
+        let become_password = become_password.and_then(|wanted| wanted.password.as_ref());
+        become_password.into_iter().chain(&self.vault_password)
     }
 
     /// Writes `ssh_config` into the attempt's folder, and what it names beside the other secrets. Jump hosts read the

@@ -19,9 +19,10 @@ use crate::{
 /// Ansible's own variables that a secret may set. Others say how ssh is called.
 const ANSIBLES_OWN: [&str; 2] = ["ansible_password", "ansible_become_password"];
 
-/// The folder of an attempt's secrets; made with the first of them.
+/// The folder of an attempt's secrets; made with the first of them, removed again unless it is kept.
 pub(super) struct Private {
     folder: PathBuf,
+    kept: bool,
 }
 
 impl Private {
@@ -32,7 +33,10 @@ impl Private {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(RecordError::write(&folder, error).into())
             }
-            _ => Ok(Self { folder }),
+            _ => Ok(Self {
+                folder,
+                kept: false,
+            }),
         }
     }
 
@@ -44,9 +48,19 @@ impl Private {
         Ok(path)
     }
 
-    /// The folder, if there is anything in it.
-    pub fn used(&self) -> Option<PathBuf> {
+    /// Leaves the folder, if there is anything in it, to whoever gets its name.
+    pub fn keep(mut self) -> Option<PathBuf> {
+        self.kept = true;
         self.folder.exists().then(|| self.folder.clone())
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        if !self.kept {
+            // Most often nothing was written.
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 
@@ -100,6 +114,17 @@ pub(super) fn spellings<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Vec<S
         .flat_map(|secret| ["'", "''", "\\'", "'\"'\"'"].map(|quote| secret.replace('\'', quote)))
         .collect();
     spelt.into_iter().collect()
+}
+
+/// How Ansible is to print results. YAML reads better, but folds texts at their spaces and spells rare letters in its
+/// own way, and then a secret would not be found.
+pub(super) fn result_format<'a>(secrets: impl IntoIterator<Item = &'a str>) -> &'static str {
+    let mut letters = secrets.into_iter().flat_map(str::chars);
+    if letters.all(|letter| letter.is_ascii_graphic()) {
+        "yaml"
+    } else {
+        "json"
+    }
 }
 
 /// Removes what the supervisor of an attempt would have removed, when there is none any more: for a run that was lost
@@ -174,5 +199,13 @@ mod tests {
     fn a_quote_is_known_in_every_quoting() {
         assert_eq!(spellings(["plain", "plain"]), ["plain"]);
         assert_eq!(spellings(["it's"]).len(), 4);
+    }
+
+    #[test]
+    fn what_yaml_would_change_is_printed_as_json() {
+        assert_eq!(result_format(["t0ken", "a\"b\\c'd"]), "yaml");
+        for odd in ["two words", "two\nlines", "öffne"] {
+            assert_eq!(result_format(["t0ken", odd]), "json");
+        }
     }
 }

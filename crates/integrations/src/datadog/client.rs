@@ -8,7 +8,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::{Host as UrlHost, Url};
 
-use super::types::{Complaint, Event, Host, HostsAnswer, QueryAnswer, Series, Validation};
+use super::types::{
+    Complaint, Event, Host, HostsAnswer, Listed, QueryAnswer, RawHost, Series, Validation,
+};
 
 /// Why Datadog gave no usable answer. None of these is a measurement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +31,10 @@ pub enum Error {
         "The answer to {what} is not Datadog's: {why}. Check that datadog.url is the address of Datadog's API."
     )]
     Malformed { what: &'static str, why: String },
+    #[error(
+        "Datadog lists more than {hosts} hosts. Narrow the selection by a tag, such as “env:production”."
+    )]
+    TooMany { hosts: usize },
     #[error("The Datadog client could not be set up: {0}")]
     SetUp(String),
 }
@@ -146,29 +152,34 @@ impl Client {
 
     /// All hosts Datadog knows.
     pub async fn hosts(&self) -> Result<Vec<Host>, Error> {
+        let listed = self.list_hosts(&[]).await?;
+        Ok(listed
+            .hosts
+            .into_iter()
+            .filter_map(RawHost::named)
+            .collect())
+    }
+
+    /// Every page of hosts, narrowed by these parameters.
+    pub(super) async fn list_hosts(&self, narrowed: &[(&str, &str)]) -> Result<Listed, Error> {
         let what = "a list of hosts";
         let mut hosts = Vec::new();
-        let mut start = 0;
         for _ in 0..MOST_PAGES {
-            let page = [("start", start), ("count", HOSTS_A_PAGE)];
-            let answer: HostsAnswer = self
-                .ask(
-                    what,
-                    self.request(Method::GET, "api/v1/hosts")?.query(&page),
-                )
-                .await?;
+            let page = [("start", hosts.len()), ("count", HOSTS_A_PAGE)];
+            let request = self.request(Method::GET, "api/v1/hosts")?;
+            let request = request.query(&page).query(narrowed);
+            let answer: HostsAnswer = self.ask(what, request).await?;
             let list = answer.host_list.ok_or_else(|| Error::Malformed {
                 what,
                 why: "it has no host_list".to_owned(),
             })?;
-            start += list.len();
-            let last = list.is_empty() || start >= answer.total_matching;
-            hosts.extend(list.into_iter().filter_map(|host| host.named()));
+            let last = list.is_empty() || hosts.len() + list.len() >= answer.total_matching;
+            hosts.extend(list);
             if last {
-                break;
+                return Ok(Listed { hosts, more: false });
             }
         }
-        Ok(hosts)
+        Ok(Listed { hosts, more: true })
     }
 
     /// Puts an event that happened at `at` into Datadog's event stream. Datadog takes none older than 18 hours.

@@ -182,8 +182,18 @@ pub(super) struct HostsAnswer {
     pub total_matching: usize,
 }
 
+/// Hosts of all pages.
+pub(super) struct Listed {
+    pub hosts: Vec<RawHost>,
+    /// There are others beyond what is read.
+    pub more: bool,
+}
+
 #[derive(Deserialize)]
 pub(super) struct RawHost {
+    /// Datadog's own number.
+    #[serde(default, deserialize_with = "lenient")]
+    pub id: Option<i64>,
     #[serde(default, deserialize_with = "lenient")]
     name: String,
     #[serde(default, deserialize_with = "lenient")]
@@ -191,12 +201,24 @@ pub(super) struct RawHost {
     #[serde(default, deserialize_with = "lenient")]
     aliases: Vec<String>,
     #[serde(default, deserialize_with = "lenient")]
+    pub meta: RawMeta,
+    #[serde(default, deserialize_with = "lenient")]
     tags_by_source: std::collections::BTreeMap<String, Vec<String>>,
     #[serde(default, deserialize_with = "lenient")]
     up: Option<bool>,
     /// Unix seconds.
     #[serde(default, deserialize_with = "lenient")]
     last_reported_time: Option<i64>,
+}
+
+/// Only with `include_hosts_metadata`.
+#[derive(Deserialize, Default)]
+pub(super) struct RawMeta {
+    /// JSON in a text, in which the agent says what it saw of the machine.
+    #[serde(default, deserialize_with = "lenient")]
+    pub gohai: String,
+    #[serde(default, deserialize_with = "lenient", rename = "socket-fqdn")]
+    pub fqdn: String,
 }
 
 impl RawHost {

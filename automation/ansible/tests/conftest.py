@@ -75,7 +75,7 @@ def run_playbook(arguments, env):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
     finally:
@@ -234,6 +234,8 @@ class Fleet:
                 ANSIBLE_SSH_COMMON_ARGS=f"-o UserKnownHostsFile={self.folder / 'known_hosts'}",
                 ANSIBLE_SSH_CONTROL_PATH_DIR=str(self.folder / "cp"),
                 ANSIBLE_LOCAL_TEMP=str(self.folder / "tmp"),
+                # A busy machine is no lost host.
+                ANSIBLE_TIMEOUT="60",
             ),
         )
         # A kept connection would let a stopped host still be reached.

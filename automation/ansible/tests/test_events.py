@@ -70,7 +70,7 @@ def test_every_ending_of_a_task_is_told_once_and_secrets_never(tmp_path):
     assert all("message" not in event for event in run.of("host") if event["status"] not in ("failed", "unreachable"))
 
     (slow,) = run.of("host", task="Slow", host="fine")
-    assert 400 <= slow["ms"] < 10_000 and slow["status"] == "ok"
+    assert slow["ms"] >= 400 and slow["status"] == "ok"
     assert [event["version"] for event in run.of("observed", host="fine")] == ["1", "2"]
     assert not run.of("already_current")
     assert run.of("task", task="Handler") and run.of("host", task="Handler", host="fine")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -66,6 +67,15 @@ impl JobKind {
             Self::RollBack => Some(HostPhase::RollingBack),
         }
     }
+
+    /// Whether a job that waited so long for its turn starts only when a person wants it still. What brings hosts back, or
+    /// only asks them, is never too late.
+    pub fn too_late(self, waited: SignedDuration) -> bool {
+        matches!(self, Self::Deploy) && waited > Self::PATIENCE
+    }
+
+    /// A deploy may stand behind another one that takes its two hours on the same hosts, and one more.
+    const PATIENCE: SignedDuration = SignedDuration::from_hours(4);
 
     /// A job that changes hosts is never started a second time by itself.
     pub const fn changes_hosts(self) -> bool {

@@ -1,6 +1,6 @@
 //! How a rollout takes what machines report: time, judgements, jobs that ended.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     batch::{BakeClock, BatchState, HeldAt},
@@ -23,10 +23,18 @@ fn back_off(round: u32) -> Option<SignedDuration> {
         .then(|| SignedDuration::from_secs(15 << (round - 1)))
 }
 
+/// What was due longer ago than this, because nobody was there to do it, is not done without a person: what was right then
+/// may not be now.
+const LATE: SignedDuration = SignedDuration::from_hours(1);
+
 /// Read-only jobs that are lost are started again this often before a person is asked.
 const MOST_PROBES_AGAIN: u32 = 3;
 
 impl Step<'_, '_> {
+    fn is_late(&self, due: Timestamp) -> bool {
+        self.now().duration_since(due) > LATE
+    }
+
     /// Gates that nobody answered hold their batch; hosts that could not be reached are tried again.
     pub fn tick(&mut self) {
         if !matches!(
@@ -51,6 +59,15 @@ impl Step<'_, '_> {
                 && until <= self.now()
                 && matches!(self.rollout.state, RolloutState::Running)
             {
+                if self.is_late(until) {
+                    self.hold(
+                        at,
+                        HeldAt::Hosts,
+                        "The hosts that could not be reached were to be tried again more than an hour ago, when nobody was there to do it. Try them again, exclude them, or roll back."
+                            .to_owned(),
+                    );
+                    continue;
+                }
                 let number = self.batch(at).number;
                 self.note(
                     "batch.retry",
@@ -96,7 +113,15 @@ impl Step<'_, '_> {
                 clock: BakeClock::Running { until },
                 ..
             } if until <= self.now() && !paused => {
-                if outcome == Outcome::Pass && automatic {
+                let late = self.is_late(until);
+                if late {
+                    self.note(
+                        "bake.late",
+                        format!("The bake of batch {number} ended more than an hour ago, when nobody was there to look, so a person decides"),
+                        String::new(),
+                    );
+                }
+                if outcome == Outcome::Pass && automatic && !late {
                     self.promote(at, headline);
                 } else {
                     self.open_gate(at);

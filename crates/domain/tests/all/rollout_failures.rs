@@ -24,6 +24,20 @@ fn deploying(may_fail: u32, beyond: Beyond) -> Stage {
     stage
 }
 
+#[test]
+fn a_try_that_was_due_long_ago_waits_for_a_person() {
+    for (late, expected) in [
+        (3600, "running: deploying pending"),
+        (3601, "running: held pending"),
+    ] {
+        let mut stage = deploying(1, Beyond::Hold);
+        end(&mut stage, JobEnd::Completed, &[Luck::Unreachable]);
+        stage.now += 15 + late;
+        stage.send(Event::Tick);
+        assert_eq!(stage.states(), expected, "{late} s late");
+    }
+}
+
 /// Ends the deploy of batch 1: the first hosts fare as told, the others well.
 #[track_caller]
 fn end(stage: &mut Stage, end: JobEnd, luck: &[Luck]) {

@@ -97,6 +97,23 @@ fn a_paused_rollout_promotes_nothing_at_its_gate() {
 }
 
 #[test]
+fn a_bake_that_ended_long_ago_starts_nothing_by_itself() {
+    for (late, expected) in [
+        (3600, "running: promoted deploying"),
+        (3601, "running: gate pending"),
+    ] {
+        let mut stage = Stage::released("50/50%", 4, GateRule::Automatic);
+        stage.finish(1);
+        stage.finish(1);
+        stage.now = 600 + late;
+        stage.judge(1, Outcome::Pass);
+        assert_eq!(stage.states(), expected, "{late} s late");
+        stage.judge(1, Outcome::Pass);
+        assert_eq!(stage.states(), expected, "a further look changes nothing");
+    }
+}
+
+#[test]
 fn a_pause_stops_the_bake_clock() {
     let mut stage = Stage::released("100%", 2, GateRule::Automatic);
     stage.finish(1);

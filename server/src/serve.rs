@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::serve::ListenerExt as _;
-use control::{Console, DatadogSettings, ServeLock};
+use control::{Console, DatadogSettings, Seal, ServeLock};
 use integrations::datadog;
 use tokio::{
     net::TcpListener,

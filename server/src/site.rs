@@ -6,7 +6,7 @@ use std::{
 };
 
 use axum::extract::FromRef;
-use control::Console;
+use control::{Console, Seal};
 use leptos::config::{LeptosOptions, get_config_from_str};
 use tokio::sync::watch;
 use url::Url;

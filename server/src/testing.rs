@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode},
 };
-use control::{AnsibleSettings, Console, Settings};
+use control::{AnsibleSettings, Console, Seal, SecretKey, Settings};
 use domain::id::UserId;
 use leptos::config::LeptosOptions;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -47,6 +47,8 @@ pub async fn lab() -> Lab {
         role_rules: Vec::new(),
         supervisor_exe: "/proc/self/exe".into(),
         worker: "test".to_owned(),
+        seal: Some(Seal::new(&SecretKey([7; 32]))),
+        git_folders: false,
     };
     let console = Console::open(settings, Arc::new(SystemClock))
         .await

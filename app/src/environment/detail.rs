@@ -11,7 +11,7 @@ use ui::prelude::*;
 use ui::{
     Alert, Button, ButtonTone, Cell, Choice, Choices, Column, Confirm, Crumb, DataTable,
     EmptyState, ErrorPanel, Fact, Facts, FormActions, Icon, PageHeader, Pager, Section, Tag,
-    TextArea, TimeText, Tone,
+    TextArea, TextField, TimeText, Tone,
 };
 use view::{
     access::Returned,
@@ -56,11 +56,27 @@ pub fn EnvironmentPage() -> impl IntoView {
     })
 }
 
+/// Fields that show their own error.
+const SOURCED: &[&str] = &[
+    "inventory",
+    "absent",
+    "source",
+    "project",
+    "path",
+    "filter",
+    "group_by",
+];
+
 /// What the form asks; always of the environment that the page shows.
 fn input(form: &Returned, environment: &str) -> ImportInput {
     ImportInput {
         environment: environment.to_owned(),
+        source: form.value("source"),
         inventory: form.value("inventory"),
+        project: form.value("project"),
+        path: form.value("path"),
+        filter: form.value("filter"),
+        group_by: form.value("group_by"),
         absent: form.value("absent"),
         seen: String::new(),
     }
@@ -87,7 +103,7 @@ fn environment_view(
     let form = typed("import").with_error(diff_error);
     let open = form.error().is_some() || diff.is_some();
     let other = form
-        .other_error(&["inventory", "absent"])
+        .other_error(SOURCED)
         .map(|error| view! { <ErrorPanel error /> });
     // What was looked at is imported as it was looked at; whoever changes the text looks again.
     let seen = diff
@@ -148,6 +164,17 @@ fn environment_view(
             <form method="post" action=action class="form" on:input=move |_| stale.set(looked)>
                 <input type="hidden" name="input[environment]" value=environment.slug />
                 {seen.map(|seen| view! { <input type="hidden" name="input[seen]" value=seen /> })}
+                <Choices
+                    name="input[source]"
+                    label="Where it comes from"
+                    value=form.value("source", "")
+                    error=form.field_error("source")
+                    choices=vec![
+                        Choice::new("", "The text below", "As it is pasted"),
+                        Choice::new("project", "A project", "A file, a folder or a script in its repository"),
+                        Choice::new("datadog", "Datadog", "The hosts it knows"),
+                    ]
+                />
                 <TextArea
                     name="input[inventory]"
                     id="inventory"
@@ -156,8 +183,16 @@ fn environment_view(
                     error=form.field_error("inventory")
                     mono=true
                     rows=12
+                    required=false
                     hint="INI or YAML. slipway_criticality (low, normal, high), slipway_failure_domain and slipway_identity (cloud or agent id) tell Slipway what it should know."
                 />
+                <details class="more" open=["project", "path", "filter", "group_by"].iter().any(|field| form.field_error(field).is_some()) || !form.value("source", "").is_empty()>
+                    <summary>"Of a project, or of Datadog"</summary>
+                    <TextField name="input[project]" id="import-project" label="Project" value=form.value("project", "") error=form.field_error("project") required=false mono=true hint="Its short name. Scripts get the environment's secrets that are called in capitals." />
+                    <TextField name="input[path]" id="import-path" label="Path" value=form.value("path", "") error=form.field_error("path") required=false mono=true hint="In the project, such as inventories/production." />
+                    <TextField name="input[filter]" id="import-filter" label="Datadog filter" value=form.value("filter", "") error=form.field_error("filter") required=false mono=true hint="Part of a name, or a tag such as env:production." />
+                    <TextField name="input[group_by]" id="import-group-by" label="Groups from the tag" value=form.value("group_by", "") error=form.field_error("group_by") required=false mono=true hint="A host with role:web joins the group web where this is “role”." />
+                </details>
                 <Choices
                     name="input[absent]"
                     label="Hosts that the inventory does not name"

@@ -37,6 +37,8 @@ pub fn ReachSection(
             }
         ),
     };
+    let (user, port) = (or(&reach.user, settings), or(&reach.port, settings));
+    let through = or(&reach.jump.join(" → "), "no jump host");
     let secrets = kept
         .iter()
         .map(|name| label(name))
@@ -45,9 +47,9 @@ pub fn ReachSection(
     view! {
         <Section title="Reach" id="reach">
             <Facts>
-                <Fact name="User">{or(&reach.user, settings)}</Fact>
-                <Fact name="Port">{or(&reach.port, settings)}</Fact>
-                <Fact name="Through">{or(&reach.jump.join(" → "), "no jump host")}</Fact>
+                <Fact name="User">{user}</Fact>
+                <Fact name="Port">{port}</Fact>
+                <Fact name="Through">{through}</Fact>
                 <Fact name="Host keys">{keys}</Fact>
                 <Fact name="Becomes">{or(&becoming, "nobody else")}</Fact>
                 <Fact name="Kept secret">{or(&secrets, "nothing")}</Fact>
@@ -85,22 +87,25 @@ fn form(
         "vault_password",
         "forget",
     ];
-    let form = typed("reach");
-    let value = |field: &str, default: &str| form.value(field, default);
-    let error = |field: &str| form.field_error(field);
+    let form = StoredValue::new(typed("reach"));
+    let value =
+        move |field: &str, default: &str| form.with_value(|form| form.value(field, default));
+    let error = move |field: &str| form.with_value(|form| form.field_error(field));
     let other = form
-        .other_error(FIELDS)
+        .with_value(|form| form.other_error(FIELDS))
         .map(|error| view! { <ErrorPanel error /> });
-    let open = form.error().is_some();
-    let hint = |name: &str| {
-        if kept.iter().any(|kept| kept == name) {
+    let open = form.with_value(|form| form.error().is_some());
+    let hints = kept.clone();
+    let hint = move |name: &str| {
+        if hints.iter().any(|kept| kept == name) {
             "Kept. Left empty, it stays."
         } else {
             "Stored as ciphertext."
         }
     };
     let forget = (!kept.is_empty()).then(|| {
-        view! { <TextField name="input[forget]" id="reach-forget" label="Forget" value=value("forget", "") error=error("forget") required=false mono=true hint=format!("Names of secrets to remove: {}.", kept.join(" ")) /> }
+        let names = format!("Names of secrets to remove: {}.", kept.join(" "));
+        view! { <TextField name="input[forget]" id="reach-forget" label="Forget" value=value("forget", "") error=error("forget") required=false mono=true hint=names /> }
     });
     view! {
         <Confirm id="reach-form" label="Change how hosts are reached" icon=Some(Icon::Pencil) allowance=may_change open>

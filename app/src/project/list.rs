@@ -119,13 +119,14 @@ fn form(may_manage: Allowance) -> impl IntoView {
         "private_key",
         "known_hosts",
     ];
-    let form = typed("project");
-    let value = |field: &str, default: &str| form.value(field, default);
-    let error = |field: &str| form.field_error(field);
+    let form = StoredValue::new(typed("project"));
+    let value =
+        move |field: &str, default: &str| form.with_value(|form| form.value(field, default));
+    let error = move |field: &str| form.with_value(|form| form.field_error(field));
     let other = form
-        .other_error(FIELDS)
+        .with_value(|form| form.other_error(FIELDS))
         .map(|error| view! { <ErrorPanel error /> });
-    let open = form.error().is_some();
+    let open = form.with_value(|form| form.error().is_some());
     let more = ["folder", "deploy", "probe", "roll_back", "config"]
         .iter()
         .any(|field| error(field).is_some());

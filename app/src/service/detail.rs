@@ -40,7 +40,7 @@ fn service_view(view: ServiceView) -> impl IntoView {
         may_configure,
     } = view;
     let playbooks = playbooks(
-        &service.slug,
+        service.slug.clone(),
         chosen,
         playbook_choices,
         may_configure.clone(),
@@ -109,7 +109,7 @@ fn service_view(view: ServiceView) -> impl IntoView {
 
 /// Whose playbooks the service runs, and the form that chooses others.
 fn playbooks(
-    service: &str,
+    service: String,
     chosen: String,
     choices: Vec<(String, String)>,
     may_configure: Allowance,
@@ -123,7 +123,6 @@ fn playbooks(
     let form = typed("playbooks");
     let error = form.error();
     let open = error.is_some();
-    let service = service.to_owned();
     view! {
         <Facts><Fact name="Playbooks">{runs} " (" <a href="/projects">"projects"</a> ")"</Fact></Facts>
         <Confirm id="playbooks" label="Choose playbooks" allowance=may_configure open>

@@ -65,7 +65,7 @@ pub fn Variables(
     let removable = may_change.allowed();
     let rows = variables
         .into_iter()
-        .map(|variable| row(variable, &owner, removable))
+        .map(|variable| row(variable, owner.field(), of_service, removable))
         .collect_view();
     let refused = typed("variables")
         .other_error(&[])
@@ -127,7 +127,12 @@ fn shown(value: Option<String>) -> AnyView {
     }
 }
 
-fn row(variable: VariableRow, owner: &Owner, removable: bool) -> impl IntoView {
+fn row(
+    variable: VariableRow,
+    (field, slug): (&'static str, String),
+    of_service: bool,
+    removable: bool,
+) -> impl IntoView {
     let VariableRow {
         id,
         name,
@@ -142,8 +147,6 @@ fn row(variable: VariableRow, owner: &Owner, removable: bool) -> impl IntoView {
         true => view! { <span class="muted">{everything}</span> }.into_any(),
         false => view! { <code>{text}</code> }.into_any(),
     };
-    let of_service = matches!(owner, Owner::Service(..));
-    let (field, slug) = owner.field();
     let label = format!("Remove {name}");
     let remove = removable.then(|| {
         view! {

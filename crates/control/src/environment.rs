@@ -7,7 +7,10 @@ use domain::{
     inventory::{Absent, Difference, HostChange},
     text::FieldError,
 };
-use integrations::ansible::inventory;
+use integrations::{
+    ansible::inventory::{self, InventoryHost},
+    datadog::Selection,
+};
 use policy::{Action, Permit, Resource};
 use serde_json::Value;
 use store::{AuditFilter, Import, Owner};
@@ -17,7 +20,7 @@ use view::{
     input::{EnvironmentInput, ImportInput},
 };
 
-use crate::{Ctx, Error};
+use crate::{Ctx, Error, project::planned};
 
 const PAGE: u32 = 100;
 /// Newest events of an environment among which its last import is looked for.
@@ -187,10 +190,17 @@ impl Ctx {
             "" => Absent::default(),
             word => word.parse()?,
         };
-        let settings = &self.console.settings().ansible;
-        let hosts = inventory::read(&settings.playbook_bin, &input.inventory)
-            .await
-            .map_err(|error| FieldError::new("inventory", error.to_string()))?
+        let hosts = match input.source.trim() {
+            "project" => self.of_project(&permit, &environment, input).await?,
+            "datadog" => self.of_datadog(input).await?,
+            _ => {
+                let settings = &self.console.settings().ansible;
+                inventory::read(&settings.playbook_bin, &input.inventory)
+                    .await
+                    .map_err(|error| FieldError::new("inventory", error.to_string()))?
+            }
+        };
+        let hosts = hosts
             .into_iter()
             .map(|host| known(host, environment.id, HostId(self.console.mint())))
             .collect::<Result<_, _>>()?;
@@ -200,6 +210,69 @@ impl Ctx {
             hosts,
             absent,
         })
+    }
+}
+
+impl Ctx {
+    /// Hosts that an inventory of a project names now. Scripts get the environment's secrets that are called in capitals.
+    async fn of_project(
+        &self,
+        permit: &Permit,
+        environment: &Environment,
+        input: &ImportInput,
+    ) -> Result<Vec<InventoryHost>, Error> {
+        let scope = self.scope()?;
+        if input.project.trim().is_empty() {
+            return Err(
+                FieldError::new("project", "Choose the project that has the inventory.").into(),
+            );
+        }
+        let project = self.store().project(&scope, input.project.trim()).await?;
+        // Its scripts run on this machine, as its playbooks do.
+        self.permit(
+            Action::ManageInventory,
+            Resource::new("project", project.id, &project.slug),
+        )?;
+        let planned = planned(project)?;
+        let dir = self.console.checked_out(&planned).await?.dir;
+        let env = self.console.capitals(permit, environment.id).await?;
+        let path = input.path.trim();
+        let settings = &self.console.settings().ansible;
+        inventory::from_project(settings, &inventory::Dynamic::new(&dir, path, &env))
+            .await
+            .map_err(|error| FieldError::new("path", error.to_string()).into())
+    }
+
+    async fn of_datadog(&self, input: &ImportInput) -> Result<Vec<InventoryHost>, Error> {
+        let Some(client) = &self.console.inner.datadog else {
+            let message = "This installation has no [datadog] settings. Choose another source.";
+            return Err(FieldError::new("source", message).into());
+        };
+        let selection = Selection {
+            filter: input.filter.clone(),
+            group_by: match input.group_by.trim() {
+                "" => None,
+                key => Some(
+                    key.parse()
+                        .map_err(|why: String| FieldError::new("group_by", why))?,
+                ),
+            },
+        };
+        let found = client
+            .inventory(&selection)
+            .await
+            .map_err(|error| FieldError::new("source", error.to_string()))?;
+        match found.left_out.as_slice() {
+            [] => Ok(found.hosts),
+            left_out => Err(FieldError::new(
+                "filter",
+                format!(
+                    "Datadog knows hosts that cannot be taken; narrow the filter to leave them out. {}",
+                    domain::text::listed(left_out, 5)
+                ),
+            )
+            .into()),
+        }
     }
 }
 

@@ -179,16 +179,7 @@ impl Ctx {
             Playbooks::Release => PlannedPlaybooks::Release,
             Playbooks::DatadogAgent => PlannedPlaybooks::DatadogAgent,
             Playbooks::Project(id) => {
-                let project = self.store().project_by_id(&self.scope()?, id).await?;
-                let fetched = project.fetched.ok_or_else(|| {
-                    FieldError::new("service", format!("The project {} whose playbooks {} runs was not fetched yet. Fetch it first.", project.name, service.name))
-                })?;
-                PlannedPlaybooks::Project(PlannedProject {
-                    id,
-                    name: project.name,
-                    source: project.source,
-                    commit: fetched.commit,
-                })
+                planned(self.store().project_by_id(&self.scope()?, id).await?)?
             }
         };
         let project = self.console.checked_out(&planned).await?;
@@ -311,6 +302,23 @@ impl Console {
         let sealed = self.seal()?.seal(&at(id), &plain);
         sealed.map_err(|error| failed(&error))
     }
+}
+
+/// A project as it was fetched last.
+pub(crate) fn planned(project: Project) -> Result<PlannedPlaybooks, FieldError> {
+    let fetched = project.fetched.ok_or_else(|| {
+        let name = &project.name;
+        FieldError::new(
+            "project",
+            format!("The project {name} was not fetched yet. Fetch it first."),
+        )
+    })?;
+    Ok(PlannedPlaybooks::Project(PlannedProject {
+        id: project.id,
+        name: project.name,
+        source: project.source,
+        commit: fetched.commit,
+    }))
 }
 
 /// Digest of the playbooks a plan was made with, to be compared before they run.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     host::Host,
-    id::{HostId, VariableId},
+    id::{EnvironmentId, HostId, VariableId},
     plan::Plan,
     text::{FieldError, GroupName},
     variable::{self, Place, Variable, VariableKind},
@@ -173,6 +173,31 @@ impl Console {
             given.insert(host, of_host);
         }
         Ok(given)
+    }
+
+    /// The environment's own secrets that are called in capitals, as programs expect to find them.
+    pub(crate) async fn capitals(
+        &self,
+        permit: &Permit,
+        environment: EnvironmentId,
+    ) -> Result<BTreeMap<String, SecretString>, Error> {
+        let owner = Owner::Environment(environment);
+        let rows = self
+            .store()
+            .variables(&policy::system_scope(), owner)
+            .await?;
+        let capitals = rows.into_iter().filter(|row| {
+            let lower = row.name.chars().any(|c| c.is_ascii_lowercase());
+            row.kind == VariableKind::Secret && row.host_group.is_empty() && !lower
+        });
+        let names: BTreeMap<VariableId, String> = capitals.map(|row| (row.id, row.name)).collect();
+        let secrets = self
+            .secrets(permit, names.keys().copied().collect())
+            .await?;
+        let named = secrets.into_iter();
+        Ok(named
+            .filter_map(|(id, secret)| Some((names.get(&id)?.clone(), secret)))
+            .collect())
     }
 
     async fn secrets(

@@ -22,7 +22,7 @@ pub struct PlannedHost {
     pub name: HostName,
     /// [`Host::digest`] when the plan was made: what was approved is what runs, on each host too.
     pub digest: Sha256,
-    /// [`variable::digest`] of what it was given when the plan was made: its groups decide that, and may change.
+    /// Digest of what it was given when the plan was made: its groups decide that, and may change. `None` is nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<Sha256>,
 }
@@ -78,7 +78,7 @@ impl Plan {
             Ok(PlannedHost {
                 id: host.id,
                 digest: host.digest(),
-                given: variable::digest(&intent.variables, &host)?,
+                given: given(&intent.playbooks, &intent.variables, &host)?,
                 name: host.name,
             })
         };
@@ -143,7 +143,7 @@ impl Plan {
             match gone.remove(&host.id) {
                 None => churn.new.push(host.name.clone()),
                 Some(planned) => {
-                    let given = variable::digest(&self.variables, host);
+                    let given = given(&self.playbooks, &self.variables, host);
                     if planned.digest != host.digest() || given.as_ref() != Ok(&planned.given) {
                         churn.changed.push(host.name.clone());
                     }
@@ -162,6 +162,22 @@ impl Plan {
             ..self.churn(some)
         }
     }
+}
+
+/// Digest of what a run gives to a host besides what its inventory says. The playbooks of a project may ask for its groups.
+fn given(
+    playbooks: &PlannedPlaybooks,
+    variables: &[Variable],
+    host: &Host,
+) -> Result<Option<Sha256>, FieldError> {
+    let digest = variable::digest(variables, host)?;
+    Ok(match playbooks {
+        PlannedPlaybooks::Project(_) => {
+            let given = serde_json::json!([host.groups, digest]);
+            Some(Sha256::of(given.to_string().as_bytes()))
+        }
+        PlannedPlaybooks::Release | PlannedPlaybooks::DatadogAgent => digest,
+    })
 }
 
 /// The plan could not be encoded.

@@ -75,7 +75,8 @@ pub struct PlannedProject {
 }
 
 /// Whose playbooks a service runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Playbooks {
     /// Slipway's own: an artefact that is unpacked, switched to and restarted.
     #[default]

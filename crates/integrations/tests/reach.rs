@@ -25,7 +25,7 @@ use domain::{
 };
 use integrations::{
     ansible::{
-        command::{self, CommandError, Mode},
+        command::{self, CommandError},
         project::{Playbooks, Project},
         reach::{Become, HostKeys, Jump, Reach},
     },
@@ -470,13 +470,13 @@ fn only_what_is_asked_for_is_done() {
     parts.reach.known_hosts = Some(host.known());
     let there = || ["one", "two", "three"].map(|name| site.path(name).exists());
 
-    parts.check = Mode::Check;
+    parts.kind = JobKind::DryRun;
     let done = finished(&settings(), &parts);
     assert!(ok(&done), "{}", done.output);
     assert!(done.output.contains("+new"), "{}", done.output);
     assert_eq!(there(), [false; 3]);
 
-    parts.check = Mode::Apply;
+    parts.kind = JobKind::Probe;
     parts.tags = vec!["fast".parse().unwrap(), "never-there".parse().unwrap()];
     parts.skip_tags = vec!["slow".parse().unwrap()];
     assert!(ok(&finished(&settings(), &parts)));

@@ -15,7 +15,7 @@ impl Store {
     pub async fn facts_keep(
         &self,
         _: &Permit,
-        facts: &[(HostId, &HostFacts)],
+        facts: &[(HostId, HostFacts)],
         now: Timestamp,
     ) -> Result<()> {
         if facts.is_empty() {

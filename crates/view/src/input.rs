@@ -37,8 +37,18 @@ pub struct EnvironmentInput {
 pub struct ImportInput {
     /// Slug of the environment.
     pub environment: String,
+    /// Where it comes from: empty is the text below, `project` a path of a project, `datadog` the hosts Datadog knows.
+    pub source: String,
     /// Ansible inventory, INI or YAML.
     pub inventory: String,
+    /// Slug of the project.
+    pub project: String,
+    /// Of a file, folder or script of the project.
+    pub path: String,
+    /// As in Datadog's own list of hosts; empty is all.
+    pub filter: String,
+    /// Key of the tag that names groups; may be empty.
+    pub group_by: String,
     /// Word of `domain::inventory::Absent`; empty is the default.
     pub absent: String,
     /// Digest of the difference the person looked at.

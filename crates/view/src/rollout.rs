@@ -10,7 +10,10 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Allowance, audit::AuditRow, job::JobRow, page::Page, variable::GivenVariable};
+use crate::{
+    access::Allowance, audit::AuditRow, job::JobRow, page::Page, project::PlaybooksShown,
+    variable::GivenVariable,
+};
 
 /// One rollout in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -180,6 +180,7 @@ async fn inventory_diff(
         inventory: inventory.inventory,
         absent: inventory.absent,
         seen: String::new(),
+        ..ImportInput::default()
     };
     Ok(Json(ctx.inventory_difference(input).await?.into()))
 }

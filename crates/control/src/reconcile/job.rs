@@ -8,7 +8,6 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use domain::{
@@ -21,7 +20,10 @@ use domain::{
     text::HostName,
 };
 use integrations::{
-    ansible::events::{Conclusion, Event, Tally},
+    ansible::{
+        command,
+        events::{Conclusion, Event, Tally},
+    },
     supervisor::{self, Found, names},
     tail,
 };
@@ -271,6 +273,7 @@ impl Runner {
             // The job ends instead if somebody asked for that.
             Found::NeverBegan => {
                 self.watched.remove(&attempt.id);
+                forget(&folder);
                 Ok(self
                     .console
                     .store()
@@ -430,7 +433,24 @@ impl Runner {
         rollout: RolloutId,
         conclusion: Conclusion,
     ) -> Result<(), Error> {
+        forget(&self.console.attempt_folder(attempt.id));
+        let permit = self.permit(job, kind);
+        let console = self.console.clone();
         let watch = self.watch(attempt.id, job, rollout).await?;
+        let told = watch.tally.facts();
+        let of_host = |known: &JobHost| {
+            let facts = told.get(known.host.name.as_str())?.clone();
+            Some((known.host.id, facts))
+        };
+        let facts: Vec<_> = watch.hosts.iter().filter_map(of_host).collect();
+        // Nothing is decided by them, so nothing waits for them.
+        if let Err(error) = console
+            .store()
+            .facts_keep(&permit, &facts, console.now())
+            .await
+        {
+            tracing::warn!(%job, %error, "what hosts told of themselves was not kept");
+        }
         let report: JobReport = report::of(conclusion, &watch.hosts);
         let message = message(&report);
         let failed = !message.is_empty();
@@ -458,6 +478,13 @@ impl Runner {
         self.console.signal(Signal::Rollout(rollout));
         self.console.inner.rollouts_due.notify_one();
         Ok(())
+    }
+}
+
+/// Removes the secrets of a run that no supervisor removes: it is gone, or never was.
+fn forget(folder: &Path) {
+    if let Err(error) = command::forget(folder) {
+        tracing::error!(%error, "secrets of a run could not be removed");
     }
 }
 

@@ -300,7 +300,11 @@ impl Step<'_, '_> {
                 format!("Hosts could not be asked which version they run: {message}"),
             );
         } else if failed > 0 {
-            let others = if failed == 1 { "host has" } else { "hosts have" };
+            let others = if failed == 1 {
+                "host has"
+            } else {
+                "hosts have"
+            };
             let said = match findings.well() {
                 true => String::new(),
                 false => findings.sentence(),

@@ -162,7 +162,14 @@ pub fn batch_states() -> Vec<(&'static str, BatchState)> {
                 message: message.clone(),
             },
         ),
-        ("probing", B::Probing { job, round: 1, failed: 0 }),
+        (
+            "probing",
+            B::Probing {
+                job,
+                round: 1,
+                failed: 0,
+            },
+        ),
         ("rolling back", B::RollingBack { job, since }),
         ("rolled back", B::RolledBack { at: time(0) }),
         ("rollback failed", B::RollbackFailed { message }),

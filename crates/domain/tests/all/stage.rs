@@ -408,7 +408,10 @@ fn run(kind: JobKind, row: &mut Row, luck: Luck) -> HostReport {
         Luck::Well => match kind {
             JobKind::Deploy if was == version => HostOutcome::AlreadyCurrent { version },
             JobKind::Deploy => HostOutcome::Updated { version },
-            JobKind::Probe | JobKind::RollBack => HostOutcome::Observed { version },
+            JobKind::DryRun => HostOutcome::Foreseen { changes: 1 },
+            JobKind::Probe | JobKind::ProbeUnknown | JobKind::RollBack => {
+                HostOutcome::Observed { version }
+            }
         },
         Luck::Fails | Luck::FailsHalfWay => HostOutcome::Failed { message },
         Luck::Vanishes if kind == JobKind::Deploy => HostOutcome::Unknown { message },

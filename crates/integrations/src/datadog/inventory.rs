@@ -1,10 +1,6 @@
 //! The hosts Datadog knows, as an inventory.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
-    str::FromStr,
-};
+use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
 
 use domain::text::HostName;
 use serde_json::{Value, json};

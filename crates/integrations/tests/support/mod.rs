@@ -75,6 +75,7 @@ pub struct Parts {
     pub secrets: BTreeMap<String, SecretString>,
     pub tags: Vec<Tag>,
     pub skip_tags: Vec<Tag>,
+    pub kind: JobKind,
 }
 
 pub fn parts() -> Parts {
@@ -85,6 +86,7 @@ pub fn parts() -> Parts {
         secrets: BTreeMap::new(),
         tags: Vec::new(),
         skip_tags: Vec::new(),
+        kind: JobKind::Probe,
         service: "checkout".parse().unwrap(),
         installation: Installation {
             host_group: "all".parse().unwrap(),
@@ -117,7 +119,6 @@ pub fn run<'a>(parts: &'a Parts, kind: JobKind, artifacts_dir: &'a Path) -> Run<
         batch: 1,
         kind,
         project: &parts.project,
-        check: parts.check,
         tags: &parts.tags,
         skip_tags: &parts.skip_tags,
         reach: &parts.reach,
@@ -163,7 +164,9 @@ impl Done {
 pub fn finished(settings: &Settings, parts: &Parts) -> Done {
     let keep = tempfile::tempdir().unwrap();
     let folder = keep.path().join("one");
-    let spec = command::write(settings, &folder, &run(parts, JobKind::Probe, keep.path())).unwrap();
+    // A dry run looks for the artefact.
+    fs::write(keep.path().join("checkout-1.1.0.tar.gz"), "").unwrap();
+    let spec = command::write(settings, &folder, &run(parts, parts.kind, keep.path())).unwrap();
     supervisor::prepare(&folder, &spec).unwrap();
     supervisor::launch(
         Path::new(env!("CARGO_BIN_EXE_supervise-fixture")),

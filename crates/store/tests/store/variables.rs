@@ -95,7 +95,7 @@ async fn one_name_at_one_place_has_one_value(db: Database) {
 
 async fn a_rollout_is_given_what_reaches_it(db: Database) {
     let world = World::new(db, 1).await;
-    let other = testkit::build::service("search", world.other_team.id);
+    let other = testkit::service("search", world.other_team.id);
     let resource = Resource::new("service", other.id, &other.slug).of_team(other.team);
     let onboard = permit(&world.otto, Action::OnboardService, resource.clone());
     let now = world.clock.now();
@@ -104,7 +104,7 @@ async fn a_rollout_is_given_what_reaches_it(db: Database) {
         .service_insert(&onboard, &other, now)
         .await
         .unwrap();
-    let elsewhere = testkit::build::environment("staging");
+    let elsewhere = testkit::environment("staging");
     let inventory = permit(
         &world.omar,
         Action::ManageInventory,

@@ -1,6 +1,6 @@
 use domain::Timestamp;
 use domain::verdict::{Dimension, Outcome, Verdict};
-use view::access::Allowance;
+use view::rollout::BatchActions;
 
 use super::super::inventory::tests::record;
 use super::*;
@@ -56,9 +56,7 @@ fn shown(number: u32, state: &str, outcome: Option<Outcome>, seconds: i64) -> Ba
         ended_at: started.map(|_| at(seconds)),
         counts: Vec::new(),
         verdict,
-        decide: Allowance::NotOffered,
-        retry: Allowance::NotOffered,
-        extend: Allowance::NotOffered,
+        actions: BatchActions::NONE,
     }
 }
 

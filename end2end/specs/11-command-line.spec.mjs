@@ -20,12 +20,23 @@ test('hosts, and what an inventory would change of them, on the command line', a
     expect(told.stdout).toMatch(/^\+ +prod-99 +new$/m);
     expect(told.stdout).toMatch(/^~ +prod-1 /m);
     expect(told.stdout).toMatch(/1 new, 1 changed, 0 removed, 0 as before/);
-    const removing = await cli.reading(inventory, 'inventory', 'diff', 'production', '-', '--remove', '--json');
+    const removing = await cli.reading(
+      inventory,
+      'inventory',
+      'diff',
+      'production',
+      '-',
+      '--remove',
+      '--json',
+    );
     const { added, gone, absent } = JSON.parse(removing.stdout);
     expect({ added, absent }).toEqual({ added: ['prod-99'], absent: 'remove' });
     expect(gone).toContain('prod-2');
     const after = JSON.parse((await cli('inventory', 'show', 'production', '--json')).stdout).items;
-    expect(after.map(({ name }) => name), 'nothing was written').not.toContain('prod-99');
+    expect(
+      after.map(({ name }) => name),
+      'nothing was written',
+    ).not.toContain('prod-99');
   });
 
   await test.step('what is wrong is said, with an exit code of its own', async () => {
@@ -48,7 +59,10 @@ test('jobs on the command line', async ({ lab }) => {
   const { items } = JSON.parse((await cli('job', 'list', '--json')).stdout);
   const job = items.find(({ kind, state }) => kind === 'deploy' && state === 'succeeded');
   expect((await cli('job', 'list')).stdout).toContain(job.id);
-  expect(JSON.parse((await cli('job', 'show', job.id, '--json')).stdout)).toMatchObject({ id: job.id, state: 'succeeded' });
+  expect(JSON.parse((await cli('job', 'show', job.id, '--json')).stdout)).toMatchObject({
+    id: job.id,
+    state: 'succeeded',
+  });
   const logs = await cli('job', 'logs', job.id);
   expect(logs.stdout).toContain('PLAY RECAP');
   expect((await cli('job', 'logs', job.id, '--follow')).stdout).toContain('PLAY RECAP');

@@ -33,7 +33,7 @@ test('variables are given to playbooks; secrets are shown to nobody', async ({ a
     await plain.getByRole('button', { name: 'Set', exact: true }).click();
     await expect(variables(plain).getByRole('rowheader')).toContainText(['retries']);
     await set(plain, { name: 'slipway_version', kind: 'Secret', value: SECRET });
-    await expect(plain.getByText('are Slipway\'s own')).toBeVisible();
+    await expect(plain.getByText("are Slipway's own")).toBeVisible();
     expect(await plain.content()).not.toContain('horse');
   });
 

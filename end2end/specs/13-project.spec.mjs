@@ -61,7 +61,11 @@ ${WRITE}${READ}${TELL}`,
 function repository() {
   const folder = mkdtempSync(join(tmpdir(), 'slipway-project-'));
   const git = (...args) =>
-    execFileSync('git', ['-C', folder, '-c', 'user.name=Omar', '-c', 'user.email=omar@example.org', ...args], { stdio: 'pipe' });
+    execFileSync(
+      'git',
+      ['-C', folder, '-c', 'user.name=Omar', '-c', 'user.email=omar@example.org', ...args],
+      { stdio: 'pipe' },
+    );
   git('init', '-q', '-b', 'main');
   const commit = (files, message) => {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
@@ -127,12 +131,21 @@ test('playbooks from Git: the plan keeps the commit it was made with', async ({ 
       await omar.goto('/rollouts/new?service=motto');
       await omar.getByRole('combobox', { name: 'Environment' }).selectOption('Development');
       const artifact = lab.artifacts.good;
-      const texts = { Version: artifact.version, Artefact: artifact.file.split('/').at(-1), Batches: '100%', 'Bake time': '26h', Reason: 'A motto.' };
+      const texts = {
+        Version: artifact.version,
+        Artefact: artifact.file.split('/').at(-1),
+        Batches: '100%',
+        'Bake time': '26h',
+        Reason: 'A motto.',
+      };
       for (const [name, text] of Object.entries(texts)) await textbox(omar, name).fill(text);
       await omar.getByRole('radio', { name: 'Manual' }).check();
       await rollout.sendRequest(omar);
       const page = omar.url();
-      commit({ 'deploy.yml': `${FILES['deploy.yml']}    - name: Spoil it\n      ansible.builtin.fail:\n` }, 'Spoiled');
+      commit(
+        { 'deploy.yml': `${FILES['deploy.yml']}    - name: Spoil it\n      ansible.builtin.fail:\n` },
+        'Spoiled',
+      );
       await omar.goto('/projects');
       await omar.getByRole('button', { name: 'Fetch Mottos' }).click();
       await expect(projects).toContainText('Spoiled', WORK);
@@ -140,7 +153,11 @@ test('playbooks from Git: the plan keeps the commit it was made with', async ({ 
       await expect(omar.getByText('project Mottos at')).toContainText(first.slice(0, 7));
       await omar.getByRole('button', { name: 'Release batch 1' }).click();
       await expect(rollout.batchState(omar, 1)).toHaveText('Baking', WORK);
-      await expect(rollout.hosts(omar, 1)).toHaveText(hosts.filter(({ environment }) => environment === 'dev').map(() => new RegExp(artifact.version.replaceAll('.', '\\.'))));
+      await expect(rollout.hosts(omar, 1)).toHaveText(
+        hosts
+          .filter(({ environment }) => environment === 'dev')
+          .map(() => new RegExp(artifact.version.replaceAll('.', '\\.'))),
+      );
       await rollout.decide(omar, 'Abort', 'It has been shown.');
       await expect(rollout.state(omar)).toHaveText('Aborted', WORK);
     });

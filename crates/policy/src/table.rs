@@ -104,10 +104,11 @@ impl Action {
             Self::OnboardService
             | Self::ConfigureService
             | Self::RequestRollout
-            | Self::DryRun
             | Self::WithdrawRollout => &[Member, Operator],
             Self::ManageInventory
             | Self::ManageProjects
+            // It runs playbooks on hosts before anybody approved them, if only to ask.
+            | Self::DryRun
             | Self::Release
             | Self::Decide
             | Self::Resume

@@ -74,6 +74,14 @@ const RESERVED: &[&str] = &[
 /// What reaches a host with a password, which only a secret may hold.
 pub(crate) const CONNECTING: &[&str] = &["ansible_password", "ansible_become_password"];
 
+/// With these the agent's playbooks read files of the machine Slipway runs on, which is not for whoever sets variables.
+const READING_FILES: &[&str] = &[
+    "datadog_api_key_file",
+    "datadog_app_key_file",
+    "datadog_apt_keys",
+    "datadog_yum_keys",
+];
+
 /// Whether playbooks can know a variable by this name and mean nothing else by it.
 pub(crate) fn check(text: &str) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -88,6 +96,11 @@ pub(crate) fn check(text: &str) -> Result<(), String> {
     if RESERVED.contains(&lower.as_str()) {
         return Err(format!(
             "A variable cannot be called “{text}”: Ansible means something else by it."
+        ));
+    }
+    if READING_FILES.contains(&lower.as_str()) {
+        return Err(format!(
+            "“{text}” would read a file of the machine that Slipway runs on. Set the key itself, as a secret."
         ));
     }
     if lower.starts_with("slipway_") {
@@ -120,6 +133,7 @@ mod tests {
             "a.b",
             "_a",
             "slipway_version",
+            "datadog_api_key_file",
             "Slipway_x",
             "ansible_host",
             "ansible_python_interpreter",

@@ -188,11 +188,8 @@ fn hosts_behind_jump_hosts_are_reached_with_one_certificate() {
         ..parts
     };
     let before = second.log().matches("direct_tcpip").count();
-    unreachable(
-        &finished(&settings(), &parts),
-        &parts,
-        "Host key verification failed",
-    );
+    // What the ssh of the jump host complains about does not come through.
+    unreachable(&finished(&settings(), &parts), &parts, "Connection closed");
     assert_eq!(second.log().matches("direct_tcpip").count(), before);
 
     // Without the certificate nobody lets the key in.

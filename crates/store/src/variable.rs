@@ -87,7 +87,7 @@ impl Store {
                 .push("v.service_id IS NULL AND v.environment_id = ")
                 .bind(id),
         };
-        sql.push(" ORDER BY v.name, environment, v.host_group");
+        sql.push(" ORDER BY v.name, environment, COALESCE(v.host_group, '')");
         sql.all(self.readers(), VARIABLES, read_row).await
     }
 

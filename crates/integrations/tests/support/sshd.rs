@@ -32,13 +32,19 @@ impl Sshd {
         let key = folder.join("host_key");
         let public_key = key_pair(&key);
         let (config, log) = (folder.join("sshd_config"), folder.join("log"));
+        // sshd takes the first of several such lines, and only that one.
+        let (env, settings): (Vec<&str>, Vec<&str>) = settings
+            .lines()
+            .partition(|line| line.starts_with("SetEnv "));
+        let env: String = env.iter().map(|line| &line["SetEnv".len()..]).collect();
+        let settings = settings.join("\n");
         // A port that is free now may be taken before sshd has it.
         for _ in 0..5 {
             let port = free_port();
             fs::write(
                 &config,
                 format!(
-                    "ListenAddress 127.0.0.1:{port}\nHostKey {}\nPidFile none\nUsePAM no\nStrictModes no\nLogLevel DEBUG1\nPasswordAuthentication no\nSubsystem sftp internal-sftp\nSetEnv HOME={}\n{settings}\n",
+                    "ListenAddress 127.0.0.1:{port}\nHostKey {}\nPidFile none\nUsePAM no\nStrictModes no\nLogLevel DEBUG1\nPasswordAuthentication no\nSubsystem sftp internal-sftp\nSetEnv HOME={}{env}\n{settings}\n",
                     key.display(),
                     folder.display()
                 ),

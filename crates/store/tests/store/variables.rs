@@ -63,15 +63,23 @@ async fn one_name_at_one_place_has_one_value(db: Database) {
         environment: Some(world.environment.id),
         ..everywhere(&world)
     };
-    set(&world, &variable("port", everywhere(&world), Some("1"))).await;
-    set(&world, &variable("port", here.clone(), Some("2"))).await;
-    set(&world, &variable("port", everywhere(&world), Some("3"))).await;
+    set(
+        &world,
+        &variable("http_port", everywhere(&world), Some("1")),
+    )
+    .await;
+    set(&world, &variable("http_port", here.clone(), Some("2"))).await;
+    set(
+        &world,
+        &variable("http_port", everywhere(&world), Some("3")),
+    )
+    .await;
     let web = Place {
         group: Some("web".parse().unwrap()),
         ..here
     };
-    set(&world, &variable("port", web, Some("4"))).await;
-    let port = |value: &str| ("port".to_owned(), Some(value.to_owned()));
+    set(&world, &variable("http_port", web, Some("4"))).await;
+    let port = |value: &str| ("http_port".to_owned(), Some(value.to_owned()));
     assert_eq!(listed(&world).await, [port("3"), port("2"), port("4")]);
     let events = world
         .store()
@@ -87,8 +95,8 @@ async fn one_name_at_one_place_has_one_value(db: Database) {
     assert_eq!(
         said,
         [
-            "Variable port of the group web was set to “4”",
-            "Variable port was set to “3”; it was “1”"
+            "Variable http_port of the group web was set to “4”",
+            "Variable http_port was set to “3”; it was “1”"
         ]
     );
 }
@@ -180,7 +188,7 @@ async fn a_secret_is_kept_as_ciphertext(db: Database) {
 
 async fn a_variable_is_removed_by_its_owner_only(db: Database) {
     let world = World::new(db, 1).await;
-    let port = variable("port", everywhere(&world), Some("1"));
+    let port = variable("http_port", everywhere(&world), Some("1"));
     set(&world, &port).await;
     let (permit, now) = (of_service(&world), world.clock.now());
     for owner in [

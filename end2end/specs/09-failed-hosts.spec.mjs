@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { expectAccessible } from '../support/axe.mjs';
 import { textbox } from '../support/form.mjs';
 import { expectRunning, fault, running } from '../support/hosts.mjs';
 import { takenOver } from '../support/people.mjs';
@@ -188,6 +189,39 @@ test('a job that is cancelled leaves no host unknown: they are asked what they r
   await expect(rollout.batchState(omar, 1)).toHaveText('Held', WORK);
   await expect(rollout.batch(omar, 1)).not.toContainText('unknown');
   await expect(jobs(omar, /version/i).first()).toBeVisible();
+  await rollout.decide(omar, 'Abort', 'Another day.');
+  await expect(rollout.state(omar)).toHaveText('Aborted', WORK);
+});
+
+test('a host nobody knows about is shown with what was last seen of it, and is asked again', async ({
+  as,
+  lab,
+}) => {
+  test.setTimeout(240_000);
+  const omar = await as('omar');
+  await fault(lab, 'dev-1', 'unreachable');
+  await release(omar, await other(lab), 'Nobody will know.');
+  const path = new URL(omar.url()).pathname;
+  await jobs(omar, /^Deploy/)
+    .first()
+    .click();
+  await omar.locator('summary', { hasText: 'Cancel' }).click();
+  await textbox(omar, 'Reason').fill('Not today.');
+  await omar
+    .getByRole('button', { name: /^Cancel/ })
+    .last()
+    .click();
+  await omar.goto(path);
+  await expect(rollout.batchState(omar, 1)).toHaveText('Held', WORK);
+  await omar.getByRole('link', { name: 'What was last seen of these hosts' }).click();
+  const row = omar.getByRole('row').filter({ has: omar.getByRole('rowheader', { name: /dev-1/ }) });
+  await expect(row).toContainText('Unknown');
+  await expectAccessible(omar, 'the hosts to decide on');
+  await fault(lab, 'dev-1', 'clear');
+  await omar.getByRole('button', { name: 'Ask the hosts again' }).click();
+  await expect(jobs(omar, 'Probe unknown hosts')).toHaveCount(1);
+  await expect(rollout.batchState(omar, 1)).toHaveText('Held', WORK);
+  await expect(rollout.batch(omar, 1)).not.toContainText('unknown');
   await rollout.decide(omar, 'Abort', 'Another day.');
   await expect(rollout.state(omar)).toHaveText('Aborted', WORK);
 });

@@ -14,7 +14,8 @@ test('hosts, and what an inventory would change of them, on the command line', a
   });
 
   await test.step('a difference, from standard input', async () => {
-    const inventory = '[web]\nprod-1 ansible_host=127.9.9.1\nprod-99 ansible_host=127.9.9.99\n';
+    const inventory =
+      '[web]\nprod-1 slipway_identity=lab-prod-1 ansible_host=127.9.9.1\nprod-99 ansible_host=127.9.9.99\n';
     const told = await cli.reading(inventory, 'inventory', 'diff', 'production', '-');
     expect(told.code, told.stderr).toBe(0);
     expect(told.stdout).toMatch(/^\+ +prod-99 +new$/m);

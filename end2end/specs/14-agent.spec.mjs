@@ -14,7 +14,12 @@ test('the Datadog agent is installed, verified and rolled back like any service'
   const { artifacts_dir: artifacts, hosts } = JSON.parse(readFileSync(join(lab.lab, 'lab.json'), 'utf8'));
   const dev = hosts.filter(({ environment }) => environment === 'dev');
   for (const version of ['7.50.1', '7.51.0']) {
-    execFileSync('python3', [STAND_IN, 'tarball', version, join(artifacts, `datadog-agent-${version}.tar.gz`)]);
+    execFileSync('python3', [
+      STAND_IN,
+      'tarball',
+      version,
+      join(artifacts, `datadog-agent-${version}.tar.gz`),
+    ]);
   }
   const omar = await as('omar');
 

@@ -1,6 +1,6 @@
 //! One job and its output.
 
-use domain::id::JobId;
+use domain::{id::JobId, job::JobKind};
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
@@ -12,14 +12,15 @@ use ui::{
 use view::{
     access::Allowance,
     error::ApiError,
-    job::{JobRow, JobTimes, JobView, LogFound, LogLine, LogPage},
+    job::{Foreseen, JobRow, JobTimes, JobView, LogFound, LogLine, LogPage},
 };
 
 use crate::{
     error::PageError,
     form::typed,
     job::{
-        api::{find, job, job_times, log},
+        api::{find, foreseen, job, job_times, log},
+        foreseen::foreseen_view,
         list::title,
     },
     live::use_events,
@@ -51,7 +52,12 @@ pub fn JobPage() -> impl IntoView {
                     },
                 };
                 let page = log(id, from, LINES).await?;
-                Ok((job(id).await?, job_times(id).await?, page, found))
+                let view = job(id).await?;
+                let dry = match view.job.kind {
+                    JobKind::DryRun => foreseen(id).await?,
+                    _ => Foreseen::default(),
+                };
+                Ok((view, job_times(id).await?, dry, page, found))
             }
             Err(error) => Err(PageError(ApiError::NotFound {
                 message: error.to_string(),
@@ -61,7 +67,7 @@ pub fn JobPage() -> impl IntoView {
     load::draw(
         read,
         "the job",
-        |(view, times, page, search)| view! { <Live view times page search /> },
+        |(view, times, dry, page, search)| view! { <Live view times dry page search /> },
     )
 }
 
@@ -73,7 +79,13 @@ struct Search {
 }
 
 #[component]
-fn Live(view: JobView, times: JobTimes, page: LogPage, search: Search) -> impl IntoView {
+fn Live(
+    view: JobView,
+    times: JobTimes,
+    dry: Foreseen,
+    page: LogPage,
+    search: Search,
+) -> impl IntoView {
     let JobView {
         job: row,
         waits_for,
@@ -104,6 +116,7 @@ fn Live(view: JobView, times: JobTimes, page: LogPage, search: Search) -> impl I
     let shown = RwSignal::new(row);
     let waits_for = RwSignal::new(waits_for);
     let took = RwSignal::new(times);
+    let told = RwSignal::new(dry);
     let asking = StoredValue::new(false);
     let read_again = move || {
         asking.set_value(true);
@@ -114,6 +127,11 @@ fn Live(view: JobView, times: JobTimes, page: LogPage, search: Search) -> impl I
             }
             if let Ok(newest) = job_times(id).await {
                 took.set(newest);
+            }
+            if shown.with_untracked(|row| row.kind == JobKind::DryRun)
+                && let Ok(newest) = foreseen(id).await
+            {
+                told.set(newest);
             }
             asking.set_value(false);
         });
@@ -143,6 +161,7 @@ fn Live(view: JobView, times: JobTimes, page: LogPage, search: Search) -> impl I
         {move || facts(shown.get())}
         {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="It waits">{why}</Alert> })}
         {move || (!state.get().ended()).then(|| cancel_form(id, cancel.clone()))}
+        {move || foreseen_view(told.get())}
         {move || times_view(took.get())}
         {output_removed_at.is_none().then(|| search_view(id, search, first_failure))}
         <Section title="Output" id="output" flush=true>

@@ -313,12 +313,12 @@ pub(crate) fn planned(project: Project) -> Result<PlannedPlaybooks, FieldError> 
             format!("The project {name} was not fetched yet. Fetch it first."),
         )
     })?;
-    Ok(PlannedPlaybooks::Project(PlannedProject {
+    Ok(PlannedPlaybooks::Project(Box::new(PlannedProject {
         id: project.id,
         name: project.name,
         source: project.source,
         commit: fetched.commit,
-    }))
+    })))
 }
 
 /// Digest of the playbooks a plan was made with, to be compared before they run.

@@ -121,7 +121,7 @@ pub enum PlannedPlaybooks {
     #[default]
     Release,
     DatadogAgent,
-    Project(PlannedProject),
+    Project(Box<PlannedProject>),
 }
 
 impl PlannedPlaybooks {

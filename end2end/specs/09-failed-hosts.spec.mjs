@@ -31,6 +31,22 @@ async function release(omar, artifact, reason, { failures = '0', beyond = 'Hold'
 /** The jobs of the open rollout, in their order. */
 const jobs = (page, kind) => page.getByRole('region', { name: 'Jobs' }).getByRole('link', { name: kind });
 
+/** Cancels the deploy of the rollout that is open, and comes back when its batch waits for a person. */
+async function cancelDeploy(omar) {
+  const path = new URL(omar.url()).pathname;
+  await jobs(omar, /^Deploy/)
+    .first()
+    .click();
+  await omar.locator('summary', { hasText: 'Cancel' }).click();
+  await textbox(omar, 'Reason').fill('Not today.');
+  await omar
+    .getByRole('button', { name: /^Cancel/ })
+    .last()
+    .click();
+  await omar.goto(path);
+  await expect(rollout.batchState(omar, 1)).toHaveText('Held', WORK);
+}
+
 /** Which of two releases the development hosts do not run. */
 async function other(lab) {
   const now = Object.values(await running(lab, 'dev'));
@@ -175,18 +191,7 @@ test('a job that is cancelled leaves no host unknown: they are asked what they r
   test.setTimeout(240_000);
   const omar = await as('omar');
   await release(omar, await other(lab), 'Somebody will change their mind.');
-  const path = new URL(omar.url()).pathname;
-  await jobs(omar, /^Deploy/)
-    .first()
-    .click();
-  await omar.locator('summary', { hasText: 'Cancel' }).click();
-  await textbox(omar, 'Reason').fill('Not today.');
-  await omar
-    .getByRole('button', { name: /^Cancel/ })
-    .last()
-    .click();
-  await omar.goto(path);
-  await expect(rollout.batchState(omar, 1)).toHaveText('Held', WORK);
+  await cancelDeploy(omar);
   await expect(rollout.batch(omar, 1)).not.toContainText('unknown');
   await expect(jobs(omar, /version/i).first()).toBeVisible();
   await rollout.decide(omar, 'Abort', 'Another day.');
@@ -201,18 +206,7 @@ test('a host nobody knows about is shown with what was last seen of it, and is a
   const omar = await as('omar');
   await fault(lab, 'dev-1', 'unreachable');
   await release(omar, await other(lab), 'Nobody will know.');
-  const path = new URL(omar.url()).pathname;
-  await jobs(omar, /^Deploy/)
-    .first()
-    .click();
-  await omar.locator('summary', { hasText: 'Cancel' }).click();
-  await textbox(omar, 'Reason').fill('Not today.');
-  await omar
-    .getByRole('button', { name: /^Cancel/ })
-    .last()
-    .click();
-  await omar.goto(path);
-  await expect(rollout.batchState(omar, 1)).toHaveText('Held', WORK);
+  await cancelDeploy(omar);
   await omar.getByRole('link', { name: 'What was last seen of these hosts' }).click();
   const row = omar.getByRole('row').filter({ has: omar.getByRole('rowheader', { name: /dev-1/ }) });
   await expect(row).toContainText('Unknown');

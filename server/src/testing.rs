@@ -48,7 +48,6 @@ pub async fn lab() -> Lab {
         supervisor_exe: "/proc/self/exe".into(),
         worker: "test".to_owned(),
         seal: Some(Seal::new(&SecretKey([7; 32]))),
-        git_folders: false,
     };
     let console = Console::open(settings, Arc::new(SystemClock))
         .await

@@ -86,8 +86,6 @@ pub struct Settings {
     pub worker: String,
     /// Seals secrets; `None` for commands that neither keep nor use any.
     pub seal: Option<Seal>,
-    /// Projects may be folders of this machine, as in tests.
-    pub git_folders: bool,
 }
 
 /// Everything the pages, the API and the reconcilers work with. Cheap to clone.

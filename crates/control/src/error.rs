@@ -70,3 +70,8 @@ impl Error {
         }
     }
 }
+
+/// The complaint of another room, about this field.
+pub(crate) fn invalid<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> FieldError {
+    move |error| FieldError::new(field, error.to_string())
+}

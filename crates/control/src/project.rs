@@ -27,7 +27,7 @@ use view::{
     project::ProjectList,
 };
 
-use crate::{Console, Ctx, Error, automation, service};
+use crate::{Console, Ctx, Error, automation, error::invalid, service};
 
 /// How a form names the playbooks for the Datadog agent. No project is called so: its short name has no underscore.
 const DATADOG: &str = "datadog_agent";
@@ -189,10 +189,7 @@ impl Ctx {
 
 impl Console {
     fn git(&self) -> Git {
-        Git {
-            allow_folders: self.settings().git_folders,
-            ..Git::new(self.settings().data_dir.join("projects/repositories"))
-        }
+        Git::new(self.settings().data_dir.join("projects/repositories"))
     }
 
     async fn fetch(&self, permit: &Permit, project: &Project) -> Result<(), Error> {
@@ -434,11 +431,6 @@ fn read(input: &ProjectInput) -> Result<(ProjectSource, Option<Secrets>), FieldE
         known_hosts: input.known_hosts.replace("\r\n", "\n"),
     });
     Ok((source, secrets))
-}
-
-/// The complaint of another room, about this field.
-fn invalid<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> FieldError {
-    move |error| FieldError::new(field, error.to_string())
 }
 
 /// What the ciphertext of a project's secrets is bound to.

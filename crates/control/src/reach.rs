@@ -10,7 +10,7 @@ use integrations::ansible::reach::{self, Become, HostKeys, Jump};
 use policy::{Action, Permit, Resource, SystemAction};
 use view::{error::ApiError, input::ReachInput};
 
-use crate::{Console, Ctx, Error};
+use crate::{Console, Ctx, Error, error::invalid};
 
 impl Ctx {
     /// Changes how the hosts of an environment are reached; gives the page.
@@ -207,10 +207,6 @@ fn typed(input: &ReachInput) -> Result<Reach, FieldError> {
         become_method: input.become_method.trim().to_owned(),
         become_user: input.become_user.trim().to_owned(),
     })
-}
-
-fn invalid<E: std::fmt::Display>(field: &'static str) -> impl Fn(E) -> FieldError {
-    move |error| FieldError::new(field, error.to_string())
 }
 
 /// What the ciphertext of an environment's secrets is bound to.

@@ -59,7 +59,6 @@ pub(crate) async fn console(world: &World, datadog: Router) -> Console {
         supervisor_exe: "/nowhere".into(),
         worker: "test".to_owned(),
         seal: Some(Seal::new(&SecretKey([7; 32]))),
-        git_folders: true,
     };
     let clock = Arc::new(TestClock(world.clock.clone()));
     Console::open(settings, clock).await.unwrap()

@@ -113,7 +113,6 @@ impl Config {
             supervisor_exe: "/proc/self/exe".into(),
             worker: self.worker,
             seal: None,
-            git_folders: false,
             data_dir,
         })
     }

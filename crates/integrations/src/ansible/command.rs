@@ -12,6 +12,7 @@ use domain::{
     release::{ArtifactSource, Release},
     service::Installation,
     text::{HostName, Slug, Version},
+    variable::template_in,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
@@ -24,7 +25,6 @@ use super::{
     project::Project,
     reach::Reach,
     secrets::{self, HostSecrets, Private},
-    template_in,
 };
 use crate::{
     file,

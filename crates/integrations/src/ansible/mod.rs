@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use tokio::process::Command;
 
 use crate::process::{self, Bounds, Failure};
@@ -123,23 +122,4 @@ fn base_env() -> BTreeMap<String, String> {
         kept("HOME", "/"),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
     ])
-}
-
-/// The first text in `value` that Ansible would evaluate instead of taking it as it is.
-fn template_in(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => ["{{", "{%", "{#"]
-            .iter()
-            .any(|mark| text.contains(mark))
-            .then_some(text),
-        Value::Array(values) => values.iter().find_map(template_in),
-        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
-            ["{{", "{%", "{#"]
-                .iter()
-                .any(|mark| name.contains(mark))
-                .then_some(name.as_str())
-                .or_else(|| template_in(value))
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) => None,
-    }
 }

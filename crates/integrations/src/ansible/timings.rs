@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, io, path::Path};
 
-use super::events::{Event, EventKind, HostStats, TaskStatus};
-use crate::tail;
+use super::events::{self, EventKind, HostStats, TaskStatus};
 
 /// A run by its hosts and by its tasks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,27 +36,12 @@ pub struct TaskTime {
     pub ms: u64,
 }
 
-/// Bytes of events read at once.
-const CHUNK: usize = 1 << 20;
-
 impl Timings {
-    /// Sums up the events in a file; one that is not there has none. Lines that are not understood are passed over: what
-    /// may be believed of a run is decided elsewhere.
+    /// Sums up the events in a file, as [`events::each`] reads it.
     pub fn read(path: &Path) -> io::Result<Self> {
         let mut timings = Self::default();
-        let mut offset = 0;
-        loop {
-            let (bytes, next) = tail::read_whole(path, offset, CHUNK)?;
-            if bytes.is_empty() {
-                return Ok(timings);
-            }
-            for line in bytes.split(|byte| *byte == b'\n') {
-                if let Ok(event) = serde_json::from_slice::<Event>(line) {
-                    timings.take(event.kind);
-                }
-            }
-            offset = next;
-        }
+        events::each(path, |_, kind| timings.take(kind))?;
+        Ok(timings)
     }
 
     fn take(&mut self, kind: EventKind) {

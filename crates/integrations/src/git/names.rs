@@ -1,9 +1,11 @@
 //! Addresses, revisions and commits, checked so that none can be an option, a command or a password in the open.
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
+
+use crate::checked::checked;
 
 /// Why a text was refused, as a sentence for the person who typed it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,36 +27,7 @@ pub struct Revision(String);
 #[serde(try_from = "String", into = "String")]
 pub struct CommitId(String);
 
-macro_rules! text {
-    ($($name:ident)*) => {$(
-        impl $name {
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = GitNameError;
-            fn try_from(text: String) -> Result<Self, GitNameError> {
-                text.parse()
-            }
-        }
-
-        impl From<$name> for String {
-            fn from(text: $name) -> Self {
-                text.0
-            }
-        }
-    )*};
-}
-
-text!(GitUrl Revision CommitId);
+checked!(GitNameError: GitUrl Revision CommitId);
 
 impl GitUrl {
     /// A repository on this machine; only a [`Git`](super::Git) that reads such takes it.

@@ -164,6 +164,18 @@ pub(crate) async fn put_back(
 
 type Key = (u32, u32);
 
+/// Goes on behind the row of `rollout_hosts` `h` that the cursor names.
+fn after(sql: &mut Sql, cursor: Option<&str>) -> Result<()> {
+    if let Some((batch, position)) = cursor::read::<Key>(cursor)? {
+        sql.push(" AND (h.batch, h.position) > (")
+            .bind(batch)
+            .push(", ")
+            .bind(position)
+            .push(")");
+    }
+    Ok(())
+}
+
 fn read(cells: &Cells<'_>) -> Result<(Key, HostCell)> {
     let cell = HostCell {
         name: cells.text("name")?,
@@ -226,13 +238,7 @@ impl Store {
         if let Some(batch) = batch {
             sql.push(" AND h.batch = ").bind(batch);
         }
-        if let Some((batch, position)) = cursor::read::<Key>(cursor)? {
-            sql.push(" AND (h.batch, h.position) > (")
-                .bind(batch)
-                .push(", ")
-                .bind(position)
-                .push(")");
-        }
+        after(&mut sql, cursor)?;
         sql.push(" ORDER BY h.batch, h.position LIMIT ")
             .bind(cursor::fetch(limit));
         cursor::page(sql.all(self.readers(), ROLLOUT_HOSTS, read).await?, limit)
@@ -364,13 +370,7 @@ impl Store {
             .scope("r.team_id", scope)
             .push(" AND h.phase IN ")
             .list(troubled.map(|phase| phase.word()));
-        if let Some((batch, position)) = cursor::read::<Key>(cursor)? {
-            sql.push(" AND (h.batch, h.position) > (")
-                .bind(batch)
-                .push(", ")
-                .bind(position)
-                .push(")");
-        }
+        after(&mut sql, cursor)?;
         sql.push(" ORDER BY h.batch, h.position LIMIT ")
             .bind(cursor::fetch(limit))
             .push(") t LEFT JOIN jobs j ON j.id = t.job_id ORDER BY t.batch, t.position");

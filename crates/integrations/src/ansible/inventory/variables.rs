@@ -1,10 +1,9 @@
 //! What an inventory may say of a host.
 
-use domain::text::HostName;
+use domain::{text::HostName, variable::template_in};
 use serde_json::Value;
 
 use super::InventoryError;
-use crate::ansible::template_in;
 
 /// What an inventory may say about connecting: none of these can start a program on the machine Slipway runs on.
 pub(super) const ALLOWED: [&str; 29] = [

@@ -92,7 +92,7 @@ fn row(project: ProjectRow, may_fetch: bool) -> impl IntoView {
         }
     });
     let secret = has_secret
-        .then(|| view! { <p class="muted">{Icon::Lock.draw()} " with a key or token"</p> });
+        .then(|| view! { <p class="muted kept">{Icon::Lock.draw()} "with a key or token"</p> });
     view! {
         <tr>
             <Cell head=true>{name} <p class="muted"><code>{slug}</code></p></Cell>

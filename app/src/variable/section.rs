@@ -123,7 +123,9 @@ fn shown(value: Option<String>) -> AnyView {
     match value {
         Some(value) if value.is_empty() => view! { <span class="muted">"empty"</span> }.into_any(),
         Some(value) => view! { <code class="variable-value">{value}</code> }.into_any(),
-        None => view! { <span class="muted kept">{Icon::Lock.draw()} "kept secret"</span> }.into_any(),
+        None => {
+            view! { <span class="muted kept">{Icon::Lock.draw()} "kept secret"</span> }.into_any()
+        }
     }
 }
 

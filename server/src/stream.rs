@@ -28,7 +28,6 @@ use tokio::{
     },
     time::{Instant, sleep, timeout_at},
 };
-use tokio_util::io::ReaderStream;
 use tower_sessions::Session;
 use view::{
     error::ApiError,
@@ -98,12 +97,7 @@ async fn output(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: JobId = id.parse().map_err(Problem::unknown)?;
-    let (path, name) = ctx.output_file(id).await?;
-    let file = tokio::fs::File::open(&path).await.map_err(|why| {
-        Problem(ApiError::Unavailable {
-            message: format!("The output of this job cannot be read: {why}."),
-        })
-    })?;
+    let (name, pieces) = ctx.whole_output(id).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()),
         (
@@ -111,7 +105,7 @@ async fn output(
             format!("attachment; filename=\"{name}\""),
         ),
     ];
-    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
+    Ok((headers, Body::from_stream(pieces)).into_response())
 }
 
 async fn rollout(

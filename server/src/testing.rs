@@ -42,7 +42,7 @@ pub async fn lab() -> Lab {
         },
         datadog: None,
         jobs: control::JobLimits::default(),
-        outputs: control::KeepOutputs::default(),
+        outputs: control::OutputSettings::default(),
         time_scale: 1,
         role_rules: Vec::new(),
         supervisor_exe: "/proc/self/exe".into(),

@@ -4,7 +4,7 @@ use domain::id::JobId;
 use leptos::prelude::*;
 use view::{
     input::CancelInput,
-    job::{Foreseen, JobRow, JobTimes, JobView, LogFound, LogPage},
+    job::{Foreseen, JobPage, JobPageWish, JobRow, JobTimes, JobView, LogPage},
     page::Page,
 };
 
@@ -25,6 +25,11 @@ pub async fn job(id: JobId) -> Result<JobView, PageError> {
     answer(ctx()?.job_view(id).await)
 }
 
+#[server(name = ReadJobPage, endpoint = "job/page", output = Wire)]
+pub async fn job_page(id: JobId, wish: JobPageWish) -> Result<JobPage, PageError> {
+    answer(ctx()?.job_page(id, wish).await)
+}
+
 #[server(endpoint = "job/log", output = Wire)]
 pub async fn log(id: JobId, from: u64, limit: u32) -> Result<LogPage, PageError> {
     answer(ctx()?.log(id, from, limit).await)
@@ -33,11 +38,6 @@ pub async fn log(id: JobId, from: u64, limit: u32) -> Result<LogPage, PageError>
 #[server(name = ReadJobTimes, endpoint = "job/times", output = Wire)]
 pub async fn job_times(id: JobId) -> Result<JobTimes, PageError> {
     answer(ctx()?.job_times(id).await)
-}
-
-#[server(endpoint = "job/find", output = Wire)]
-pub async fn find(id: JobId, text: String, from: u64) -> Result<LogFound, PageError> {
-    answer(ctx()?.find_in_log(id, text, from).await)
 }
 
 #[server(endpoint = "job/cancel")]

@@ -6,28 +6,29 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 use ui::prelude::*;
 use ui::{
-    Alert, ButtonTone, Cell, Column, ConfirmForm, Crumb, DataTable, EmptyState, Fact, Facts,
-    LogRow, LogView, Look, PageHeader, Section, StateBadge, TimeText, figure,
+    Alert, ButtonTone, ConfirmForm, Crumb, EmptyState, Fact, Facts, Look, PageHeader, Section,
+    StateBadge, Tab, Tabs, TimeText, Tone, figure,
 };
 use view::{
     access::Allowance,
     error::ApiError,
-    job::{Foreseen, JobRow, JobTimes, JobView, LogFound, LogLine, LogPage},
+    job::{JobPage as Whole, JobPageWish, JobRow, JobView},
 };
 
 use crate::{
     error::PageError,
     form::typed,
     job::{
-        api::{find, foreseen, job, job_times, log},
+        api::{foreseen, job, job_page, job_times},
         foreseen::foreseen_view,
         list::title,
+        output::{LINES, Output},
+        search::search_view,
+        tasks::tasks_view,
+        times::times_view,
     },
-    live::use_events,
-    load, wire,
+    load,
 };
-
-const LINES: u32 = 1_000;
 
 /// One job with a range of its output; the address says from which line.
 #[component]
@@ -36,56 +37,42 @@ pub fn JobPage() -> impl IntoView {
         let id = use_params_map().with(|params| params.get("id").unwrap_or_default());
         use_query_map().with(|query| {
             let line = |name| query.get(name).and_then(|line| line.parse().ok());
-            let text = query.get("find").unwrap_or_default();
-            let search = (text, line("after").unwrap_or(1_u64));
-            (id, line("from").unwrap_or(1_u64), search)
+            let wish = JobPageWish {
+                from: line("from").unwrap_or(1),
+                limit: LINES,
+                find: query.get("find").unwrap_or_default().trim().to_owned(),
+                after: line("after").unwrap_or(1),
+                by_task: query.get("by").is_some_and(|by| by == "task"),
+            };
+            (id, wish)
         })
     };
-    let read = load::read(asked, async |(id, from, (text, after))| {
-        match id.parse::<JobId>() {
-            Ok(id) => {
-                let found = match text.trim() {
-                    "" => Search::default(),
-                    asked => Search {
-                        text: asked.to_owned(),
-                        found: Some(find(id, asked.to_owned(), after).await?),
-                    },
-                };
-                let page = log(id, from, LINES).await?;
-                let view = job(id).await?;
-                let dry = match view.job.kind {
-                    JobKind::DryRun => foreseen(id).await?,
-                    _ => Foreseen::default(),
-                };
-                Ok((view, job_times(id).await?, dry, page, found))
-            }
-            Err(error) => Err(PageError(ApiError::NotFound {
-                message: error.to_string(),
-            })),
+    let read = load::read(asked, async |(id, wish)| match id.parse::<JobId>() {
+        Ok(id) => {
+            let find = wish.find.clone();
+            Ok((job_page(id, wish).await?, find))
         }
+        Err(error) => Err(PageError(ApiError::NotFound {
+            message: error.to_string(),
+        })),
     });
     load::draw(
         read,
         "the job",
-        |(view, times, dry, page, search)| view! { <Live view times dry page search /> },
+        |(whole, find)| view! { <Live whole find /> },
     )
 }
 
-/// What was searched for, and what was found of it.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-struct Search {
-    text: String,
-    found: Option<LogFound>,
-}
-
 #[component]
-fn Live(
-    view: JobView,
-    times: JobTimes,
-    dry: Foreseen,
-    page: LogPage,
-    search: Search,
-) -> impl IntoView {
+fn Live(whole: Whole, find: String) -> impl IntoView {
+    let Whole {
+        view,
+        times,
+        output,
+        found,
+        tasks,
+        foreseen: dry,
+    } = whole;
     let JobView {
         job: row,
         waits_for,
@@ -101,29 +88,22 @@ fn Live(
         Crumb::link(subject, format!("/rollouts/{}", row.rollout)),
         Crumb::here(heading.clone()),
     ];
-    let first = page.lines.first().map_or(1, |line| line.number);
-    let rest =
-        (page.lines.len() >= LINES as usize).then(|| format!("/jobs/{id}?from={}", page.next));
-    let earlier = (first > 1).then(|| {
-        format!(
-            "/jobs/{id}?from={}",
-            first.saturating_sub(u64::from(LINES)).max(1)
-        )
-    });
-    let whole = rest.is_none();
-    let lines = RwSignal::new(page.lines);
-    let next = RwSignal::new(page.next);
     let shown = RwSignal::new(row);
     let waits_for = RwSignal::new(waits_for);
+    let first_failure = RwSignal::new(first_failure);
     let took = RwSignal::new(times);
     let told = RwSignal::new(dry);
     let asking = StoredValue::new(false);
     let read_again = move || {
+        if asking.get_value() {
+            return;
+        }
         asking.set_value(true);
         spawn_local(async move {
             if let Ok(newest) = job(id).await {
                 shown.set(newest.job);
                 waits_for.set(newest.waits_for);
+                first_failure.set(newest.first_failure);
             }
             if let Ok(newest) = job_times(id).await {
                 took.set(newest);
@@ -136,25 +116,35 @@ fn Live(
             asking.set_value(false);
         });
     };
-    // The stream gives every line once and in order, and goes on behind the last one when it is opened again.
-    if whole && !shown.with_untracked(|row| row.state.ended()) {
-        let path = move || format!("/stream/jobs/{id}/log?from={}", next.get_untracked());
-        use_events(path, &["line", "end"], move |name, data| {
-            match (name, wire::read::<LogLine>(&data)) {
-                ("line", Ok(line)) if line.number == next.get_untracked() => {
-                    next.set(line.number + 1);
-                    lines.update(|lines| lines.push(line));
-                    // Its first lines say that it no longer waits. They come many at once, and one question is enough.
-                    if !asking.get_value() && shown.with_untracked(|row| row.started_at.is_none()) {
-                        read_again();
-                    }
-                }
-                _ => read_again(),
-            }
-        });
-    }
+    // Its first lines say that it no longer waits. They come many at once, and one question is enough.
+    let moved = Callback::new(move |ended: bool| {
+        if ended || shown.with_untracked(|row| row.started_at.is_none()) {
+            read_again();
+        }
+    });
     let state = Memo::new(move |_| shown.with(|row| row.state));
-    let empty = move || lines.with(Vec::is_empty);
+    let live = !shown.with_untracked(|row| row.state.ended());
+    let tabs = [
+        ("Lines", "", tasks.is_none()),
+        ("By task", "?by=task", tasks.is_some()),
+    ];
+    let tabs = tabs.map(|(label, query, open)| Tab {
+        label: label.to_owned(),
+        href: format!("/jobs/{id}{query}#output"),
+        open,
+    });
+    let shown_output = match (output_removed_at, output) {
+        (Some(at), _) => {
+            view! { <EmptyState title="The output was removed">"It was old, and this installation does not keep outputs for ever. Removed " <TimeText at /> "; what became of each host is on the rollout's page."</EmptyState> }
+        }
+        (None, Ok(page)) => match tasks {
+            Some(tasks) => tasks_view(id, tasks),
+            None => view! { <Output id page live moved /> },
+        },
+        (None, Err(why)) => {
+            view! { <div class="section-more"><Alert tone=Tone::Warn title="The output cannot be read just now">{why}</Alert></div> }
+        }
+    };
     view! {
         <Title text=heading.clone() />
         <PageHeader title=heading crumbs badge=move || view! { <StateBadge look=Look::attempt(state.get()) /> } />
@@ -163,133 +153,10 @@ fn Live(
         {move || (!state.get().ended()).then(|| cancel_form(id, cancel.clone()))}
         {move || foreseen_view(told.get())}
         {move || times_view(took.get())}
-        {output_removed_at.is_none().then(|| search_view(id, search, first_failure))}
+        {output_removed_at.is_none().then(|| search_view(id, find, found, first_failure.into()))}
         <Section title="Output" id="output" flush=true>
-            {earlier.map(|href| view! { <p class="section-more"><a href=href>"Earlier lines"</a></p> })}
-            {move || empty().then(|| match output_removed_at {
-                Some(at) => view! { <EmptyState title="The output was removed">"It was old, and this installation does not keep outputs for ever. Removed " <TimeText at /> "; what became of each host is on the rollout's page."</EmptyState> }.into_any(),
-                None => view! { <EmptyState title="No output yet">"Lines appear here as the playbook prints them."</EmptyState> }.into_any(),
-            })}
-            <LogView>
-                <For each=move || lines.get() key=|line: &LogLine| line.number let:line>
-                    <LogRow line />
-                </For>
-            </LogView>
-            {rest.map(|href| view! { <p class="section-more"><a href=href>"Later lines"</a></p> })}
-        </Section>
-    }
-}
-
-/// Hosts and tasks of a job; nothing before the first of them has ended.
-fn times_view(times: JobTimes) -> Option<AnyView> {
-    if times.hosts.is_empty() {
-        return None;
-    }
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let summary = format!(
-        "How it went on {} in {}",
-        figure::count(count(times.hosts.len()).saturating_add(times.more), "host"),
-        figure::count(count(times.tasks.len()), "task")
-    );
-    let ms = |ms: u64| format!("{} s", figure::number(ms as f64 / 1000.0));
-    let hosts = times.hosts.into_iter().map(|host| {
-        let bad = host.failed + host.unreachable;
-        let failed = match bad {
-            0 => bad.into_any(),
-            _ => view! { <strong>{bad}</strong> }.into_any(),
-        };
-        view! {
-            <tr>
-                <Cell head=true>{host.name}</Cell>
-                <Cell label="Ok" numeric=true>{host.ok}</Cell>
-                <Cell label="Changed" numeric=true>{host.changed}</Cell>
-                <Cell label="Failed" numeric=true>{failed}</Cell>
-                <Cell label="Skipped" numeric=true>{host.skipped}</Cell>
-                <Cell label="Took" numeric=true>{ms(host.ms)}</Cell>
-            </tr>
-        }
-    });
-    let tasks = times.tasks.into_iter().map(|task| {
-        view! {
-            <tr>
-                <Cell head=true>{task.name}</Cell>
-                <Cell label="Hosts" numeric=true>{task.hosts}</Cell>
-                <Cell label="Failed" numeric=true>{task.failed}</Cell>
-                <Cell label="Longest" numeric=true>{ms(task.slowest_ms)}</Cell>
-                <Cell label="On"><span class="is-whole">{task.slowest}</span></Cell>
-            </tr>
-        }
-    });
-    let (hosts, tasks) = (hosts.collect_view(), tasks.collect_view());
-    let more = (times.more > 0).then(|| view! { <p class="section-more">{format!("and {} more, which went well and were quicker", times.more)}</p> });
-    let view = view! {
-        <details class="more">
-            <summary>{summary}</summary>
-            <div class="columns">
-                <Section title="Hosts" id="times" flush=true>
-                    <DataTable caption="Tasks of each host by how they ended" columns=vec![Column::text("Host"), Column::number("Ok"), Column::number("Changed"), Column::number("Failed"), Column::number("Skipped"), Column::number("Took")]>{hosts}</DataTable>
-                    {more}
-                </Section>
-                <Section title="Tasks" id="tasks" flush=true>
-                    <DataTable caption="Tasks in their order" columns=vec![Column::text("Task"), Column::number("Hosts"), Column::number("Failed"), Column::number("Longest"), Column::text("On")]>{tasks}</DataTable>
-                </Section>
-            </div>
-        </details>
-    };
-    Some(view.into_any())
-}
-
-/// A line with so many above it on its page.
-fn line_address(id: JobId, line: u64) -> String {
-    const ABOVE: u64 = 50;
-    format!(
-        "/jobs/{id}?from={}#L{line}",
-        line.saturating_sub(ABOVE).max(1)
-    )
-}
-
-/// The tools of the output: search, the first failure, the whole file; and what a search found.
-fn search_view(id: JobId, search: Search, first_failure: Option<u64>) -> impl IntoView {
-    let Search { text, found } = search;
-    let failure = first_failure.map(|line| {
-        view! { <a class=ButtonTone::Plain.class() rel="external" href=line_address(id, line)>"First failure"</a> }
-    });
-    let asked = text.clone();
-    let found = found.map(|found| found_view(id, asked, found));
-    view! {
-        <form method="get" action=format!("/jobs/{id}") class="log-tools" role="search">
-            <label class="sr-only" for="find">"Find in the output"</label>
-            <input class="input is-mono" id="find" name="find" type="search" maxlength="200" placeholder="Find in the output" value=text />
-            <button type="submit" class=ButtonTone::Plain.class()>"Find"</button>
-            {failure}
-            <a class=ButtonTone::Plain.class() rel="external" download="" href=format!("/download/jobs/{id}/output")>"Download"</a>
-        </form>
-        {found}
-    }
-}
-
-fn found_view(id: JobId, text: String, found: LogFound) -> impl IntoView {
-    let count = u32::try_from(found.lines.len()).unwrap_or(u32::MAX);
-    let title = format!("{} with “{text}”", figure::count(count, "line"));
-    let next = found.next.map(|line| {
-        view! {
-            <form method="get" action=format!("/jobs/{id}") class="section-more">
-                <input type="hidden" name="find" value=text.clone() />
-                <input type="hidden" name="after" value=line />
-                <button type="submit" class=ButtonTone::Plain.class()>{format!("Search on from line {line}")}</button>
-            </form>
-        }
-    });
-    let rows = found.lines.into_iter().map(|line| {
-        let href = line_address(id, line.number);
-        view! { <LogRow line href /> }
-    });
-    let rows = rows.collect_view();
-    view! {
-        <Section title="Found" id="found" flush=true>
-            <p class="section-more" role="status">{title}</p>
-            {(count > 0).then(|| view! { <div class="log" role="group" aria-label="Lines found">{rows}</div> })}
-            {next}
+            {output_removed_at.is_none().then(|| view! { <Tabs label="How the output is shown" tabs=tabs.to_vec() /> })}
+            {shown_output}
         </Section>
     }
 }

@@ -8,7 +8,11 @@ use domain::{
     team::Team,
     text::Slug,
 };
-use integrations::{ansible, datadog};
+use integrations::{
+    ansible, datadog,
+    output::{S3, Shelf},
+    supervisor::OutputRules,
+};
 use policy::{Permit, Resource, Role, Scope, Subject, SystemAction};
 use secrecy::SecretString;
 use store::Store;
@@ -17,7 +21,7 @@ use url::Url;
 use uuid::Uuid;
 use view::error::ApiError;
 
-use crate::{Clock, Error, Seal, Signal, log::LogIndexes, reconcile, telemetry::Charts};
+use crate::{Clock, Error, Seal, Signal, log::Outputs, reconcile, telemetry::Charts};
 
 /// Where telemetry comes from.
 #[derive(Debug, Clone)]
@@ -59,12 +63,16 @@ impl Default for JobLimits {
     }
 }
 
-/// How long the outputs of rollouts that ended are kept; for ever where neither is given.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct KeepOutputs {
-    pub days: Option<u32>,
-    /// All of them together, on disk.
-    pub bytes: Option<u64>,
+/// What becomes of the output of jobs.
+#[derive(Debug, Clone, Default)]
+pub struct OutputSettings {
+    /// Outputs of rollouts that ended are kept so long, and so large together; for ever where neither is given.
+    pub keep_days: Option<u32>,
+    pub keep_bytes: Option<u64>,
+    /// How much of one output is stored, and what of it is masked.
+    pub rules: OutputRules,
+    /// Where outputs are sealed into; the data folder when `None`.
+    pub s3: Option<S3>,
 }
 
 /// What the console needs to know about its installation.
@@ -76,7 +84,7 @@ pub struct Settings {
     pub ansible: ansible::Settings,
     pub datadog: Option<DatadogSettings>,
     pub jobs: JobLimits,
-    pub outputs: KeepOutputs,
+    pub outputs: OutputSettings,
     /// How much faster than planned bakes run; 1 in earnest.
     pub time_scale: u64,
     pub role_rules: Vec<RoleRule>,
@@ -100,7 +108,8 @@ pub(crate) struct Inner {
     pub clock: Arc<dyn Clock>,
     pub datadog: Option<datadog::Client>,
     pub signals: broadcast::Sender<Signal>,
-    pub logs: LogIndexes,
+    pub outputs: Outputs,
+    pub shelf: Shelf,
     pub charts: Charts,
     /// Wakes the job reconciler; rung by the threads that wait for supervisors, too.
     pub jobs_due: Arc<Notify>,
@@ -135,13 +144,19 @@ impl Console {
             })
             .transpose()
             .map_err(|error| Error::Unavailable(error.to_string()))?;
+        let shelf = Shelf::new(
+            settings.data_dir.join("outputs"),
+            settings.outputs.s3.clone(),
+        )
+        .map_err(|error| Error::Unavailable(error.to_string()))?;
         let inner = Inner {
             settings,
             store,
             clock,
             datadog,
             signals: broadcast::channel(1024).0,
-            logs: LogIndexes::default(),
+            outputs: Outputs::default(),
+            shelf,
             charts: Charts::default(),
             jobs_due: Arc::default(),
             rollouts_due: Notify::new(),

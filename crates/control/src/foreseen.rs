@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use domain::id::JobId;
+use domain::{id::JobId, job::JobKind};
 use integrations::ansible::events;
 use view::{
     error::ApiError,
     job::{Foreseen, ForeseenChange, ForeseenHost},
 };
 
-use crate::{Ctx, log::on_disk};
+use crate::Ctx;
 
 /// Hosts that are told with their changes.
 const MOST_HOSTS: usize = 200;
@@ -18,16 +18,16 @@ impl Ctx {
     /// What a dry run says that a deploy would do; nothing of a job of another kind.
     pub async fn foreseen(&self, id: JobId) -> Result<Foreseen, ApiError> {
         self.answer(async {
-            self.store().job(&self.scope()?, id).await?;
-            let Some(path) = self.events_of(id).await? else {
+            let job = self.store().job(&self.scope()?, id).await?;
+            if job.kind != JobKind::DryRun {
                 return Ok(Foreseen::default());
-            };
-            let told = on_disk(move || {
+            }
+            let told = self.events(id, |events| {
                 let mut told = Vec::new();
-                events::each(&path, |_, kind| told.push(kind))?;
+                events::each(events, 0..u64::MAX, |_, kind| told.push(kind))?;
                 Ok(told)
-            })
-            .await?;
+            });
+            let told = told.await?.unwrap_or_default();
             let Some(previews) = events::dry_run(&told) else {
                 return Ok(Foreseen::default());
             };

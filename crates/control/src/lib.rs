@@ -26,9 +26,9 @@ mod variable;
 
 pub use access::{NewToken, SignIn};
 pub use clock::Clock;
-pub use console::{Console, Ctx, DatadogSettings, JobLimits, KeepOutputs, RoleRule, Settings};
+pub use console::{Console, Ctx, DatadogSettings, JobLimits, OutputSettings, RoleRule, Settings};
 pub use error::Error;
-pub use integrations::ansible::Settings as AnsibleSettings;
+pub use integrations::{ansible::Settings as AnsibleSettings, output::S3, supervisor::OutputRules};
 pub use seal::{Seal, SealError, SecretKey};
 pub use signal::Signal;
 pub use store::{ServeLock, StoreError};

@@ -1,49 +1,46 @@
-//! Output of jobs: ranges, search, the first failure, the whole file.
+//! Output of jobs: ranges, search, what it comes to, the whole file.
 
-use std::{
-    cmp::Reverse,
-    collections::HashMap,
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
-    sync::{Arc, LazyLock, Mutex, PoisonError},
-};
+mod groups;
+mod kept;
+mod lines;
+
+use std::{path::PathBuf, sync::LazyLock};
 
 use domain::{
+    attempt::Attempt,
     id::{AttemptId, JobId},
     text::FieldError,
 };
+use futures::{Stream, StreamExt as _, stream};
 use integrations::{
-    ansible::timings::{TaskTime, Timings},
+    output::{OutputError, Text},
     supervisor::names,
-    tail,
 };
 use regex::bytes::{Regex, RegexBuilder};
 use view::{
     error::ApiError,
-    job::{HostTimes, JobTimes, LogFound, LogLine, LogPage, TaskTimes},
+    job::{Foreseen, JobPage, JobPageWish, JobTasks, JobTimes, LogFound, LogPage},
 };
+
+pub(crate) use kept::Outputs;
+use kept::Summary;
+use lines::Lines;
 
 use crate::{Ctx, Error};
 
 /// Lines one range holds at most.
 const MOST_LINES: u32 = 2_000;
-/// A line number every this many lines is remembered with its offset.
-const STRIDE: u64 = 500;
-/// Hosts of a job whose times are told.
-const MOST_HOSTS: usize = 50;
 /// Lines one search gives at most.
 const MOST_FOUND: usize = 200;
 /// Bytes one search reads at most; whoever wants more goes on from where it stopped.
 const SEARCHED: u64 = 256 << 20;
-/// Bytes in which the first failure is looked for when a page is drawn.
-const GLANCED: u64 = 16 << 20;
-/// Bytes read at once.
+/// Bytes of a download read at once.
 const CHUNK: usize = 1 << 20;
 
 /// How Ansible begins a line that tells of a failure, whatever its colour.
-static FAILURE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"^(?:\x1b\[[0-9;]*m)*(?:fatal: |failed: |\[?ERROR(?:!|\]))").ok());
+static FAILURE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?m)^(?:\x1b\[[0-9;]*m)*(?:fatal: |failed: |\[?ERROR(?:!|\]))").ok()
+});
 
 impl Ctx {
     /// Output of a job's newest attempt from line `from`, 1-based; at most `limit` lines.
@@ -52,27 +49,18 @@ impl Ctx {
             // Whether it has ended is read before the file, or lines written in between would be lost to whoever follows.
             let row = self.store().job(&self.scope()?, id).await?;
             let from = from.max(1);
-            let Some((attempt, path)) = self.output_of(id).await? else {
-                return Ok(LogPage {
-                    job: id,
-                    lines: Vec::new(),
-                    next: from,
-                    ended: row.state.ended(),
-                });
-            };
-            let console = self.console.clone();
             let limit = limit.clamp(1, MOST_LINES) as usize;
-            let lines = on_disk(move || {
-                let logs = &console.inner.logs;
-                logs.with(attempt, |index| index.lines(&path, from, limit))
-            })
-            .await?;
+            let read = self.lines(id, move |mut lines| {
+                Ok((lines.range(from, limit)?, lines.count()))
+            });
+            let (lines, total) = read.await?.unwrap_or_default();
             let next = from + lines.len() as u64;
             let ended = row.state.ended() && lines.len() < limit;
             Ok(LogPage {
                 job: id,
                 lines,
                 next,
+                total,
                 ended,
             })
         })
@@ -97,341 +85,202 @@ impl Ctx {
                 .build()
                 .map_err(|error| Error::Internal(error.to_string()))?;
             self.store().job(&self.scope()?, id).await?;
-            let Some((attempt, path)) = self.output_of(id).await? else {
-                return Ok(LogFound::default());
-            };
-            let console = self.console.clone();
-            on_disk(move || {
-                let logs = &console.inner.logs;
-                logs.with(attempt, |index| {
-                    index.find(&path, &pattern, from.max(1), MOST_FOUND, SEARCHED)
-                })
-            })
-            .await
+            let find =
+                move |mut lines: Lines<'_>| lines.find(&pattern, from.max(1), MOST_FOUND, SEARCHED);
+            Ok(self.lines(id, find).await?.unwrap_or_default())
         })
         .await
     }
 
-    /// Number of the first line that tells of a failure, if it comes early enough to be seen at a glance.
+    /// All that the page of a job shows. An output that cannot be read just now takes nothing else from it.
+    pub async fn job_page(&self, id: JobId, wish: JobPageWish) -> Result<JobPage, ApiError> {
+        let view = self.job_view(id).await?;
+        let output = told(self.log(id, wish.from, wish.limit).await)?;
+        let mut page = JobPage {
+            view,
+            times: JobTimes::default(),
+            foreseen: Foreseen::default(),
+            output,
+            found: None,
+            tasks: None,
+        };
+        if page.output.is_ok() {
+            page.times = told(self.job_times(id).await)?.unwrap_or_default();
+            page.foreseen = told(self.foreseen(id).await)?.unwrap_or_default();
+            if !wish.find.trim().is_empty() {
+                page.found = Some(self.find_in_log(id, wish.find, wish.after).await?);
+            }
+            if wish.by_task {
+                page.tasks = Some(self.job_tasks(id).await?);
+            }
+        }
+        Ok(page)
+    }
+
+    /// The output of a job's newest attempt by play, task and host.
+    pub async fn job_tasks(&self, id: JobId) -> Result<JobTasks, ApiError> {
+        self.answer(async {
+            self.store().job(&self.scope()?, id).await?;
+            let Some(mut events) = self.open(id, names::EVENTS).await? else {
+                return Ok(JobTasks::default());
+            };
+            let sorted = self.lines(id, move |lines| groups::groups(&mut events, lines));
+            Ok(sorted.await?.unwrap_or_default())
+        })
+        .await
+    }
+
+    /// Number of the first line that tells of a failure, of a job that has ended. `None` also where the output cannot be
+    /// read, which is told where it is shown.
     pub(crate) async fn first_failure(&self, id: JobId) -> Result<Option<u64>, Error> {
-        let Some((attempt, path)) = self.output_of(id).await? else {
+        let Some(attempt) = self.newest_attempt(id).await? else {
             return Ok(None);
         };
-        let console = self.console.clone();
-        let found = on_disk(move || {
-            let Some(pattern) = FAILURE.as_ref() else {
-                return Ok(LogFound::default());
-            };
-            let logs = &console.inner.logs;
-            logs.with(attempt, |index| index.find(&path, pattern, 1, 1, GLANCED))
-        });
-        Ok(found.await?.lines.first().map(|line| line.number))
+        match self.summary(attempt).await {
+            Ok(summary) => Ok(summary.first_failure),
+            Err(Error::Unavailable(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// What a job did on its hosts, and how long its tasks took: sums of what its newest attempt reported.
     pub async fn job_times(&self, id: JobId) -> Result<JobTimes, ApiError> {
         self.answer(async {
             self.store().job(&self.scope()?, id).await?;
-            let Some((_, path)) = self.output_of(id).await? else {
+            let Some(attempt) = self.newest_attempt(id).await? else {
                 return Ok(JobTimes::default());
             };
-            let events = path.with_file_name(names::EVENTS);
-            Ok(times(on_disk(move || Timings::read(&events)).await?))
+            if attempt.ended_at.is_some() {
+                return Ok(self.summary(attempt).await?.times);
+            }
+            let (console, id) = (self.console.clone(), attempt.id);
+            on_disk(move || {
+                let inner = &console.inner;
+                let folder = console.attempt_folder(id);
+                inner.outputs.times_so_far(id, &folder, &inner.shelf)
+            })
+            .await
         })
         .await
     }
 
-    /// The file that holds a job's whole output, and a name to save it under.
-    pub async fn output_file(&self, id: JobId) -> Result<(PathBuf, String), ApiError> {
+    async fn summary(&self, attempt: Attempt) -> Result<Summary, Error> {
+        let (console, id) = (self.console.clone(), attempt.id);
+        on_disk(move || {
+            let inner = &console.inner;
+            let folder = console.attempt_folder(id);
+            inner.outputs.summary(id, &folder, &inner.shelf)
+        })
+        .await
+    }
+
+    /// A job's whole output in pieces, and a name to save it under.
+    pub async fn whole_output(
+        &self,
+        id: JobId,
+    ) -> Result<
+        (
+            String,
+            impl Stream<Item = Result<Vec<u8>, Error>> + Send + use<>,
+        ),
+        ApiError,
+    > {
         self.answer(async {
             let row = self.store().job(&self.scope()?, id).await?;
             let name = format!(
                 "{}-{}-{}-batch-{}-{}.log",
                 row.service, row.version, row.environment, row.batch, row.kind
             );
-            match self.output_of(id).await? {
-                Some((_, path)) if path.is_file() => Ok((path, name)),
-                _ => Err(Error::NotFound(
-                    "This job has no output. It may not have started yet.".to_owned(),
-                )),
+            let none = || {
+                Error::NotFound("This job has no output. It may not have started yet.".to_owned())
+            };
+            let text = self.open(id, names::OUTPUT).await?.ok_or_else(none)?;
+            if !text.exists() {
+                return Err(none());
             }
+            // The first piece is read before anything is answered: who cannot have it is told so.
+            let (first, text) = piece(text, 0).await?;
+            let rest = stream::try_unfold((text, first.len() as u64), async |(text, offset)| {
+                let (bytes, text) = piece(text, offset).await?;
+                let next = offset + bytes.len() as u64;
+                Ok((!bytes.is_empty()).then_some((bytes, (text, next))))
+            });
+            Ok((name, stream::iter([Ok(first)]).chain(rest)))
         })
         .await
     }
 
-    /// The file of a job's events; `None` when it was never tried.
-    pub(crate) async fn events_of(&self, id: JobId) -> Result<Option<PathBuf>, Error> {
-        let output = self.output_of(id).await?;
-        Ok(output.map(|(_, path)| path.with_file_name(names::EVENTS)))
+    /// Works with the lines of the output of a job's newest attempt; `None` when it was never tried.
+    async fn lines<T: Send + 'static>(
+        &self,
+        id: JobId,
+        work: impl FnOnce(Lines<'_>) -> Result<T, OutputError> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let Some((attempt, folder)) = self.folder(id).await? else {
+            return Ok(None);
+        };
+        let console = self.console.clone();
+        let done = on_disk(move || {
+            let inner = &console.inner;
+            let mut text = Text::open(&folder, names::OUTPUT, &inner.shelf)?;
+            inner.outputs.lines(attempt, &mut text, work)
+        });
+        Ok(Some(done.await?))
     }
 
-    /// The newest attempt of a job and the file of its output; `None` when it was never tried. Whoever asks has read the
-    /// job before, which tells one that is not there.
-    async fn output_of(&self, id: JobId) -> Result<Option<(AttemptId, PathBuf)>, Error> {
-        let attempt = self.store().newest_attempt(&self.scope()?, id).await?;
-        Ok(attempt.map(|attempt| {
-            let folder = self.console.attempt_folder(attempt.id);
-            (attempt.id, folder.join(names::OUTPUT))
-        }))
+    /// The newest attempt of a job; `None` when it was never tried. Whoever asks has read the job before, which tells one
+    /// that is not there.
+    async fn newest_attempt(&self, id: JobId) -> Result<Option<Attempt>, Error> {
+        Ok(self.store().newest_attempt(&self.scope()?, id).await?)
+    }
+
+    /// Opens a file of a job's newest attempt; `None` when it was never tried.
+    async fn open(&self, id: JobId, name: &'static str) -> Result<Option<Text>, Error> {
+        let Some((_, folder)) = self.folder(id).await? else {
+            return Ok(None);
+        };
+        let shelf = self.console.inner.shelf.clone();
+        let text = on_disk(move || Text::open(&folder, name, &shelf)).await?;
+        Ok(Some(text))
+    }
+
+    /// Works with the events of a job's newest attempt; `None` when it was never tried.
+    pub(crate) async fn events<T: Send + 'static>(
+        &self,
+        id: JobId,
+        work: impl FnOnce(&mut Text) -> Result<T, OutputError> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let Some(mut text) = self.open(id, names::EVENTS).await? else {
+            return Ok(None);
+        };
+        Ok(Some(on_disk(move || work(&mut text)).await?))
+    }
+
+    async fn folder(&self, id: JobId) -> Result<Option<(AttemptId, PathBuf)>, Error> {
+        let attempt = self.newest_attempt(id).await?;
+        Ok(attempt.map(|attempt| (attempt.id, self.console.attempt_folder(attempt.id))))
     }
 }
 
-fn times(timings: Timings) -> JobTimes {
-    let Timings { hosts, tasks } = timings;
-    let all = hosts.len();
-    let mut hosts: Vec<HostTimes> = hosts
-        .into_iter()
-        .map(|(name, time)| HostTimes {
-            name,
-            ok: time.ended.ok,
-            changed: time.ended.changed,
-            failed: time.ended.failed,
-            unreachable: time.ended.unreachable,
-            skipped: time.ended.skipped,
-            ms: time.ms,
-        })
-        .collect();
-    hosts.sort_by_key(|host| Reverse((host.failed + host.unreachable > 0, host.ms)));
-    hosts.truncate(MOST_HOSTS);
-    let task = |task: TaskTime| TaskTimes {
-        name: task.name,
-        hosts: task.hosts,
-        failed: task.failed,
-        slowest: task.slowest,
-        slowest_ms: task.slowest_ms,
-    };
-    JobTimes {
-        more: u32::try_from(all - hosts.len()).unwrap_or(u32::MAX),
-        hosts,
-        tasks: tasks.into_iter().map(task).collect(),
+async fn piece(mut text: Text, offset: u64) -> Result<(Vec<u8>, Text), Error> {
+    on_disk(move || Ok((text.bytes(offset, CHUNK)?, text))).await
+}
+
+/// What is not available just now, as a part of an answer.
+fn told<T>(answer: Result<T, ApiError>) -> Result<Result<T, String>, ApiError> {
+    match answer {
+        Ok(value) => Ok(Ok(value)),
+        Err(ApiError::Unavailable { message }) => Ok(Err(message)),
+        Err(error) => Err(error),
     }
 }
 
-/// Works with files, away from what must not wait.
+/// Works with outputs, away from what must not wait.
 pub(crate) async fn on_disk<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    work: impl FnOnce() -> Result<T, OutputError> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Error::Internal(error.to_string()))?
-        .map_err(|error| {
-            Error::Unavailable(format!(
-                "Outputs in the data folder cannot be read or changed: {error}. Look at the folder and its disk."
-            ))
-        })
-}
-
-/// Where lines start in the outputs that are being read, so that a range far down is found without reading all above it.
-#[derive(Debug, Default)]
-pub(crate) struct LogIndexes(Mutex<HashMap<AttemptId, Arc<Mutex<LineIndex>>>>);
-
-/// Attempts whose index is kept; an index is made again when somebody comes back to an older one.
-const KEPT: usize = 256;
-
-impl LogIndexes {
-    /// Works with the index of one output. Whoever else reads it waits for what is being counted instead of counting it
-    /// as well.
-    fn with<T>(&self, attempt: AttemptId, work: impl FnOnce(&mut LineIndex) -> T) -> T {
-        let index = {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= KEPT && !kept.contains_key(&attempt) {
-                kept.retain(|_, index| Arc::strong_count(index) > 1);
-            }
-            Arc::clone(kept.entry(attempt).or_default())
-        };
-        let mut index = index.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&mut index)
-    }
-}
-
-/// Offsets of every [`STRIDE`]th line of one growing file.
-#[derive(Debug, Default)]
-struct LineIndex {
-    /// `starts[k]` is the offset of line `k * STRIDE + 1`, for all k whose line has been seen to start; the first is 0.
-    starts: Vec<u64>,
-    /// Complete lines counted so far, and where the next one starts.
-    lines: u64,
-    offset: u64,
-}
-
-impl LineIndex {
-    fn lines(&mut self, path: &Path, from: u64, limit: usize) -> io::Result<Vec<LogLine>> {
-        self.extend(path)?;
-        if from > self.lines {
-            return Ok(Vec::new());
-        }
-        let (mut number, mut offset) = self.before(from);
-        let mut found = Vec::new();
-        loop {
-            let (lines, next) = tail::read_lines(path, offset, 256 * 1024)?;
-            if lines.is_empty() {
-                return Ok(found);
-            }
-            for line in lines {
-                if number >= from {
-                    found.push(LogLine {
-                        number,
-                        text: line.text,
-                    });
-                    if found.len() == limit {
-                        return Ok(found);
-                    }
-                }
-                number += 1;
-            }
-            offset = next;
-        }
-    }
-
-    /// Number and offset of a line at or above line `from`, at most a stride above it.
-    fn before(&self, from: u64) -> (u64, u64) {
-        let stride = (from - 1) / STRIDE;
-        let offset = match stride {
-            0 => 0,
-            _ => self.starts.get(stride as usize - 1).copied().unwrap_or(0),
-        };
-        (stride * STRIDE + 1, offset)
-    }
-
-    /// Lines that match, from line `from` on, until `most` were found or about `bytes` were read.
-    fn find(
-        &mut self,
-        path: &Path,
-        pattern: &Regex,
-        from: u64,
-        most: usize,
-        bytes: u64,
-    ) -> io::Result<LogFound> {
-        self.extend(path)?;
-        let mut found = LogFound::default();
-        let (mut number, start) = self.before(from);
-        let mut offset = start;
-        while offset < self.offset {
-            if offset - start >= bytes {
-                found.next = Some(number);
-                return Ok(found);
-            }
-            let (lines, next) = tail::read_whole(path, offset, CHUNK)?;
-            if lines.is_empty() {
-                break;
-            }
-            for line in lines.split_inclusive(|byte| *byte == b'\n') {
-                let line = line.strip_suffix(b"\n").unwrap_or(line);
-                if number >= from && pattern.is_match(line) {
-                    if found.lines.len() == most {
-                        found.next = Some(number);
-                        return Ok(found);
-                    }
-                    found.lines.push(LogLine {
-                        number,
-                        text: tail::text(line),
-                    });
-                }
-                number += 1;
-            }
-            offset = next;
-        }
-        Ok(found)
-    }
-
-    fn extend(&mut self, path: &Path) -> io::Result<()> {
-        let mut file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        file.seek(SeekFrom::Start(self.offset))?;
-        let mut buffer = vec![0; 64 * 1024];
-        let mut at = self.offset;
-        loop {
-            let read = file.read(&mut buffer)?;
-            if read == 0 {
-                return Ok(());
-            }
-            for (index, byte) in buffer[..read].iter().enumerate() {
-                if *byte == b'\n' {
-                    self.lines += 1;
-                    self.offset = at + index as u64 + 1;
-                    if self.lines.is_multiple_of(STRIDE) {
-                        self.starts.push(self.offset);
-                    }
-                }
-            }
-            at += read as u64;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    #[test]
-    fn what_is_searched_for_is_found_with_its_number() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("output.log");
-        let mut file = File::create(&path).unwrap();
-        for number in 1..=3000 {
-            match number {
-                700 => writeln!(file, "\u{1b}[0;31mfatal: [web-1]: FAILED!\u{1b}[0m").unwrap(),
-                _ if number % 1000 == 0 => writeln!(file, "Needle {number}\r").unwrap(),
-                _ => writeln!(file, "hay {number} fatal: no").unwrap(),
-            }
-        }
-        write!(file, "needle unfinished").unwrap();
-        let mut index = LineIndex::default();
-        let mut find = |pattern: &str, from, most, bytes| {
-            let pattern = Regex::new(pattern).unwrap();
-            let found = index.find(&path, &pattern, from, most, bytes).unwrap();
-            let numbers: Vec<u64> = found.lines.iter().map(|line| line.number).collect();
-            (numbers, found.next, found.lines)
-        };
-        let (numbers, next, lines) = find("(?i)needle", 1, 10, u64::MAX);
-        assert_eq!((numbers, next), (vec![1000, 2000, 3000], None));
-        assert_eq!(lines[0].text, "Needle 1000");
-        assert_eq!(find("(?i)needle", 1001, 10, u64::MAX).0, [2000, 3000]);
-        assert_eq!(find("(?i)needle", 1, 2, u64::MAX).1, Some(3000));
-        assert_eq!(find("nowhere", 1, 2, u64::MAX), (vec![], None, vec![]));
-        let (numbers, next, _) = find("(?i)needle", 1, 10, 1);
-        assert!(
-            numbers.len() < 3 && next.is_some() || numbers.len() == 3,
-            "one chunk holds them all, or says where to go on"
-        );
-        let pattern = FAILURE.as_ref().unwrap().as_str().to_owned();
-        assert_eq!(find(&pattern, 1, 1, u64::MAX).0, [700]);
-    }
-
-    #[test]
-    fn any_range_of_a_growing_file_is_found() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("output.log");
-        let mut index = LineIndex::default();
-        assert!(index.lines(&path, 1, 10).unwrap().is_empty());
-        let mut file = File::create(&path).unwrap();
-        let mut written = 0_u64;
-        for round in [1_u64, 499, 1, 700, 2300] {
-            for _ in 0..round {
-                written += 1;
-                writeln!(file, "line {written}").unwrap();
-            }
-            write!(file, "unfinished").unwrap();
-            for from in [1, 499, 500, 501, 502, 1000, 1001, written, written + 1] {
-                let lines = index.lines(&path, from, 3).unwrap();
-                let expected: Vec<u64> = (from..=written).take(3).collect();
-                let numbers: Vec<u64> = lines.iter().map(|line| line.number).collect();
-                assert_eq!(numbers, expected, "from {from} of {written}");
-                for line in lines {
-                    assert!(
-                        line.text.ends_with(&format!("line {}", line.number)),
-                        "{}: {}",
-                        line.number,
-                        line.text
-                    );
-                }
-            }
-            // What was unfinished becomes the beginning of the next line.
-        }
-    }
+        .map_err(|error| Error::Unavailable(error.to_string()))
 }

@@ -108,8 +108,9 @@ impl Console {
                 deadline: deadline(kind),
             };
             let unavailable = |error: &dyn std::fmt::Display| Error::Unavailable(error.to_string());
-            let spec: Spec = command::write(&settings.ansible, &folder, &run)
+            let mut spec: Spec = command::write(&settings.ansible, &folder, &run)
                 .map_err(|error| unavailable(&error))?;
+            spec.output = settings.outputs.rules.clone();
             supervisor::prepare(&folder, &spec).map_err(|error| unavailable(&error))
         })
         .await

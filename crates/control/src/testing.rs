@@ -8,7 +8,7 @@ use testkit::{ManualClock, World, mint};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::{AnsibleSettings, Clock, Console, DatadogSettings, Seal, SecretKey, Settings};
+use crate::{AnsibleSettings, Clock, Console, DatadogSettings, OutputSettings, Seal, SecretKey, Settings};
 
 struct TestClock(ManualClock);
 
@@ -28,6 +28,19 @@ impl Clock for TestClock {
 
 /// A console on the database of `world` that asks `datadog`.
 pub(crate) async fn console(world: &World, datadog: Router) -> Console {
+    let outputs = OutputSettings {
+        keep_days: Some(30),
+        ..OutputSettings::default()
+    };
+    console_that_keeps(world, datadog, outputs).await
+}
+
+/// As [`console`], with other outputs.
+pub(crate) async fn console_that_keeps(
+    world: &World,
+    datadog: Router,
+    outputs: OutputSettings,
+) -> Console {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, datadog).await.unwrap() });
@@ -50,10 +63,7 @@ pub(crate) async fn console(world: &World, datadog: Router) -> Console {
             interval_seconds: 20,
         }),
         jobs: crate::JobLimits::default(),
-        outputs: crate::KeepOutputs {
-            days: Some(30),
-            bytes: None,
-        },
+        outputs,
         time_scale: 1,
         role_rules: Vec::new(),
         supervisor_exe: "/nowhere".into(),

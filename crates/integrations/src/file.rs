@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Puts `bytes` at `path` (mode 0600) by rename, so that a reader and a crash see the old content or the new.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = draft_of(path);
     let mut file = OpenOptions::new()
         .write(true)
@@ -41,7 +41,7 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 }
 
 /// The content, or `None` when there is no such file.
-pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -3,8 +3,9 @@
 pub mod ansible;
 mod checked;
 pub mod datadog;
-mod file;
+pub mod file;
 pub mod git;
+pub mod output;
 mod process;
 pub mod supervisor;
 pub mod tail;

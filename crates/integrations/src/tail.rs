@@ -38,11 +38,19 @@ pub fn text(line: &[u8]) -> String {
 
 /// As [`read_lines`], but as the bytes of the file, which end with a line.
 pub fn read_whole(path: &Path, offset: u64, max_bytes: usize) -> io::Result<(Vec<u8>, u64)> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), offset)),
-        Err(error) => return Err(error),
-    };
+    match File::open(path) {
+        Ok(mut file) => read_open(&mut file, offset, max_bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Vec::new(), offset)),
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`read_whole`], of a file that is open.
+pub(crate) fn read_open(
+    file: &mut File,
+    offset: u64,
+    max_bytes: usize,
+) -> io::Result<(Vec<u8>, u64)> {
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::new();
     let mut want = max_bytes.max(1) as u64;

@@ -19,7 +19,8 @@ use std::{
 
 use integrations::{
     supervisor::{
-        Exit, Found, LaunchError, ProcessId, Spec, cancel, inspect, launch, names, prepare,
+        Exit, Found, LaunchError, OutputRules, ProcessId, Spec, cancel, inspect, launch, names,
+        prepare,
     },
     tail::read_lines,
 };
@@ -47,6 +48,7 @@ impl Attempt {
             redact: Vec::new(),
             event_fd: true,
             scratch: Vec::new(),
+            output: OutputRules::default(),
         };
         change(&mut spec);
         prepare(&folder, &spec).unwrap();

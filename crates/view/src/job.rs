@@ -45,6 +45,82 @@ pub struct JobView {
     pub cancel: Allowance,
 }
 
+/// All that the page of a job shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPage {
+    pub view: JobView,
+    pub times: JobTimes,
+    /// Of a dry run; empty of another job.
+    pub foreseen: Foreseen,
+    /// Or why the output cannot be read just now, and what to do.
+    pub output: Result<LogPage, String>,
+    /// What was found, where something was searched for.
+    pub found: Option<LogFound>,
+    /// The output by task, where that was asked for; its lines otherwise.
+    pub tasks: Option<JobTasks>,
+}
+
+/// What is wanted of the page of a job.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobPageWish {
+    /// Lines from this one on, at most so many.
+    pub from: u64,
+    pub limit: u32,
+    /// What to search for, from line `after` on.
+    pub find: String,
+    pub after: u64,
+    /// The output by task.
+    pub by_task: bool,
+}
+
+/// An output by play, task and host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobTasks {
+    pub plays: Vec<PlayGroup>,
+    /// There are more tasks than are told.
+    pub more: bool,
+}
+
+/// A play with its tasks, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlayGroup {
+    pub name: String,
+    pub tasks: Vec<TaskGroup>,
+}
+
+/// A task, and how it ended on its hosts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskGroup {
+    pub name: String,
+    /// When it began.
+    #[serde(with = "domain::moment::maybe")]
+    pub at: Option<Timestamp>,
+    pub ok: u64,
+    pub changed: u64,
+    /// Unreachable ones are among them.
+    pub failed: u64,
+    pub skipped: u64,
+    /// Where its lines begin in the output, and how many there are.
+    pub line: Option<u64>,
+    pub lines: u64,
+    /// Trouble first; some of many.
+    pub hosts: Vec<TaskHost>,
+    /// Hosts that are not among them.
+    pub more: u64,
+}
+
+/// How a task ended on one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskHost {
+    pub host: String,
+    pub status: String,
+    /// It failed, or the host was not reached.
+    pub bad: bool,
+    pub ms: u64,
+    /// Why, of a bad one.
+    pub message: String,
+}
+
 /// What a job did on its hosts, and how long its tasks took.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobTimes {
@@ -87,6 +163,8 @@ pub struct LogPage {
     pub lines: Vec<LogLine>,
     /// Number of the line after the last one given; ask from here to go on.
     pub next: u64,
+    /// Lines there are so far.
+    pub total: u64,
     /// No more lines will come.
     pub ended: bool,
 }

@@ -8,7 +8,8 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use control::{
-    AnsibleSettings, DatadogSettings, JobLimits, KeepOutputs, RoleRule, Seal, SecretKey, Settings,
+    AnsibleSettings, DatadogSettings, JobLimits, OutputRules, OutputSettings, RoleRule, S3, Seal,
+    SecretKey, Settings,
 };
 use policy::Role;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -19,6 +20,7 @@ use integrations::ansible::check;
 
 use super::{
     Config, ConfigError, DatadogConfig, JobsConfig, OidcConfig, OutputsConfig, RoleConfig,
+    S3Config,
     address::{base_url, safe},
 };
 
@@ -156,16 +158,61 @@ fn limits(jobs: JobsConfig) -> Result<JobLimits, ConfigError> {
     })
 }
 
-fn outputs(outputs: OutputsConfig) -> Result<KeepOutputs, ConfigError> {
-    let days = within("outputs.keep_days", outputs.keep_days, 1..=36_500)?;
+fn outputs(outputs: OutputsConfig) -> Result<OutputSettings, ConfigError> {
+    let keep_days = within("outputs.keep_days", outputs.keep_days, 1..=36_500)?;
     let gigabytes = within(
         "outputs.keep_gigabytes",
         outputs.keep_gigabytes,
         1..=1_000_000,
     )?;
-    Ok(KeepOutputs {
-        days,
-        bytes: gigabytes.map(|gigabytes| u64::from(gigabytes) << 30),
+    let megabytes = within(
+        "outputs.most_megabytes",
+        outputs.most_megabytes,
+        1..=1_000_000,
+    )?;
+    let usual = OutputRules::default();
+    let rules = OutputRules {
+        well_known: outputs.redact_well_known.unwrap_or(usual.well_known),
+        patterns: outputs.redact,
+        most_bytes: megabytes.map_or(usual.most_bytes, |megabytes| u64::from(megabytes) << 20),
+    };
+    rules
+        .check()
+        .map_err(|why| ConfigError::of("outputs.redact", format!("cannot be used: {why}")))?;
+    Ok(OutputSettings {
+        keep_days,
+        keep_bytes: gigabytes.map(|gigabytes| u64::from(gigabytes) << 30),
+        rules,
+        s3: outputs.s3.map(s3).transpose()?,
+    })
+}
+
+fn s3(config: S3Config) -> Result<S3, ConfigError> {
+    if config.bucket.trim().is_empty() {
+        return Err(ConfigError::of(
+            "outputs.s3.bucket",
+            "is empty. Name the bucket that outputs are sealed into, or leave [outputs.s3] out to keep them in the data folder.",
+        ));
+    }
+    let keys = match (config.access_key_id, config.secret_access_key) {
+        (Some(id), Some(secret)) => Some((id, secret)),
+        (None, None) => None,
+        _ => {
+            return Err(ConfigError::of(
+                "outputs.s3.secret_access_key",
+                "and outputs.s3.access_key_id belong together. Give both, or neither for the role of this machine.",
+            ));
+        }
+    };
+    let endpoint = config.endpoint.as_deref();
+    Ok(S3 {
+        endpoint: endpoint
+            .map(|url| safe("outputs.s3.endpoint", url))
+            .transpose()?,
+        region: config.region,
+        bucket: config.bucket,
+        prefix: config.prefix.trim_matches('/').to_owned(),
+        keys,
     })
 }
 

@@ -160,6 +160,29 @@ struct OutputsConfig {
     keep_days: Option<u64>,
     #[serde(deserialize_with = "maybe_number")]
     keep_gigabytes: Option<u64>,
+    #[serde(deserialize_with = "maybe_number")]
+    most_megabytes: Option<u64>,
+    redact: Vec<String>,
+    #[serde(deserialize_with = "maybe_flag")]
+    redact_well_known: Option<bool>,
+    s3: Option<S3Config>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct S3Config {
+    endpoint: Option<String>,
+    #[serde(default = "default_region")]
+    region: String,
+    bucket: String,
+    #[serde(default)]
+    prefix: String,
+    access_key_id: Option<String>,
+    secret_access_key: Option<SecretString>,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
 }
 
 fn default_listen() -> String {
@@ -211,6 +234,26 @@ fn number<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
 
 fn maybe_number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     number(from).map(Some)
+}
+
+/// True or false; the environment has only text.
+fn maybe_flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "true or false")]
+    enum Written {
+        Flag(bool),
+        Text(String),
+    }
+    match Written::deserialize(from)? {
+        Written::Flag(flag) => Ok(Some(flag)),
+        Written::Text(text) => match text.trim() {
+            "true" => Ok(Some(true)),
+            "false" => Ok(Some(false)),
+            _ => Err(serde::de::Error::custom(format!(
+                "“{text}” is neither true nor false"
+            ))),
+        },
+    }
 }
 
 /// A list of words; the environment writes them with spaces between.

@@ -262,6 +262,44 @@ fn refusals_name_the_setting_and_the_next_step() {
             &["outputs.keep_days", "between 1 and 36500"],
         ),
         (
+            "length of one output",
+            &good("outputs = { most_megabytes = 0 }"),
+            &[],
+            &["outputs.most_megabytes", "between 1 and 1000000"],
+        ),
+        (
+            "pattern to mask that is none",
+            &good("outputs = { redact = [\"acme-[0-9\"] }"),
+            &[],
+            &["outputs.redact", "acme-[0-9", "no regular expression"],
+        ),
+        (
+            "pattern to mask without end",
+            &good("outputs = { redact = [\"acme-.*\"] }"),
+            &[],
+            &["outputs.redact", "without end", "{1,200}"],
+        ),
+        (
+            "bucket",
+            &good("outputs = { s3 = { bucket = \"\" } }"),
+            &[],
+            &["outputs.s3.bucket", "empty"],
+        ),
+        (
+            "half a pair of keys",
+            &good("outputs = { s3 = { bucket = \"outputs\", access_key_id = \"one\" } }"),
+            &[],
+            &["outputs.s3.secret_access_key", "belong together"],
+        ),
+        (
+            "store over plain HTTP",
+            &good(
+                "outputs = { s3 = { bucket = \"outputs\", endpoint = \"http://store.example\" } }",
+            ),
+            &[],
+            &["outputs.s3.endpoint"],
+        ),
+        (
             "key file",
             &good("ansible = { ssh_private_key = \"/nowhere/key\" }"),
             &[],

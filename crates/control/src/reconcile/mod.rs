@@ -79,9 +79,10 @@ async fn housekeeping(console: &Console, stop: watch::Receiver<bool>) {
         due: &Notify::new(),
         stop,
     };
+    let mut outputs = outputs::Keeper::default();
     while pace.goes_on() {
         expire_sessions(console).await;
-        outputs::round(console).await;
+        outputs.round(console).await;
         pace.wait().await;
     }
 }

@@ -1,17 +1,28 @@
+use std::path::PathBuf;
+
 use axum::{Json, Router, http::StatusCode, routing::post};
 use domain::{
     SignedDuration,
     batch::{BatchState, HeldAt},
-    id::RolloutId,
+    id::{JobId, RolloutId},
     rollout::Event,
     verdict::Verdict,
 };
+use futures::StreamExt as _;
 use store::AuditFilter;
 use testkit::{Database, World};
 use tokio::sync::mpsc;
+use view::job::JobPageWish;
 
-use super::{outbox, outputs, rollout};
-use crate::testing::console;
+use super::{
+    outbox,
+    outputs::{self, Keeper},
+    rollout,
+};
+use crate::{
+    Console, OutputSettings, S3,
+    testing::{console, console_that_keeps},
+};
 
 /// A rollout whose first batch waits at its gate.
 async fn gate(world: &World) -> RolloutId {
@@ -118,7 +129,7 @@ async fn old_outputs_of_rollouts_that_ended_are_removed() {
     std::fs::write(folder.join("output.log"), "PLAY [all]\n").unwrap();
 
     world.clock.advance(SignedDuration::from_hours(24 * 31));
-    outputs::round(&console).await;
+    outputs::Keeper::default().round(&console).await;
     assert!(folder.exists(), "the rollout lives: its output is needed");
 
     let abort = Event::Abort {
@@ -130,7 +141,7 @@ async fn old_outputs_of_rollouts_that_ended_are_removed() {
         .unwrap();
     rollout::settle(&console).await;
     assert_eq!(omar.job_view(job).await.unwrap().output_removed_at, None);
-    outputs::round(&console).await;
+    outputs::Keeper::default().round(&console).await;
     assert!(!folder.exists());
     let removed = omar.job_view(job).await.unwrap().output_removed_at;
     assert_eq!(removed, Some(world.clock.now()));
@@ -147,6 +158,158 @@ async fn old_outputs_of_rollouts_that_ended_are_removed() {
             .count()
     };
     assert_eq!(told().await, 1);
-    outputs::round(&console).await;
+    outputs::Keeper::default().round(&console).await;
     assert_eq!(told().await, 1, "it is removed once");
+}
+
+/// The folder of a job's newest attempt, with something in it.
+async fn printed(world: &World, console: &Console, job: JobId, output: &str) -> PathBuf {
+    let attempt = world.store().newest_attempt(&world.everything(), job).await;
+    let folder = console.attempt_folder(attempt.unwrap().unwrap().id);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("output.log"), output).unwrap();
+    let event = r#"{"seq":1,"t":1,"kind":"host","host":"web-1","task":"Copy","task_id":"a","status":"changed","ms":300}"#;
+    std::fs::write(folder.join("events.jsonl"), format!("{event}\n")).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn an_output_is_sealed_an_hour_after_its_job_and_reads_as_before() {
+    let world = World::new(Database::sqlite().await, 3).await;
+    let id = world.released("1.1.0").await;
+    let job = world.work_off("1.1.0").await;
+    let console = console(&world, Router::new()).await;
+    rollout::settle(&console).await;
+    let omar = console.ctx(world.omar.clone());
+    let text = "PLAY [all]\nok: [web-1]\nunfinished";
+    let folder = printed(&world, &console, job, text).await;
+    let read = async || {
+        let page = omar.log(job, 1, 10).await.unwrap();
+        let found = omar.find_in_log(job, "OK:".to_lowercase(), 1).await;
+        let (_, pieces) = omar.whole_output(job).await.unwrap();
+        let pieces: Vec<Vec<u8>> = pieces.map(|piece| piece.unwrap()).collect().await;
+        let times = omar.job_times(job).await.unwrap();
+        (page, found.unwrap(), pieces.concat(), times)
+    };
+    let before = read().await;
+    assert_eq!((before.0.lines.len(), before.0.total), (2, 2));
+    assert_eq!(before.1.lines[0].number, 2);
+    assert_eq!(before.2, text.as_bytes());
+    assert_eq!(before.3.hosts[0].changed, 1);
+
+    let mut keeper = Keeper::default();
+    world.clock.advance(SignedDuration::from_mins(59));
+    keeper.round(&console).await;
+    assert!(folder.join("output.log").exists(), "it has just ended");
+    world.clock.advance(SignedDuration::from_mins(2));
+    keeper.round(&console).await;
+    assert!(!folder.join("output.log").exists() && !folder.join("events.jsonl").exists());
+    assert_eq!(read().await, before);
+    let sealed = world.store().sealed_bytes().await.unwrap();
+    assert!(sealed > 0);
+    keeper.round(&console).await;
+    assert_eq!(world.store().sealed_bytes().await.unwrap(), sealed);
+
+    let abort = Event::Abort {
+        reason: "enough".parse().unwrap(),
+    };
+    world
+        .act(&world.omar, policy::Action::Abort, id, abort)
+        .await
+        .unwrap();
+    rollout::settle(&console).await;
+    world.clock.advance(SignedDuration::from_hours(24 * 31));
+    keeper.round(&console).await;
+    assert!(!folder.exists());
+    let objects = std::fs::read_dir(console.settings().data_dir.join("outputs")).unwrap();
+    assert_eq!(objects.count(), 0);
+    assert_eq!(world.store().sealed_bytes().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn one_output_that_cannot_be_sealed_stops_no_other_and_is_said_once() {
+    let world = World::new(Database::sqlite().await, 3).await;
+    world.released("1.1.0").await;
+    let console = console(&world, Router::new()).await;
+    let bad = world.work_off("1.1.0").await;
+    rollout::settle(&console).await;
+    world.clock.advance_seconds(1);
+    let good = world.work_off("1.1.0").await;
+    rollout::settle(&console).await;
+    let bad = printed(&world, &console, bad, "").await;
+    std::fs::remove_file(bad.join("output.log")).unwrap();
+    std::fs::create_dir(bad.join("output.log")).unwrap();
+    let good = printed(&world, &console, good, "ok\n").await;
+    world.clock.advance(SignedDuration::from_hours(2));
+    let mut keeper = Keeper::default();
+    for _ in 0..2 {
+        keeper.round(&console).await;
+        assert!(!good.join("output.log").exists());
+        assert_eq!(keeper.told(), 1);
+    }
+    std::fs::remove_dir(bad.join("output.log")).unwrap();
+    keeper.round(&console).await;
+    assert!(!bad.join("events.jsonl").exists());
+    assert_eq!(keeper.told(), 0);
+}
+
+#[tokio::test]
+async fn the_page_of_a_job_says_that_its_output_is_out_of_reach() {
+    let world = World::new(Database::sqlite().await, 3).await;
+    world.released("1.1.0").await;
+    let job = world.work_off("1.1.0").await;
+    let gone = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let endpoint = format!("http://{}", gone.local_addr().unwrap());
+    drop(gone);
+    let s3 = S3 {
+        endpoint: Some(endpoint.parse().unwrap()),
+        region: "eu-central-1".to_owned(),
+        bucket: "outputs".to_owned(),
+        prefix: String::new(),
+        keys: Some(("id".to_owned(), "secret".into())),
+    };
+    let outputs = OutputSettings {
+        s3: Some(s3),
+        ..OutputSettings::default()
+    };
+    let console = console_that_keeps(&world, Router::new(), outputs).await;
+    let folder = printed(&world, &console, job, "").await;
+    for name in ["output.log", "events.jsonl"] {
+        std::fs::remove_file(folder.join(name)).unwrap();
+    }
+    let record = r#"{"files":{"output.log":{"place":"s3://outputs/","key":"k","bytes":4,"lines":1,"digest":"","object_bytes":9,"frames":[[1,0,0]]}}}"#;
+    std::fs::write(folder.join("sealed.json"), record).unwrap();
+    let omar = console.ctx(world.omar.clone());
+    let wish = JobPageWish {
+        find: "x".to_owned(),
+        by_task: true,
+        ..JobPageWish::default()
+    };
+    let page = omar.job_page(job, wish).await.unwrap();
+    assert_eq!(page.view.job.id, job);
+    let told = page.output.unwrap_err();
+    for part in ["s3://outputs/ cannot be reached", "[outputs.s3]"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert!(omar.whole_output(job).await.is_err());
+}
+
+#[tokio::test]
+async fn what_an_ended_job_comes_to_is_summed_up_once() {
+    let world = World::new(Database::sqlite().await, 3).await;
+    world.released("1.1.0").await;
+    let job = world.work_off("1.1.0").await;
+    let console = console(&world, Router::new()).await;
+    let omar = console.ctx(world.omar.clone());
+    let folder = printed(&world, &console, job, "ok\nfatal: [web-1]: FAILED!\n").await;
+    let times = omar.job_times(job).await.unwrap();
+    assert_eq!(times.hosts[0].changed, 1);
+    assert_eq!(omar.first_failure(job).await.unwrap(), Some(2));
+    std::fs::write(folder.join("events.jsonl"), "").unwrap();
+    assert_eq!(omar.job_times(job).await.unwrap(), times);
+    std::fs::write(folder.join("summary.json"), "{").unwrap();
+    assert!(
+        omar.job_times(job).await.unwrap().hosts.is_empty(),
+        "it is made again"
+    );
 }

@@ -15,7 +15,7 @@ use view::{
 };
 
 use super::read;
-use crate::{Ctx, Error, log::on_disk};
+use crate::{Ctx, Error};
 
 /// Hosts one page shows.
 const HOSTS: u32 = 100;
@@ -63,11 +63,12 @@ impl Ctx {
         let mut known: BTreeMap<JobId, BTreeMap<String, LastTask>> = BTreeMap::new();
         for job in hosts.iter_mut().filter_map(|host| host.job.as_mut()) {
             if let std::collections::btree_map::Entry::Vacant(entry) = known.entry(job.id) {
-                let tasks = match self.events_of(job.id).await? {
-                    Some(path) => on_disk(move || last_tasks(&path)).await?,
-                    None => BTreeMap::new(),
+                // What is out of reach just now must not hide who needs a person.
+                let tasks = match self.events(job.id, last_tasks).await {
+                    Err(Error::Unavailable(_)) => None,
+                    tasks => tasks?,
                 };
-                entry.insert(tasks);
+                entry.insert(tasks.unwrap_or_default());
             }
         }
         for host in hosts {

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     file,
-    supervisor::{RecordError, Spec},
+    supervisor::{OutputRules, RecordError, Spec},
 };
 
 /// One run of a playbook.
@@ -172,6 +172,7 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
         redact: redactions(run, &secrets),
         event_fd: true,
         scratch,
+        output: OutputRules::default(),
     })
 }
 

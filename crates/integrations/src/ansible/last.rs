@@ -1,8 +1,9 @@
 //! Where a run stood on each host when its events end.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::collections::BTreeMap;
 
 use super::events::{self, EventKind, TaskStatus};
+use crate::output::{OutputError, Text};
 
 /// The last task that told of its end on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +15,9 @@ pub struct LastTask {
 }
 
 /// The last task of each host, by name.
-pub fn last_tasks(path: &Path) -> io::Result<BTreeMap<String, LastTask>> {
+pub fn last_tasks(events: &mut Text) -> Result<BTreeMap<String, LastTask>, OutputError> {
     let mut last = BTreeMap::new();
-    events::each(path, |at, kind| {
+    events::each(events, 0..u64::MAX, |at, kind| {
         if let EventKind::Host {
             host, task, status, ..
         } = kind

@@ -107,7 +107,7 @@ async fn run(folder: &Path, clock: impl Fn() -> Timestamp) -> Result<(), Supervi
     if folder.join(names::BEGUN).exists() || folder.join(names::EXIT).exists() {
         return Err(SuperviseError::BegunBefore(folder.to_owned()));
     }
-    let redactor = Redactor::new(&spec.redact)
+    let redactor = Redactor::new(&spec.redact, &spec.output)
         .map_err(|error| system("prepare redaction")(io::Error::other(error)))?;
     let mut signals = Signals::new().map_err(system("listen for signals"))?;
     let reserved = ReservedExit::new(folder)?;
@@ -274,9 +274,17 @@ fn start(
             output,
             Broken::Split,
             LONGEST_OUTPUT_LINE,
+            spec.output.most_bytes,
             Arc::clone(&redactor),
         )?,
-        store(events_reader, events, Broken::Drop, LONGEST_EVENT, redactor)?,
+        store(
+            events_reader,
+            events,
+            Broken::Drop,
+            LONGEST_EVENT,
+            u64::MAX,
+            redactor,
+        )?,
     ];
 
     let mut command = Command::new(program(spec));
@@ -313,6 +321,7 @@ fn store(
     sink: File,
     broken: Broken,
     longest_line: usize,
+    most: u64,
     redactor: Arc<Redactor>,
 ) -> io::Result<oneshot::Receiver<bool>> {
     let (done, stored) = oneshot::channel();
@@ -323,6 +332,7 @@ fn store(
                 redactor: &redactor,
                 broken,
                 longest_line,
+                most,
             };
             // Nobody listens any more only when the wait for the last output has been given up.
             let _ = done.send(pump.run(source, sink));

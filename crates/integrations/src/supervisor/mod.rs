@@ -20,13 +20,15 @@ mod handle;
 mod proc;
 mod pump;
 mod redact;
+mod shapes;
 mod spec;
 
 pub use child::{SuperviseError, supervise};
 pub use handle::{Found, InspectError, LaunchError, cancel, inspect, launch, prepare};
 pub use proc::ProcessId;
 pub(crate) use proc::end_survivors;
-pub use spec::{Exit, RecordError, Spec};
+pub use redact::PatternError;
+pub use spec::{Exit, OutputRules, RecordError, Spec};
 
 /// File names inside an attempt's folder.
 pub mod names {

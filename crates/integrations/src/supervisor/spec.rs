@@ -8,7 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{names, proc::ProcessId};
+use super::{
+    names,
+    proc::ProcessId,
+    redact::{PatternError, pattern},
+};
 use crate::file;
 
 /// What a supervisor runs.
@@ -33,6 +37,41 @@ pub struct Spec {
     /// Files and folders that nobody needs once the child has ended (sockets, temporary files); removed then.
     #[serde(default)]
     pub scratch: Vec<PathBuf>,
+    #[serde(default)]
+    pub output: OutputRules,
+}
+
+/// How much of the output is stored, and what is masked in output and events besides [`Spec::redact`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputRules {
+    /// Mask what looks like a secret: passwords, keys, tokens.
+    pub well_known: bool,
+    /// Mask what these regular expressions match; [`OutputRules::check`] them before.
+    pub patterns: Vec<String>,
+    /// Bytes of output that are stored; the rest is read and dropped.
+    pub most_bytes: u64,
+}
+
+impl Default for OutputRules {
+    fn default() -> Self {
+        Self {
+            well_known: true,
+            patterns: Vec::new(),
+            most_bytes: 1 << 30,
+        }
+    }
+}
+
+impl OutputRules {
+    /// Bytes that a pattern may match at most.
+    pub const LONGEST_MATCH: usize = 1000;
+
+    /// Refuses patterns that cannot be used.
+    pub fn check(&self) -> Result<(), PatternError> {
+        self.patterns
+            .iter()
+            .try_for_each(|text| pattern(text).map(drop))
+    }
 }
 
 impl Spec {

@@ -1,4 +1,4 @@
-//! Attempts that ended and whose files are still there.
+//! Attempts that ended and whose output is still kept.
 
 use domain::{
     Timestamp,
@@ -11,34 +11,99 @@ use policy::{Permit, Scope};
 use super::{ATTEMPTS, write_note};
 use crate::{Store, error::Result, sql::Sql};
 
-/// An ended attempt whose files are still there.
+/// An ended attempt whose output is still kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptAttempt {
     pub id: AttemptId,
     pub job: JobId,
     pub team: TeamId,
     pub ended_at: Timestamp,
+    /// Bytes of the objects it was sealed into.
+    pub sealed_bytes: u64,
 }
 
+const KEPT: &str = "SELECT a.id, a.job_id, a.ended_at, a.sealed_bytes, j.team_id FROM attempts a JOIN jobs j ON j.id = a.job_id JOIN rollouts r ON r.id = j.rollout_id
+    WHERE a.ended_at IS NOT NULL AND a.removed_at IS NULL";
+
 impl Store {
-    /// Attempts of rollouts that ended, the longest ago first. One that cannot be read is passed over.
-    pub async fn attempts_kept(&self, limit: u32) -> Result<Vec<KeptAttempt>> {
-        let mut sql = Sql::new(
-            "SELECT a.id, a.job_id, a.ended_at, j.team_id FROM attempts a JOIN jobs j ON j.id = a.job_id JOIN rollouts r ON r.id = j.rollout_id
-             WHERE a.ended_at IS NOT NULL AND a.removed_at IS NULL AND r.state IN ",
-        );
-        sql.list(RolloutState::ENDED.iter().copied())
-            .push(" ORDER BY a.ended_at, a.id LIMIT ")
-            .bind(limit);
+    /// Attempts of rollouts that ended, the longest ago first, behind the one that `after` names. One that cannot be read is
+    /// passed over.
+    pub async fn attempts_kept(
+        &self,
+        after: Option<&KeptAttempt>,
+        limit: u32,
+    ) -> Result<Vec<KeptAttempt>> {
+        let mut sql = Sql::new(KEPT);
+        sql.push(" AND r.state IN ")
+            .list(RolloutState::ENDED.iter().copied());
+        self.kept(sql, after, limit).await
+    }
+
+    /// Attempts that ended before `before`, were taken into account and were not sealed yet, the longest ago first, behind
+    /// the one that `after` names. One that cannot be read is passed over.
+    pub async fn attempts_unsealed(
+        &self,
+        before: Timestamp,
+        after: Option<&KeptAttempt>,
+        limit: u32,
+    ) -> Result<Vec<KeptAttempt>> {
+        let mut sql = Sql::new(KEPT);
+        sql.push(" AND a.sealed_at IS NULL AND j.stage = 'observed' AND a.ended_at < ")
+            .bind(before);
+        self.kept(sql, after, limit).await
+    }
+
+    async fn kept(
+        &self,
+        mut sql: Sql,
+        after: Option<&KeptAttempt>,
+        limit: u32,
+    ) -> Result<Vec<KeptAttempt>> {
+        if let Some(after) = after {
+            sql.push(" AND (a.ended_at, a.id) > ")
+                .list([after.ended_at.into(), after.id.into()] as [crate::sql::Arg; 2]);
+        }
+        sql.push(" ORDER BY a.ended_at, a.id LIMIT ").bind(limit);
         let read = |cells: &crate::cells::Cells<'_>| {
             Ok(KeptAttempt {
                 id: cells.parse("id")?,
                 job: cells.parse("job_id")?,
                 team: cells.parse("team_id")?,
                 ended_at: cells.time("ended_at")?,
+                sealed_bytes: bytes(cells.int("sealed_bytes")?),
             })
         };
         sql.readable(self.readers(), ATTEMPTS, read).await
+    }
+
+    /// Bytes of all objects that outputs were sealed into.
+    pub async fn sealed_bytes(&self) -> Result<u64> {
+        let sql = Sql::new(
+            "SELECT 'all' AS id, CAST(COALESCE(SUM(sealed_bytes), 0) AS BIGINT) AS sum FROM attempts WHERE removed_at IS NULL",
+        );
+        let sum = sql.optional(self.readers(), ATTEMPTS, |cells| cells.int("sum"));
+        Ok(bytes(sum.await?.unwrap_or(0)))
+    }
+
+    /// The output of an attempt was sealed into objects of so many bytes.
+    pub async fn attempt_sealed(
+        &self,
+        _: &Permit,
+        attempt: AttemptId,
+        object_bytes: u64,
+        at: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let sql = Sql::new(
+            "UPDATE attempts SET sealed_at = $1, sealed_bytes = $2 WHERE id = $3 AND ended_at IS NOT NULL AND sealed_at IS NULL",
+        );
+        let object_bytes = i64::try_from(object_bytes).unwrap_or(i64::MAX);
+        sql.with(at)
+            .with(object_bytes)
+            .with(attempt)
+            .run(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
     }
 
     /// The files of an attempt are gone; `why` is written to the audit trail.
@@ -76,4 +141,8 @@ impl Store {
         });
         Ok(newest.await?.flatten())
     }
+}
+
+fn bytes(cell: i64) -> u64 {
+    u64::try_from(cell).unwrap_or(0)
 }

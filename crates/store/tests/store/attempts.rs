@@ -16,6 +16,7 @@ on_each_database!(
     late_writes_are_refused,
     progress_is_taken_in_once,
     an_unknown_attempt_can_be_resolved,
+    what_ended_is_listed_until_it_is_sealed,
 );
 
 async fn the_way_back_does_not_wait_for_deploys(db: Database) {
@@ -283,4 +284,36 @@ async fn an_unknown_attempt_can_be_resolved(db: Database) {
             .state,
         AttemptState::Resolved
     );
+}
+
+async fn what_ended_is_listed_until_it_is_sealed(db: Database) {
+    let world = World::new(db, 3).await;
+    world.released("1.1.0").await;
+    let store = world.store();
+    let mut jobs = Vec::new();
+    for _ in 0..2 {
+        jobs.push(world.work_off("1.1.0").await);
+        world.clock.advance_seconds(60);
+    }
+    let ended = async |before, after: Option<&store::KeptAttempt>, limit| {
+        let found = store.attempts_unsealed(before, after, limit).await;
+        found.unwrap()
+    };
+    let now = world.clock.now();
+    let both = ended(now, None, 10).await;
+    let of: Vec<_> = both.iter().map(|attempt| attempt.job).collect();
+    assert_eq!(of, jobs);
+    assert_eq!(ended(now, None, 1).await, both[..1]);
+    assert_eq!(ended(now, Some(&both[0]), 10).await, both[1..]);
+    assert_eq!(ended(both[1].ended_at, None, 10).await, both[..1]);
+    assert_eq!(store.sealed_bytes().await.unwrap(), 0);
+    for (attempt, bytes) in both.iter().zip([3, 1_u64 << 40]) {
+        let permit = world.worker_permit();
+        for _ in 0..2 {
+            let sealed = store.attempt_sealed(&permit, attempt.id, bytes, now).await;
+            sealed.unwrap();
+        }
+    }
+    assert_eq!(ended(now, None, 10).await, []);
+    assert_eq!(store.sealed_bytes().await.unwrap(), (1 << 40) + 3);
 }

@@ -1,21 +1,26 @@
-//! Events of a file, for those who only look.
+//! Events of a run, for those who only look.
 
-use std::{io, path::Path};
+use std::ops::Range;
 
 use super::{Event, EventKind};
-use crate::tail;
+use crate::output::{OutputError, Text};
 
 /// Bytes read at once.
-const CHUNK: usize = 1 << 20;
+const CHUNK: usize = 4 << 20;
 
-/// What the events in a file say, in their order; nothing of a file that is not there. Lines that are not understood are
-/// passed over: what may be believed of a run is decided elsewhere.
-pub fn each(path: &Path, mut take: impl FnMut(i64, EventKind)) -> io::Result<()> {
-    let mut offset = 0;
-    loop {
-        let (bytes, next) = tail::read_whole(path, offset, CHUNK)?;
+/// What the events of a run say and when (Unix milliseconds), in their order, from the byte at which `range` starts to about
+/// where it ends; gives the byte to go on from. Lines that are not understood are passed over: what may be believed of a run
+/// is decided elsewhere.
+pub fn each(
+    events: &mut Text,
+    range: Range<u64>,
+    mut take: impl FnMut(i64, EventKind),
+) -> Result<u64, OutputError> {
+    let mut offset = range.start;
+    while offset < range.end {
+        let (bytes, next) = events.lines(offset, CHUNK)?;
         if bytes.is_empty() {
-            return Ok(());
+            break;
         }
         for line in bytes.split(|byte| *byte == b'\n') {
             if let Ok(Event { t, kind, .. }) = serde_json::from_slice(line) {
@@ -24,4 +29,5 @@ pub fn each(path: &Path, mut take: impl FnMut(i64, EventKind)) -> io::Result<()>
         }
         offset = next;
     }
+    Ok(offset)
 }

@@ -1,0 +1,399 @@
+//! Secrets known by how they look: what stands behind `password=`, keys of clouds and services, private keys.
+//!
+//! A regular expression finds the bounded *head* of each; how far the secret goes from there is a rule of its own, so that
+//! a long one is masked to its end and a text in JSON stays JSON.
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+use regex::bytes::{Regex, RegexBuilder};
+
+/// No head is longer.
+pub(super) const LONGEST_HEAD: usize = 512;
+
+struct Shape {
+    /// Letters without which it cannot be there, as they are commonly written.
+    hints: &'static [&'static str],
+    head: &'static str,
+    rest: Rest,
+}
+
+/// How far a secret goes behind its head, and what it has to look like.
+#[derive(Clone, Copy)]
+enum Rest {
+    /// The head is all of it: everything from its group `s` on.
+    Head,
+    /// To the end of the word or of the quotes, whatever it is; but not what only says that there is something.
+    Value,
+    /// As `Value`, but only what looks drawn at random: long, with digits.
+    Drawn,
+    /// To the end of a block of base64.
+    Key,
+}
+
+const SHAPES: &[Shape] = &[
+    Shape {
+        hints: &["assw", "ASSW", "passphrase", "PASSPHRASE", "pwd", "PWD"],
+        head: r#"(?:password|passwd|passwort|passphrase|pwd)(?:\\{0,3}["'])?[ \t]{0,3}(?:[:=]|=>)[ \t]{0,3}(?:\\{0,3}["'])?"#,
+        rest: Rest::Value,
+    },
+    Shape {
+        hints: &["--pass", "--PASS"],
+        head: r#"--(?:password|passphrase)[ \t]{1,3}(?:\\{0,3}["'])?"#,
+        rest: Rest::Value,
+    },
+    Shape {
+        hints: &[
+            "ecret",
+            "ECRET",
+            "oken",
+            "OKEN",
+            "_key",
+            "_KEY",
+            "-key",
+            "-Key",
+            "-KEY",
+            "apikey",
+            "apiKey",
+            "ApiKey",
+            "APIKEY",
+            "AccessKey",
+        ],
+        head: r#"(?:secret|token|(?:api|app|application|access|account|auth|encryption|signing|service)[_-]?key)(?:[_-]?(?:id|key|value))?(?:\\{0,3}["'])?[ \t]{0,3}(?:[:=]|=>)[ \t]{0,3}(?:\\{0,3}["'])?"#,
+        rest: Rest::Drawn,
+    },
+    Shape {
+        hints: &["uthorization", "UTHORIZATION"],
+        head: r#"authorization(?:\\{0,3}["'])?[ \t]{0,3}[:=][ \t]{0,3}(?:\\{0,3}["'])?(?:bearer|basic|token|apikey|digest|negotiate)[ \t]{1,3}"#,
+        rest: Rest::Value,
+    },
+    Shape {
+        hints: &["uthorization", "UTHORIZATION", "earer", "EARER"],
+        head: r#"(?:authorization(?:\\{0,3}["'])?[ \t]{0,3}[:=][ \t]{0,3}(?:\\{0,3}["'])?|\bbearer[ \t]{1,3})"#,
+        rest: Rest::Drawn,
+    },
+    Shape {
+        hints: &["://"],
+        head: r#"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@"'\\]{0,100}:(?P<s>[^\s/@"'\\]{1,300})@"#,
+        rest: Rest::Head,
+    },
+    Shape {
+        hints: &["AKIA", "ASIA", "AGPA", "AIDA", "AROA", "ANPA"],
+        head: r"(?-i)\b(?P<s>(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[A-Z0-9]{16})\b",
+        rest: Rest::Head,
+    },
+    Shape {
+        hints: &["xox", "xapp-", "hooks.slack.com"],
+        head: r"(?-i)(?:\b(?P<s>(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,250})|hooks\.slack\.com/(?:services|workflows)/)",
+        rest: Rest::Value,
+    },
+    Shape {
+        hints: &[
+            "ghp_",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+        ],
+        head: r"(?-i)\b(?P<s>gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_[A-Za-z0-9_]{22,255}|glpat-[A-Za-z0-9_-]{20,100})",
+        rest: Rest::Head,
+    },
+    Shape {
+        hints: &["ddapp_", "ddpat_", "ddsat_", "slp_", "sk_live_", "AIza"],
+        head: r"(?-i)\b(?P<s>dd(?:app|pat|sat)_[A-Za-z0-9_]{30,100}|slp_[A-Za-z0-9_-]{20,100}|sk_live_[A-Za-z0-9]{20,200}|AIza[A-Za-z0-9_-]{35})",
+        rest: Rest::Head,
+    },
+    Shape {
+        hints: &["eyJ"],
+        head: r"(?-i)\b(?P<s>eyJ)[A-Za-z0-9_-]{8,400}\.eyJ",
+        rest: Rest::Value,
+    },
+    Shape {
+        hints: &[BEGIN],
+        head: r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----",
+        rest: Rest::Key,
+    },
+];
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &[u8] = b"-----END ";
+
+/// What stands in place of a secret that is left out, or says that there is one.
+const NO_SECRETS: &[&str] = &[
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "omit",
+    "undefined",
+    "unset",
+    "set",
+    "empty",
+    "required",
+    "optional",
+    "missing",
+    "invalid",
+    "expired",
+    "incorrect",
+    "wrong",
+    "changed",
+    "unchanged",
+    "ok",
+    "failed",
+    "always",
+    "on_create",
+    "prompt",
+    "hidden",
+    "redacted",
+    "masked",
+    "<redacted>",
+    "<hidden>",
+    "***",
+    "value_specified_in_no_log_parameter",
+];
+
+/// Where a secret is, and where begins what tells that it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Hit {
+    pub head: usize,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// Finds the next of some texts: by the vector instructions of the processor, which the other kinds of match go without.
+pub(super) fn quick<T: AsRef<[u8]>>(texts: &[T]) -> Result<AhoCorasick, String> {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(texts)
+        .map_err(|error| error.to_string())
+}
+
+pub(super) fn next(finder: &AhoCorasick, text: &[u8], at: usize) -> Option<usize> {
+    finder
+        .find(Input::new(text).range(at..))
+        .map(|found| found.start())
+}
+
+/// The shapes, ready to look for.
+pub(super) struct Shapes {
+    /// Finds the next hint quickly, but not those within it.
+    next: AhoCorasick,
+    hints: AhoCorasick,
+    /// For each hint the shape it belongs to.
+    of_hint: Vec<usize>,
+    heads: Vec<(Regex, Rest)>,
+}
+
+impl Shapes {
+    pub fn new() -> Result<Self, String> {
+        let mut hints: Vec<&str> = Vec::new();
+        let mut of_hint = Vec::new();
+        let mut heads = Vec::new();
+        for (number, shape) in SHAPES.iter().enumerate() {
+            hints.extend(shape.hints);
+            of_hint.extend(shape.hints.iter().map(|_| number));
+            let head = RegexBuilder::new(shape.head)
+                .case_insensitive(true)
+                .unicode(false)
+                .build()
+                .map_err(|error| error.to_string())?;
+            heads.push((head, shape.rest));
+        }
+        Ok(Self {
+            next: quick(&hints)?,
+            hints: AhoCorasick::new(hints).map_err(|error| error.to_string())?,
+            of_hint,
+            heads,
+        })
+    }
+
+    /// Where the next of them may be, at or behind `at`.
+    pub fn next(&self, text: &[u8], at: usize) -> Option<usize> {
+        next(&self.next, text, at)
+    }
+
+    /// Adds where they are.
+    pub fn find(&self, text: &[u8], found: &mut Vec<Hit>) {
+        let mut wanted = [false; SHAPES.len()];
+        for hit in self.hints.find_overlapping_iter(text) {
+            wanted[self.of_hint[hit.pattern().as_usize()]] = true;
+        }
+        for ((head, rest), _) in self.heads.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+            let mut at = 0;
+            while let Some(hit) = head.captures_at(text, at) {
+                let Some(whole) = hit.get(0) else { break };
+                at = whole.end();
+                let secret = hit.name("s");
+                let start = secret.map_or(whole.end(), |secret| secret.start());
+                let end = match rest {
+                    Rest::Head => secret.map_or(whole.end(), |secret| secret.end()),
+                    Rest::Value | Rest::Drawn => value_end(text, whole.end()),
+                    Rest::Key => {
+                        let (head, end) = (whole.start(), key_end(text, whole.end()));
+                        found.push(Hit {
+                            head,
+                            start: head,
+                            end,
+                        });
+                        continue;
+                    }
+                };
+                let secret = match rest {
+                    Rest::Value => is_value(&text[start..end], text, end),
+                    Rest::Drawn => is_drawn(&text[start..end]),
+                    Rest::Head | Rest::Key => true,
+                };
+                if secret {
+                    let head = whole.start();
+                    found.push(Hit { head, start, end });
+                }
+            }
+        }
+    }
+}
+
+/// Where the value that starts at `start` ends: at the quote that opened it, or at the end of the word.
+fn value_end(text: &[u8], start: usize) -> usize {
+    let opened = text[..start]
+        .last()
+        .filter(|byte| matches!(byte, b'"' | b'\''));
+    let slashes = |end: usize| {
+        text[..end]
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b'\\')
+            .count()
+    };
+    // A quote within a quoted text has backslashes before it, and so has the one that ends it.
+    let depth = opened.map_or(0, |_| slashes(start - 1));
+    let mut at = start;
+    while let Some(byte) = text.get(at) {
+        match (byte, opened) {
+            (b'\n' | b'\r', _) => break,
+            (b'"' | b'\'', Some(quote)) if byte == quote && slashes(at) <= depth => {
+                return at - slashes(at).min(at - start);
+            }
+            // Never beyond the JSON text it stands in.
+            (b'"', _) if slashes(at) == 0 => break,
+            (byte, None)
+                if byte.is_ascii_whitespace()
+                    || matches!(
+                        byte,
+                        b'"' | b'\'' | b'\\' | b',' | b';' | b'&' | b')' | b'}' | b']'
+                    ) =>
+            {
+                break;
+            }
+            _ => at += 1,
+        }
+    }
+    // No half of an escape sequence is left behind.
+    at - (slashes(at) % 2).min(at - start)
+}
+
+/// Where the block of a private key ends whose head ends at `start`: behind its last line, or where the text is no key.
+fn key_end(text: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(byte) = text.get(at) {
+        if text[at..].starts_with(END) {
+            let behind = &text[at + END.len()..];
+            let dashes = behind.windows(5).take(60).position(|five| five == b"-----");
+            return dashes.map_or(at, |found| at + END.len() + found + 5);
+        }
+        match byte {
+            b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r' | b't' | b'\\')) => at += 2,
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'+'
+            | b'/'
+            | b'='
+            | b' '
+            | b'\t'
+            | b':'
+            | b','
+            | b'-'
+            | b'.' => at += 1,
+            _ => break,
+        }
+    }
+    at
+}
+
+fn is_value(value: &[u8], text: &[u8], end: usize) -> bool {
+    let Ok(value) = std::str::from_utf8(value) else {
+        return true;
+    };
+    let value = value.trim();
+    // Templates, and prose: `password: must be longer`.
+    let named = NO_SECRETS
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(value));
+    let prose = value.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && matches!(text.get(end..end + 2), Some([b' ', next]) if next.is_ascii_alphabetic());
+    !(value.is_empty()
+        || named
+        || prose
+        || value.starts_with("{{")
+        || value.starts_with('=')
+        || value.bytes().all(|byte| byte == b'*'))
+}
+
+fn is_drawn(value: &[u8]) -> bool {
+    value.len() >= 16
+        && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && !value.starts_with(b"{{")
+}
+
+/// Follows a private key that is printed over several lines.
+#[derive(Default)]
+pub(super) struct KeyBlock {
+    /// Lines it may still have.
+    left: u32,
+}
+
+impl KeyBlock {
+    /// No key has more lines.
+    const LONGEST: u32 = 300;
+
+    pub const fn is_open(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Whether this line belongs to a key that began above it.
+    pub fn holds(&mut self, line: &[u8]) -> bool {
+        if self.left > 0 {
+            self.left -= 1;
+            let text = line.trim_ascii();
+            let text = text.strip_prefix(b"+").unwrap_or(text).trim_ascii();
+            let ends = memchr::memmem::find(text, END).is_some();
+            let header = text.starts_with(b"Proc-Type:") || text.starts_with(b"DEK-Info:");
+            let base64 = text.len() <= 100
+                && text
+                    .iter()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='));
+            if ends || !(header || base64) {
+                self.left = 0;
+            }
+            if ends || header || base64 {
+                return true;
+            }
+        }
+        let begin = memchr::memmem::rfind(line, BEGIN.as_bytes());
+        let begins = begin.is_some_and(|at| {
+            let head = &line[at..(at + 60).min(line.len())];
+            memchr::memmem::find(head, b"PRIVATE KEY").is_some()
+                && memchr::memmem::find(&line[at..], END).is_none()
+        });
+        if begins {
+            self.left = Self::LONGEST;
+        }
+        false
+    }
+}

@@ -21,6 +21,18 @@ python_packages() {
     remember python scripts/requirements.txt
 }
 
+# Queues that the bench measures beside Slipway's; in a folder of their own, because nothing of Slipway needs them.
+peers() {
+    [ -x .tools/peers/bin/huey_consumer ] && unchanged peers scripts/requirements-bench.txt && return
+    step "huey and procrastinate in .tools/peers" "15 s" install_peers || return 1
+    remember peers scripts/requirements-bench.txt
+}
+
+install_peers() {
+    python3 -m venv --clear .tools/peers || return 1
+    .tools/peers/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/requirements-bench.txt
+}
+
 install_python_packages() {
     .venv/bin/python -m pip --version || python3 -m venv --clear .venv || return 1
     .venv/bin/python -m pip install --quiet --disable-pip-version-check -r scripts/requirements.txt

@@ -51,7 +51,7 @@ missing_system_packages() {
         has ssh || missing+=" openssh-client"
         python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=" python3-venv"
     fi
-    if for_profile test; then
+    if for_profile test bench; then
         [ -n "$(find_postgres)" ] || missing+=" postgresql"
     fi
     if for_profile test bench; then
@@ -62,6 +62,7 @@ missing_system_packages() {
     fi
     if for_profile bench; then
         has wrk || missing+=" wrk"
+        has rg || missing+=" ripgrep"
     fi
     printf '%s' "${missing# }"
 }

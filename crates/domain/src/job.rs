@@ -68,6 +68,11 @@ impl JobKind {
         }
     }
 
+    /// Whether it gives way to others: it neither brings hosts back nor asks what they run.
+    pub const fn can_wait(self) -> bool {
+        matches!(self, Self::Deploy | Self::DryRun)
+    }
+
     /// Whether a job that waited so long for its turn starts only when a person wants it still. What brings hosts back, or
     /// only asks them, is never too late.
     pub fn too_late(self, waited: SignedDuration) -> bool {

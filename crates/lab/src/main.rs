@@ -124,6 +124,7 @@ async fn up(arguments: Up) -> Result<()> {
             site: None,
             ansible_playbook: ".venv/bin/ansible-playbook".into(),
             project: None,
+            database: None,
         };
         let config = lab::demo::configure(lab.dir(), lab.record(), &console)?;
         println!("console    slipway --config {} serve", config.display());

@@ -53,8 +53,8 @@ pub(crate) async fn queue(
     at: Timestamp,
 ) -> Result<()> {
     let sql = Sql::new(
-        "INSERT INTO jobs (id, rollout_id, team_id, batch, kind, stage, state, fencing, queued_at, cancel_reason, message)
-         VALUES ($1, $2, $3, $4, $5, 'queued', $6, 0, $7, '', '')",
+        "INSERT INTO jobs (id, rollout_id, environment_id, team_id, batch, kind, stage, state, fencing, queued_at, cancel_reason, message)
+         VALUES ($1, $2, (SELECT environment_id FROM rollouts WHERE id = $2), $3, $4, $5, 'queued', $6, 0, $7, '', '')",
     )
         .with(new.id)
         .with(rollout)
@@ -121,7 +121,7 @@ pub(crate) async fn end_queued(tx: &mut Tx, job: JobId, at: Timestamp) -> Result
         hosts: std::collections::BTreeMap::new(),
     };
     let sql = Sql::new(
-        "UPDATE jobs SET stage = 'finished', state = $1, ended_at = $2, message = cancel_reason, report_json = $3 WHERE id = $4 RETURNING id, rollout_id, kind",
+        "UPDATE jobs SET stage = 'finished', state = $1, ended_at = $2, message = cancel_reason, report_json = $3, waits_for = NULL WHERE id = $4 RETURNING id, rollout_id, kind",
     )
         .with(AttemptState::Cancelled.word())
         .with(at)
@@ -238,9 +238,7 @@ impl Store {
         let mut sql = Sql::new(
             "SELECT h.host_id, h.name FROM job_hosts mine JOIN jobs j ON j.id = mine.job_id
              JOIN rollout_hosts h ON h.rollout_id = j.rollout_id AND h.host_id = mine.host_id
-             WHERE j.stage = 'queued' AND EXISTS (
-                 SELECT 1 FROM jobs b JOIN job_hosts theirs ON theirs.job_id = b.id
-                 WHERE b.stage = 'claimed' AND theirs.host_id = mine.host_id) AND j.id = ",
+             JOIN busy_hosts b ON b.host_id = mine.host_id WHERE j.stage = 'queued' AND j.id = ",
         );
         sql.bind(job)
             .scope("j.team_id", scope)

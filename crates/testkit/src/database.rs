@@ -39,6 +39,11 @@ impl Database {
         }
     }
 
+    /// The address of a new and empty database in a cluster of this process that keeps what was committed.
+    pub async fn lasting_postgres() -> String {
+        postgres::lasting(&format!("t{}", mint().simple())).await
+    }
+
     /// Runs statements behind the store's back, to damage rows or to try what the database itself refuses.
     pub async fn try_run(&self, sql: &str) -> Result<(), sqlx::Error> {
         try_run(&self.url, sql).await

@@ -19,7 +19,7 @@ trap '' INT TERM HUP
 dir=$(mktemp -d /tmp/slipway-test-XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 "$1/initdb" -D "$dir/data" -U postgres --auth=trust --no-sync --no-locale --encoding=UTF8 >"$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
-"$1/pg_ctl" -D "$dir/data" -l "$dir/log" -w -o "-k $dir -c listen_addresses= -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300" start >/dev/null || { cat "$dir/log" >&2; exit 1; }
+"$1/pg_ctl" -D "$dir/data" -l "$dir/log" -w -o "-k $dir -c listen_addresses= -c max_connections=300 $2" start >/dev/null || { cat "$dir/log" >&2; exit 1; }
 echo "$dir"
 cat >/dev/null
 "$1/pg_ctl" -D "$dir/data" -m immediate -w stop >/dev/null 2>&1
@@ -28,6 +28,9 @@ cat >/dev/null
 /// Every test database is a copy of this one.
 const TEMPLATE: &str = "slipway_template";
 
+/// What was committed may be lost with the power: tests have no use for it, and are quicker.
+const FLEETING: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
+
 struct Cluster {
     folder: PathBuf,
     /// Ends the cluster when its standard input closes, which happens when this process ends.
@@ -35,7 +38,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn start() -> Self {
+    fn start(options: &str) -> Self {
         let root = std::fs::metadata("/proc/self")
             .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
         let mut command = if root {
@@ -48,6 +51,7 @@ impl Cluster {
         command
             .args(["-c", SCRIPT, "sh"])
             .arg(binaries())
+            .arg(options)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
@@ -105,7 +109,7 @@ pub(crate) async fn fresh(name: &str) -> String {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
     let cluster = CLUSTER
         .get_or_init(|| async {
-            let cluster = tokio::task::spawn_blocking(Cluster::start)
+            let cluster = tokio::task::spawn_blocking(|| Cluster::start(FLEETING))
                 .await
                 .expect("the cluster starts");
             run(
@@ -125,5 +129,17 @@ pub(crate) async fn fresh(name: &str) -> String {
         &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"),
     )
     .await;
+    cluster.url(name)
+}
+
+/// The address of a new and empty database that keeps what was committed, as one does in earnest.
+pub(crate) async fn lasting(name: &str) -> String {
+    static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+    let start = || async {
+        let started = tokio::task::spawn_blocking(|| Cluster::start(""));
+        started.await.expect("the cluster starts")
+    };
+    let cluster = CLUSTER.get_or_init(start).await;
+    run(&cluster.url("postgres"), &format!("CREATE DATABASE {name}")).await;
     cluster.url(name)
 }

@@ -20,6 +20,8 @@ use crate::disk;
 /// Seldom, because what is asked of the console is taken from the playbook that is measured.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Where nothing is measured but what the console itself writes down.
+const SOON: Duration = Duration::from_millis(100);
 
 /// Every pair. Times are in seconds.
 #[derive(Debug, Serialize)]
@@ -148,6 +150,26 @@ async fn until(
     what: &str,
     reached: impl Fn(&RolloutView) -> bool,
 ) -> Result<RolloutView> {
+    looking(journey, path, what, LOOK_EVERY, reached).await
+}
+
+/// As `until`, looking more often.
+pub(super) async fn soon(
+    journey: &Journey<'_>,
+    path: &str,
+    what: &str,
+    reached: impl Fn(&RolloutView) -> bool,
+) -> Result<RolloutView> {
+    looking(journey, path, what, SOON, reached).await
+}
+
+async fn looking(
+    journey: &Journey<'_>,
+    path: &str,
+    what: &str,
+    every: Duration,
+    reached: impl Fn(&RolloutView) -> bool,
+) -> Result<RolloutView> {
     let id = path.rsplit('/').next().unwrap_or_default();
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -162,7 +184,7 @@ async fn until(
                 view.sentence
             );
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        tokio::time::sleep(every).await;
     }
 }
 
@@ -174,7 +196,7 @@ struct Variables {
 }
 
 /// The folder of the attempt that did the deploy `job`.
-fn attempt_of(data: &Path, job: &JobRow) -> Result<PathBuf> {
+pub(super) fn attempt_of(data: &Path, job: &JobRow) -> Result<PathBuf> {
     let attempts = data.join("attempts");
     let folders = std::fs::read_dir(&attempts)
         .with_context(|| format!("{} could not be read", attempts.display()))?;

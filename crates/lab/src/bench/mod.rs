@@ -3,24 +3,25 @@
 mod bare;
 mod execution;
 mod load;
+mod output;
+mod parts;
+mod peers;
 mod project;
+mod queue;
 mod report;
 mod weight;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use crate::demo::baseline;
-use crate::demo::journey::{Journey, PRODUCTION};
-use crate::demo::rollout::{End, SPLIT};
-use crate::demo::stage::{Scene, Setup, staged};
+use crate::demo::stage::Setup;
 use crate::disk;
+use parts::{of_playbooks, of_postgres, of_sqlite};
 use report::Report;
 
-/// Hosts that a playbook runs on.
-const HOSTS: u16 = 20;
 /// 20 s here, which is enough to be judged on a busy machine, too.
 const BAKE: &str = "48h";
 /// On the route of the rollout page, with an id that none has: nothing is read for it but the frame.
@@ -32,34 +33,47 @@ pub struct Arguments {
     /// Print the report as one JSON document.
     #[arg(long)]
     json: bool,
+    /// Measure only these parts.
+    #[arg(long, value_delimiter = ',', default_values = ["pages", "execution", "queue", "output"])]
+    only: Vec<Part>,
     /// How often the playbook runs through Slipway and without it.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pairs: u16,
+    /// Hosts that the playbook runs on. 200 take a while, and a machine that has room for them.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..))]
+    hosts: u16,
+    /// Rollouts whose jobs are timed on each database; three jobs each.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u16).range(1..))]
+    rollouts: u16,
     /// Everything the bench writes goes here.
     #[arg(long, default_value = ".bench")]
     dir: PathBuf,
 }
 
+/// What can be measured on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Pages under load, and what a browser loads.
+    Pages,
+    /// A playbook through Slipway and without it.
+    Execution,
+    /// Queued jobs, on SQLite and PostgreSQL, and peers.
+    Queue,
+    /// Events and a long log.
+    Output,
+}
+
 /// Measures, and prints what was found. A ratio that misses its aim is no error.
 pub async fn run(arguments: Arguments) -> Result<()> {
-    let machine = Machine::look()?;
-    let setup = Setup {
-        project: Some(project::write(arguments.dir.join("project"))?),
-        dir: arguments.dir,
-        dev: 0,
-        production: HOSTS,
-        console_port: 0,
-        slipway: None,
-        ansible_playbook: ".venv/bin/ansible-playbook".into(),
-        site: "target/site".into(),
-        keep_data: false,
-        keep_up: None,
-    };
-    let pairs = usize::from(arguments.pairs);
-    let Some(report) = staged(setup, async |scene| measure(scene, machine, pairs).await).await?
-    else {
+    let mut report = Report::new(Machine::look()?);
+    let began = Instant::now();
+    let done = of_playbooks(&arguments, &mut report).await?
+        && of_sqlite(&arguments, &mut report).await?
+        && of_postgres(&arguments, &mut report).await?;
+    if !done {
         return Ok(());
-    };
+    }
+    report.seconds = began.elapsed().as_secs_f64().round();
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -68,28 +82,27 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
-async fn measure(scene: &Scene, machine: Machine, pairs: usize) -> Result<Report> {
-    let Scene {
-        record, narrator, ..
-    } = scene;
-    let journey = Journey::begin(scene).await?;
-    journey.import().await?;
-    journey.onboard().await?;
-    baseline::known(record, PRODUCTION).await?;
-    let page = journey
-        .request(&record.artifacts.good, PRODUCTION, SPLIT, BAKE)
-        .await?;
-    journey.press(&journey.ada, &page, "approve").await?;
-    journey.press(&journey.omar, &page, "release").await?;
-    journey.follow(&page, End::Succeeded).await?;
+impl Arguments {
+    fn measures(&self, part: Part) -> bool {
+        self.only.contains(&part)
+    }
 
-    let weight = weight::measure(scene, &journey.lena, &["/rollouts", &page]).await?;
-    let load = load::measure(scene, &journey.lena, &page, EMPTY).await?;
-    let execution = execution::measure(scene, &journey, pairs).await?;
-    let seconds = narrator.elapsed().as_secs_f64().round();
-    Ok(Report::new(
-        machine, execution, load, EMPTY, weight, seconds,
-    ))
+    /// A lab of its own for one part of the bench.
+    fn setup(&self, name: &str) -> Setup {
+        Setup {
+            dir: self.dir.join(name),
+            dev: 0,
+            production: 2,
+            console_port: 0,
+            slipway: None,
+            ansible_playbook: ".venv/bin/ansible-playbook".into(),
+            project: None,
+            database: None,
+            site: "target/site".into(),
+            keep_data: false,
+            keep_up: None,
+        }
+    }
 }
 
 /// The machine before anything was started.

@@ -6,6 +6,9 @@ use serde::Serialize;
 
 use super::execution::Execution;
 use super::load::{Load, SECONDS, p99, rate, size};
+use super::output::Output;
+use super::peers::Peer;
+use super::queue::{JOBS, Queue};
 use super::weight::Weight;
 use super::{Machine, ratio};
 use crate::demo::report::table;
@@ -19,6 +22,17 @@ const RATE: f64 = 0.25;
 const P99: f64 = 20.0;
 /// Bytes of a first page.
 const WEIGHT: f64 = 300_000.0;
+/// Milliseconds from queued to started.
+const START_P50: f64 = 10.0;
+const START_P99: f64 = 50.0;
+/// Jobs without work that end in a second.
+const DRAIN: f64 = 2_000.0;
+/// Events taken in in a second.
+const EVENTS: f64 = 20_000.0;
+/// Milliseconds until lines of a long log are there.
+const VIEW: f64 = 300.0;
+/// Slipway's search over the time of rg: half as fast is quick enough.
+const SEARCH: f64 = 2.0;
 
 /// Letters in a line of text, beside which there is a margin of one.
 const WIDTH: usize = 118;
@@ -30,9 +44,12 @@ pub struct Report {
     /// What was measured, and how sure it is; one sentence or more each.
     pub notes: Vec<String>,
     pub machine: Machine,
-    pub execution: Execution,
+    pub execution: Option<Execution>,
     pub load: Vec<Load>,
     pub weight: Vec<Weight>,
+    pub queues: Vec<Queue>,
+    pub peers: Vec<Peer>,
+    pub output: Option<Output>,
     /// How long the bench took.
     pub seconds: f64,
 }
@@ -51,32 +68,163 @@ pub struct Row {
     pub holds: bool,
 }
 
-impl Report {
-    /// `empty` is the address of the page the rollout page is compared with.
-    pub fn new(
-        machine: Machine,
-        execution: Execution,
-        load: Vec<Load>,
-        empty: &str,
-        weight: Vec<Weight>,
-        seconds: f64,
-    ) -> Self {
-        let mut rows = vec![of_execution(&execution)];
-        rows.extend(load.iter().map(of_rate));
-        rows.extend(load.iter().map(of_p99));
-        rows.extend(weight.iter().map(of_weight));
-        let mut notes = vec![about_execution(&execution), about_load(&load, empty)];
-        notes.extend(weight.iter().map(about_weight));
-        notes.push(machine.sentence());
+impl Row {
+    /// What is to be at most so much.
+    fn at_most(name: impl Into<String>, unit: &'static str, ours: f64, limit: f64) -> Self {
         Self {
-            rows,
-            notes,
-            machine,
-            execution,
-            load,
-            weight,
-            seconds,
+            name: name.into(),
+            unit,
+            ours,
+            against: limit,
+            against_what: "limit",
+            ratio: ratio(ours, limit),
+            aim: format!("≤ {limit} {unit}"),
+            holds: ours <= limit,
         }
+    }
+
+    /// What is to be at least so much.
+    fn at_least(name: impl Into<String>, unit: &'static str, ours: f64, limit: f64) -> Self {
+        Self {
+            aim: format!("≥ {limit} {unit}"),
+            holds: ours >= limit,
+            ..Self::at_most(name, unit, ours, limit)
+        }
+    }
+
+    /// What is only told, beside what a peer does.
+    fn beside(
+        name: impl Into<String>,
+        unit: &'static str,
+        ours: f64,
+        peer: f64,
+        who: &'static str,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            unit,
+            ours,
+            against: peer,
+            against_what: who,
+            ratio: ratio(ours, peer),
+            aim: "none".to_owned(),
+            holds: true,
+        }
+    }
+}
+
+impl Report {
+    pub fn new(machine: Machine) -> Self {
+        Self {
+            rows: Vec::new(),
+            notes: Vec::new(),
+            machine,
+            execution: None,
+            load: Vec::new(),
+            weight: Vec::new(),
+            queues: Vec::new(),
+            peers: Vec::new(),
+            output: None,
+            seconds: 0.0,
+        }
+    }
+
+    pub fn execution(&mut self, execution: Execution) {
+        self.rows.push(of_execution(&execution));
+        self.notes.push(about_execution(&execution));
+        self.execution = Some(execution);
+    }
+
+    /// `empty` is the address of the page the rollout page is compared with.
+    pub fn load(&mut self, load: Vec<Load>, empty: &str) {
+        self.rows.extend(load.iter().map(of_rate));
+        self.rows.extend(load.iter().map(of_p99));
+        self.notes.push(about_load(&load, empty));
+        self.load = load;
+    }
+
+    pub fn weight(&mut self, weight: Vec<Weight>) {
+        self.rows.extend(weight.iter().map(of_weight));
+        self.notes.extend(weight.iter().map(about_weight));
+        self.weight = weight;
+    }
+
+    pub fn queue(&mut self, queue: Queue) {
+        let on = queue.database;
+        let (half, most) = (queue.percentile(0.5), queue.percentile(0.99));
+        self.rows.extend([
+            Row::at_most(
+                format!("queued → started, p50, {on}"),
+                "ms",
+                half,
+                START_P50,
+            ),
+            Row::at_most(
+                format!("queued → started, p99, {on}"),
+                "ms",
+                most,
+                START_P99,
+            ),
+            Row::at_least(
+                format!("jobs without work, {on}"),
+                "/s",
+                queue.jobs_per_second,
+                DRAIN,
+            ),
+        ]);
+        self.notes.push(about_queue(&queue));
+        self.queues.push(queue);
+    }
+
+    /// A peer of the queue that was measured last.
+    pub fn peer(&mut self, peer: Peer, who: &'static str) {
+        if let Some(queue) = self.queues.last() {
+            self.rows.extend([
+                Row::beside(
+                    "  the same, p50",
+                    "ms",
+                    queue.percentile(0.5),
+                    peer.p50_ms,
+                    who,
+                ),
+                Row::beside(
+                    "  the same, p99",
+                    "ms",
+                    queue.percentile(0.99),
+                    peer.p99_ms,
+                    who,
+                ),
+                Row::beside(
+                    "  the same, jobs",
+                    "/s",
+                    queue.jobs_per_second,
+                    peer.jobs_per_second,
+                    who,
+                ),
+            ]);
+        }
+        self.peers.push(peer);
+    }
+
+    pub fn output(&mut self, output: Output) {
+        self.rows.extend([
+            Row::at_least("events taken in", "/s", output.events_per_second, EVENTS),
+            Row::at_most("first view of a long log", "ms", output.first_view_ms, VIEW),
+            Row::at_most("its last lines", "ms", output.last_view_ms, VIEW),
+            Row {
+                aim: format!("≤ {SEARCH}"),
+                holds: output.search_seconds <= SEARCH * output.rg_seconds,
+                ..Row::beside(
+                    "search in it",
+                    "s",
+                    output.search_seconds,
+                    output.rg_seconds,
+                    "rg on the raw file",
+                )
+            },
+        ]);
+        self.notes.push(about_output(&output));
+        self.output = Some(output);
     }
 
     /// The report as aligned text.
@@ -96,7 +244,7 @@ impl Report {
             .chain(rows)
             .collect();
         let mut text = format!("\n{}\n", table(&rows));
-        for note in &self.notes {
+        for note in self.notes.iter().chain([&self.machine.sentence()]) {
             text.push_str(&wrapped(note));
             text.push('\n');
         }
@@ -222,6 +370,29 @@ fn about_weight(weight: &Weight) -> String {
         "First page {} in Chromium, nothing cached, bodies as sent: {}.",
         weight.name(),
         files.join(", ")
+    )
+}
+
+fn about_queue(queue: &Queue) -> String {
+    format!(
+        "Queue on {}: {} jobs, one at a time on a console that is idle otherwise, from queued_at (before its commit) until the \
+         playbook's process was started; then {JOBS} jobs of which none has hosts left to run on: each is claimed, ended and \
+         written into the audit trail on its own, but no process is started. {:.0} a second were also taken into account by \
+         their rollout.",
+        queue.database,
+        queue.starts_ms.len(),
+        queue.taken_in_per_second,
+    )
+}
+
+fn about_output(output: &Output) -> String {
+    format!(
+        "Output: a stand-in for the playbook told {} events in the mix of a play of ten tasks, one write each; measured from its \
+         start to the end of its job. Another printed {} lines ({:.0} MB). The log is read through the page's own functions; \
+         rg finds the same single line in the same text.",
+        output.events,
+        output.lines,
+        output.bytes as f64 / 1e6,
     )
 }
 

@@ -72,6 +72,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         slipway: arguments.slipway.clone(),
         ansible_playbook: arguments.ansible_playbook.clone(),
         project: None,
+        database: None,
         site: arguments.site.clone(),
         keep_data: arguments.keep_data,
         keep_up: arguments.serve_only.then_some(Restart {

@@ -51,6 +51,8 @@ pub struct Console {
     pub ansible_playbook: PathBuf,
     /// The folder with the playbooks; those that Slipway ships if `None`.
     pub project: Option<PathBuf>,
+    /// The address of its database; a file in `data_dir` if `None`.
+    pub database: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -58,6 +60,8 @@ struct Settings<'a> {
     listen: String,
     base_url: String,
     data_dir: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_url: Option<&'a str>,
     artifacts_dir: &'a Path,
     #[serde(skip_serializing_if = "Option::is_none")]
     site_root: Option<PathBuf>,
@@ -118,6 +122,7 @@ pub fn write(dir: &Path, record: &Record, console: &Console) -> Result<PathBuf> 
         ),
         base_url: address.origin().ascii_serialization(),
         data_dir: std::path::absolute(&console.data_dir)?,
+        database_url: console.database.as_deref(),
         artifacts_dir,
         site_root: console
             .site

@@ -35,6 +35,8 @@ pub struct Setup {
     pub ansible_playbook: PathBuf,
     /// The folder with the playbooks; those that Slipway ships if `None`.
     pub project: Option<PathBuf>,
+    /// The address of the console's database; a file of its own if `None`.
+    pub database: Option<String>,
     /// The folder with the browser's files.
     pub site: PathBuf,
     /// Go on with the database and the hosts of the last time.
@@ -255,6 +257,7 @@ impl Stage {
             site: Some(self.site()?),
             ansible_playbook: self.setup.ansible_playbook.clone(),
             project: self.setup.project.clone(),
+            database: self.setup.database.clone(),
         };
         settings::write(&self.dir, &scene.record, &console)
     }

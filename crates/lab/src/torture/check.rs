@@ -1,6 +1,6 @@
 //! What is left after a rollout, held against what must be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use view::job::{JobRow, LogPage};
 use view::rollout::RolloutView;
 
+use super::boundaries::Boundaries;
 use super::killer::{Kills, Uptime};
 use super::patiently;
 use super::playbook::Given;
@@ -43,6 +44,9 @@ pub struct Findings {
     pub slowest_timer_seconds: f64,
     /// Bakes that ended by their timer.
     pub timers: u32,
+    /// Folders of attempts that were looked at: an ended rollout makes no more of them.
+    #[serde(skip)]
+    looked_at: HashSet<PathBuf>,
 }
 
 /// What a torture found.
@@ -54,6 +58,9 @@ pub struct Report {
     pub double_launches: Vec<String>,
     #[serde(flatten)]
     pub findings: Findings,
+    /// Before which calls the console and supervisors were killed, and how often.
+    pub at_console: Boundaries,
+    pub at_supervisor: Boundaries,
     pub seconds: u64,
 }
 
@@ -64,6 +71,8 @@ impl Report {
             rounds,
             double_launches,
             findings,
+            at_console,
+            at_supervisor,
             seconds,
         } = self;
         let mut text = format!(
@@ -88,6 +97,15 @@ impl Report {
             findings.timers,
             findings.slowest_timer_seconds,
         );
+        for (who, met) in [("console", at_console), ("supervisors", at_supervisor)] {
+            if !met.is_empty() {
+                let met: Vec<_> = met
+                    .iter()
+                    .map(|(at, times)| format!("{at} {times}"))
+                    .collect();
+                text.push_str(&format!("{who} killed before: {}\n", met.join(", ")));
+            }
+        }
         for (what, lines) in [
             ("twice", double_launches),
             ("lost", &findings.lost_results),
@@ -177,9 +195,11 @@ impl Findings {
         let id = rollout.row.id.to_string();
         let mut attempts: BTreeMap<String, Vec<Attempt>> = BTreeMap::new();
         for entry in fs::read_dir(dir.join("data/attempts"))?.flatten() {
-            if let Some(attempt) = Attempt::read(entry.path())?
+            if !self.looked_at.contains(&entry.path())
+                && let Some(attempt) = Attempt::read(entry.path())?
                 && attempt.given.rollout == id
             {
+                self.looked_at.insert(entry.path());
                 attempts
                     .entry(attempt.given.kind.clone())
                     .or_default()

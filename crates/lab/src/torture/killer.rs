@@ -1,5 +1,6 @@
 //! Kills the console and its supervisors, and knows when the console was up.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,8 +12,11 @@ use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use url::Url;
+
+use super::boundaries::{self, Boundaries};
 
 /// How long a supervisor is waited for before the console is killed instead.
 const HUNT: Duration = Duration::from_millis(500);
@@ -39,6 +43,13 @@ pub struct Killer {
     longest_pause: u64,
     random: StdRng,
     pub kills: Kills,
+    /// Where supervisors were killed, when at boundaries.
+    pub boundaries: Boundaries,
+    /// Which boundary is next.
+    turns: usize,
+    hunts: JoinSet<Option<String>>,
+    /// Processes that are known to be supervisors or none.
+    seen: HashSet<i32>,
 }
 
 impl Killer {
@@ -50,6 +61,10 @@ impl Killer {
             longest_pause,
             random: StdRng::seed_from_u64(seed),
             kills: Kills::default(),
+            boundaries: Boundaries::new(),
+            turns: 0,
+            hunts: JoinSet::new(),
+            seen: HashSet::new(),
         }
     }
 
@@ -94,17 +109,57 @@ impl Killer {
         None
     }
 
-    /// Counts how often the console was started again, for when something else kills it, until it was so often.
-    pub async fn count(&mut self, until: u32) {
+    /// Counts how often the console was started again, for when something else kills it, and kills supervisors at their
+    /// boundaries, until it was so often. Some of them go free, so that some playbooks come to their end.
+    pub async fn at_boundaries(&mut self, until: u32) {
         let mut last = self.console();
         while self.kills.sum() < until {
-            sleep(LOOK_EVERY).await;
+            sleep(Duration::from_millis(4)).await;
             let now = self.console();
             if now.is_some() && now != last {
                 self.kills.console += 1;
                 last = now;
             }
+            for pid in self.new_supervisors() {
+                if self.random.random_ratio(2, 3) {
+                    self.turns += 1;
+                    self.hunts
+                        .spawn(boundaries::kill_supervisor(pid, self.turns));
+                }
+            }
+            while let Some(met) = self.hunts.try_join_next() {
+                if let Ok(Some(boundary)) = met {
+                    self.kills.supervisor += 1;
+                    *self.boundaries.entry(boundary).or_default() += 1;
+                }
+            }
         }
+    }
+
+    /// Supervisors that were not seen before.
+    fn new_supervisors(&mut self) -> Vec<Pid> {
+        let mark = self.mark();
+        let pids: Vec<i32> = pids().collect();
+        self.seen.retain(|pid| pids.contains(pid));
+        let mut found = Vec::new();
+        for pid in pids {
+            if self.seen.contains(&pid) {
+                continue;
+            }
+            let line = command_line(pid).unwrap_or_default();
+            // What the console starts goes by the console's line for a moment.
+            if !line.contains("\0serve") {
+                self.seen.insert(pid);
+            }
+            if line.contains(&mark) {
+                found.extend(Pid::from_raw(pid));
+            }
+        }
+        found
+    }
+
+    fn mark(&self) -> String {
+        format!("supervise\0{}", self.attempts.display())
     }
 
     fn console(&self) -> Option<Pid> {
@@ -120,17 +175,17 @@ impl Killer {
     }
 
     fn supervisors(&self) -> Vec<Pid> {
-        let mark = format!("supervise\0{}", self.attempts.display());
-        let Ok(entries) = fs::read_dir("/proc") else {
-            return Vec::new();
-        };
-        entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        let mark = self.mark();
+        pids()
             .filter(|pid| command_line(*pid).is_some_and(|line| line.contains(&mark)))
             .filter_map(Pid::from_raw)
             .collect()
     }
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
 fn kill(pid: Pid) -> bool {
@@ -164,7 +219,7 @@ impl Uptime {
                 Ok(answer) if answer.status().is_success() => {
                     let from = *since.get_or_insert(now);
                     if let Ok(mut seen) = seen.lock() {
-                        seen.up.retain(|(began, _)| *began != from);
+                        seen.up.pop_if(|(began, _)| *began == from);
                         seen.up.push((from, now));
                     }
                 }

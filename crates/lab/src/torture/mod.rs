@@ -21,6 +21,7 @@ use crate::demo::rollout::is_over;
 use crate::demo::slipway::Restart;
 use crate::demo::stage::{Scene, Setup, staged};
 use crate::record::Artifact;
+use boundaries::Boundaries;
 use check::{Findings, Report};
 use killer::{Killer, Kills, Uptime};
 
@@ -77,6 +78,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         },
         ansible_playbook: programs.join(playbook::NAME),
         project: None,
+        database: None,
         site: "target/site".into(),
         keep_data: false,
         keep_up: Some(Restart {
@@ -95,7 +97,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
 }
 
 /// A folder of programs in which `ansible-playbook` is the stand-in; an inventory is read by the real Ansible.
-fn stand_in(dir: &Path, real: &Path) -> Result<PathBuf> {
+pub fn stand_in(dir: &Path, real: &Path) -> Result<PathBuf> {
     let bin = dir.join("bin");
     for folder in ["bin", "marks", "versions"] {
         let folder = dir.join(folder);
@@ -160,7 +162,7 @@ async fn torture(arguments: &Arguments, dir: &Path, scene: &Scene) -> Result<Rep
             let ends = tokio::select! {
                 () = async {
                     match arguments.boundaries {
-                        true => killer.count(arguments.kills).await,
+                        true => killer.at_boundaries(arguments.kills).await,
                         false => killer.rage(arguments.kills).await,
                     }
                 } => None,
@@ -196,11 +198,17 @@ async fn torture(arguments: &Arguments, dir: &Path, scene: &Scene) -> Result<Rep
     let double = fs::read_to_string(dir.join("violations")).unwrap_or_default();
     let mut double_launches: Vec<_> = double.lines().map(str::to_owned).collect();
     double_launches.append(&mut findings.refused_by_hosts);
+    let at_console = match arguments.boundaries {
+        true => boundaries::of_console(dir)?,
+        false => Boundaries::new(),
+    };
     Ok(Report {
         kills: killer.kills,
         rounds,
         double_launches,
         findings,
+        at_console,
+        at_supervisor: std::mem::take(&mut killer.boundaries),
         seconds: started.elapsed().as_secs(),
     })
 }

@@ -8,16 +8,18 @@
 //! | `<torture>/versions/<host>` | the version that host runs |
 //! | `<torture>/marks/<attempt>.<host>` | made exclusively, before the host is touched |
 //! | `<torture>/violations` | a line for each mark that was there before |
+//!
+//! Where there is a `<torture>/burst.json`, it says that much instead and touches nothing: the bench wants to know how fast.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::disk;
@@ -26,6 +28,49 @@ use crate::disk;
 pub const NAME: &str = "ansible-playbook";
 /// Lines a run prints for each host: more than one read of a pipe, so that a kill may fall between.
 const LINES: u32 = 400;
+
+/// In one line that a burst prints, near its end.
+pub const NEEDLE: &str = "connection refused by 192.0.2.77";
+
+/// How much a deploy says, as fast as it can; other runs only answer.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Burst {
+    pub lines: u32,
+    /// About the hosts in turn: one of twelve tells what ran before, ten that a task ended, one what runs.
+    pub events: u32,
+}
+
+impl Burst {
+    fn path(torture: &Path) -> PathBuf {
+        torture.join("burst.json")
+    }
+
+    /// Decides what the runs from now on say.
+    pub fn write(self, torture: &Path) -> Result<()> {
+        disk::write(&Self::path(torture), &serde_json::to_vec(&self)?, 0o644)
+    }
+
+    fn read(torture: &Path) -> Result<Option<Self>> {
+        match fs::read(Self::path(torture)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            text => Ok(Some(serde_json::from_slice(&text?)?)),
+        }
+    }
+
+    /// The lines it prints.
+    pub fn printed(self) -> impl Iterator<Item = String> {
+        let near_the_end = self.lines - self.lines / 50;
+        (1..=self.lines).map(move |line| match line {
+            line if line == near_the_end => {
+                format!("fatal: [web-{line:07}]: UNREACHABLE! {NEEDLE}")
+            }
+            line => format!(
+                "changed: [web-{line:07}] => item {} of the files that belong to the release",
+                line % 97
+            ),
+        })
+    }
+}
 
 /// What a run was given, as far as it matters here.
 #[derive(Debug)]
@@ -134,12 +179,49 @@ pub fn run() -> Result<()> {
         "play",
         json!({ "play": "torture", "hosts": given.hosts.len() }),
     )?;
-    for (host, back) in &given.hosts {
+    let burst = Burst::read(&torture)?;
+    if let Some(burst) = burst {
+        say(burst, &given, &mut events)?;
+    }
+    for (host, back) in given.hosts.iter().filter(|_| burst.is_none()) {
         touch(&torture, &given, host, back.as_deref(), &mut events)?;
     }
     let one = json!({ "ok": 1, "changed": 0, "failed": 0, "unreachable": 0, "skipped": 0 });
     let stats: BTreeMap<_, _> = given.hosts.keys().map(|host| (host, &one)).collect();
     events.tell("stats", json!({ "hosts": stats }))
+}
+
+/// A burst, of which nothing but the answers of the hosts is true.
+fn say(burst: Burst, given: &Given, events: &mut Events) -> Result<()> {
+    let deploys = given.kind == "deploy";
+    let mut output = BufWriter::new(std::io::stdout().lock());
+    for line in burst.printed().filter(|_| deploys) {
+        writeln!(output, "{line}")?;
+    }
+    output.flush()?;
+    let hosts: Vec<&String> = given.hosts.keys().collect();
+    for number in (0..burst.events).filter(|_| deploys) {
+        let host = hosts[number as usize / 12 % hosts.len()];
+        match number % 12 {
+            0 => events.tell("before", json!({ "host": host, "version": "0.0.1" }))?,
+            11 => events.tell("observed", json!({ "host": host, "version": given.version }))?,
+            task => events.tell(
+                "host",
+                json!({ "host": host, "task": "Unpack the release", "task_id": task.to_string(), "status": "ok", "ms": 12 }),
+            )?,
+        }
+    }
+    for (host, back) in &given.hosts {
+        let runs = match (given.kind.as_str(), back.as_deref()) {
+            ("rollback", Some(back)) => back,
+            _ => &given.version,
+        };
+        if deploys {
+            events.tell("before", json!({ "host": host, "version": "0.0.1" }))?;
+        }
+        events.tell("observed", json!({ "host": host, "version": runs }))?;
+    }
+    Ok(())
 }
 
 fn touch(

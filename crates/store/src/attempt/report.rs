@@ -10,7 +10,7 @@ use domain::{
 };
 use policy::Permit;
 
-use super::{ATTEMPTS, CancelWish, read_cancel, write_note};
+use super::{ATTEMPTS, CancelWish, claim, read_cancel, write_note};
 use crate::{
     Store,
     cells::document,
@@ -172,6 +172,7 @@ impl Store {
             .with(held.job)
             .run(&mut *tx)
             .await?;
+        claim::make_way(&mut tx, held.job).await?;
         if matches!(report.end, JobEnd::CouldNotStart { .. }) {
             hosts::put_back(&mut tx, held.rollout, held.job, held.kind).await?;
         }
@@ -219,6 +220,7 @@ impl Store {
             .with(held.job)
             .run(&mut *tx)
             .await?;
+        claim::make_way(&mut tx, held.job).await?;
         if cancelled {
             job::end_queued(&mut tx, held.job, at).await?;
         }

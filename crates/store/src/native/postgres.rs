@@ -14,6 +14,8 @@ pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgr
 /// A lock that somebody else holds is an answer after five seconds, as on SQLite.
 pub(crate) async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {
     connection.execute("SET lock_timeout = '5s'").await?;
+    // Compiling a statement takes longer than any of ours takes to run.
+    connection.execute("SET jit = off").await?;
     Ok(())
 }
 

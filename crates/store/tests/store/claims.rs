@@ -2,7 +2,8 @@
 
 use domain::{
     attempt::AttemptState,
-    id::{AttemptId, TeamId},
+    host::Host,
+    id::{AttemptId, RolloutId, TeamId},
     job::{JobEnd, JobKind},
 };
 use policy::{Action, Resource};
@@ -15,6 +16,9 @@ on_each_database!(
     a_host_is_worked_on_by_one_job,
     teams_take_turns,
     an_environment_has_room_for_so_many_deploys,
+    what_is_behind_many_that_wait_is_found,
+    what_waited_for_a_job_that_never_began_goes_on,
+    a_host_is_busy_for_one_job_in_the_database,
 );
 
 /// From now on it is about this service of this team, on some of the hosts.
@@ -130,4 +134,69 @@ async fn an_environment_has_room_for_so_many_deploys(db: Database) {
     assert_eq!((first.kind, one().await), (JobKind::Deploy, None));
     end(&world, &first).await;
     assert_eq!(one().await.unwrap().rollout, second);
+}
+
+/// Queues a deploy to some of the world's hosts, for a service of its own.
+async fn queue(world: &mut World, slug: &str, hosts: &[Host]) -> RolloutId {
+    let team = world.team.id;
+    turn_to(world, slug, team).await;
+    world.hosts = hosts.to_vec();
+    world.clock.advance_seconds(1);
+    world.released("1.1.0").await
+}
+
+async fn what_is_behind_many_that_wait_is_found(db: Database) {
+    const MANY: usize = 60;
+    let mut world = World::new(db, 6).await;
+    let hosts = world.hosts.clone();
+    let first = queue(&mut world, "first", &hosts[..3]).await;
+    let working = claim(&world, "w1").await.unwrap();
+    assert_eq!(working.rollout, first);
+    let mut waiting = Vec::new();
+    for number in 0..MANY {
+        waiting.push(queue(&mut world, &format!("waits-{number}"), &hosts[..3]).await);
+    }
+    let behind = queue(&mut world, "behind", &hosts[3..]).await;
+    assert_eq!(claim(&world, "w1").await.unwrap().rollout, behind);
+    assert_eq!(claim(&world, "w1").await, None);
+    end(&world, &working).await;
+    for waited in &waiting[..3] {
+        let next = claim(&world, "w1").await.unwrap();
+        assert_eq!(
+            next.rollout, *waited,
+            "the oldest first, as if nobody had waited"
+        );
+        assert_eq!(claim(&world, "w1").await, None);
+        end(&world, &next).await;
+    }
+}
+
+async fn what_waited_for_a_job_that_never_began_goes_on(db: Database) {
+    let mut world = World::new(db, 3).await;
+    let hosts = world.hosts.clone();
+    let first = queue(&mut world, "first", &hosts).await;
+    let working = claim(&world, "w1").await.unwrap();
+    let second = queue(&mut world, "second", &hosts).await;
+    assert_eq!(claim(&world, "w1").await, None);
+    let (permit, now) = (world.worker_permit(), world.clock.now());
+    let attempt = &working.attempt;
+    let requeue = world
+        .store()
+        .attempt_requeue(&permit, attempt.id, attempt.fencing, now);
+    requeue.await.unwrap();
+    let again = claim(&world, "w1").await.unwrap();
+    assert_eq!((again.rollout, again.attempt.number), (first, 2));
+    assert_eq!(claim(&world, "w1").await, None);
+    end(&world, &again).await;
+    assert_eq!(claim(&world, "w1").await.unwrap().rollout, second);
+}
+
+async fn a_host_is_busy_for_one_job_in_the_database(db: Database) {
+    let mut world = World::new(db, 3).await;
+    let hosts = world.hosts.clone();
+    queue(&mut world, "first", &hosts).await;
+    claim(&world, "w1").await.unwrap();
+    queue(&mut world, "second", &hosts).await;
+    let second = "INSERT INTO busy_hosts (host_id, job_id) SELECT h.host_id, h.job_id FROM job_hosts h JOIN jobs j ON j.id = h.job_id WHERE j.stage = 'queued'";
+    assert!(world.db.try_run(second).await.is_err());
 }

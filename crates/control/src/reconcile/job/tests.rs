@@ -1,27 +1,38 @@
 use std::fs;
 
 use axum::Router;
-use domain::host::HostPhase;
+use domain::{
+    host::{Host, HostPhase},
+    id::RolloutId,
+    job::JobEnd,
+};
+use integrations::supervisor::names;
 use policy::Action;
 use testkit::{Database, World, mint};
 
-use super::*;
+use super::{keeper::MOST_STARTS, *};
 use crate::testing::console;
+
+/// The first three are those of the scene's rollout.
+const HOSTS: usize = 6;
 
 /// A worker that could start nothing if it tried, and a released rollout whose deploy is queued.
 struct Scene {
     world: World,
     rollout: RolloutId,
+    others: Vec<Host>,
     runner: Runner,
 }
 
 impl Scene {
     async fn new() -> Self {
-        let world = World::new(Database::sqlite().await, 3).await;
+        let mut world = World::new(Database::sqlite().await, HOSTS).await;
+        let others = world.hosts.split_off(3);
         let console = console(&world, Router::new()).await;
         Self {
             rollout: world.released("1.1.0").await,
             runner: Runner::new(console),
+            others,
             world,
         }
     }
@@ -47,6 +58,27 @@ impl Scene {
         self.world.store().open_attempts().await.unwrap()
     }
 
+    async fn look_after(&self, open: &OpenAttempt) {
+        let mut keeper = Keeper::of(self.runner.console.clone(), open, None);
+        keeper.look_after(open).await.unwrap();
+    }
+
+    /// Queues the deploy of another service, to other hosts.
+    async fn another(&mut self) {
+        let world = &mut self.world;
+        let mut service = testkit::service("basket", world.team.id);
+        service.installation.install_root = "/opt/basket".to_owned();
+        let resource = Resource::new("service", service.id, "basket").of_team(world.team.id);
+        let permit = testkit::permit(&world.omar, Action::OnboardService, resource);
+        let inserted = world
+            .store()
+            .service_insert(&permit, &service, world.clock.now());
+        inserted.await.unwrap();
+        world.service = service;
+        world.hosts = std::mem::take(&mut self.others);
+        world.released("1.1.0").await;
+    }
+
     async fn end(&self) -> JobEnd {
         let finished = self.world.store().finished_jobs(10).await.unwrap();
         finished[0].report.end.clone()
@@ -62,7 +94,7 @@ impl Scene {
 
 #[tokio::test]
 async fn an_attempt_to_be_cancelled_is_not_started_after_a_restart() {
-    let mut scene = Scene::new().await;
+    let scene = Scene::new().await;
     let job = scene.claim().await.job;
     let permit = testkit::permit(
         &scene.world.omar,
@@ -76,7 +108,7 @@ async fn an_attempt_to_be_cancelled_is_not_started_after_a_restart() {
         .unwrap();
 
     let open = scene.open().await.remove(0);
-    scene.runner.look_after(&open).await.unwrap();
+    scene.look_after(&open).await;
 
     assert_eq!(scene.end().await, JobEnd::Cancelled);
     assert_eq!(scene.phase().await, HostPhase::Pending);
@@ -84,7 +116,7 @@ async fn an_attempt_to_be_cancelled_is_not_started_after_a_restart() {
 
 #[tokio::test]
 async fn a_job_that_never_begins_is_given_up_after_three_attempts() {
-    let mut scene = Scene::new().await;
+    let scene = Scene::new().await;
     for number in 1..=MOST_STARTS {
         let open = scene.claim().await;
         assert_eq!(open.attempt.number, number);
@@ -92,12 +124,59 @@ async fn a_job_that_never_begins_is_given_up_after_three_attempts() {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(names::SPEC), "{}").unwrap();
         fs::write(folder.join(names::SUPERVISOR_LOG), "The disk is full.\n").unwrap();
-        scene.runner.look_after(&open).await.unwrap();
+        scene.look_after(&open).await;
         assert!(scene.open().await.is_empty());
     }
     let end = scene.end().await;
     assert!(
         matches!(&end, JobEnd::CouldNotStart { message } if message.ends_with("The disk is full.")),
+        "{end:?}"
+    );
+    assert_eq!(scene.phase().await, HostPhase::Pending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_takes_its_time_holds_up_no_other() {
+    let mut scene = Scene::new().await;
+    scene.another().await;
+    scene.claim().await;
+    scene.claim().await;
+    let open = scene.open().await;
+    let folders: Vec<_> = open
+        .iter()
+        .map(|open| scene.runner.console.attempt_folder(open.attempt.id))
+        .collect();
+    let exit = "{\"code\": 0, \"at\": 1}";
+    for folder in &folders {
+        fs::create_dir_all(folder).unwrap();
+    }
+    // Whoever reads this waits until somebody writes.
+    let slow = folders[0].join(names::EXIT);
+    let made = std::process::Command::new("mkfifo").arg(&slow).status();
+    assert!(made.unwrap().success());
+    fs::write(folders[1].join(names::EXIT), exit).unwrap();
+
+    scene.runner.round().await;
+    assert_eq!(scene.open().await, open[..1], "the other one has ended");
+    scene.runner.round().await;
+    assert_eq!(scene.runner.at_work.len(), 1, "nobody looks at one twice");
+
+    tokio::task::spawn_blocking(move || fs::write(slow, exit))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(scene.runner.gather().await);
+    assert_eq!(scene.open().await, []);
+}
+
+#[tokio::test]
+async fn a_deploy_that_waited_for_hours_does_not_start_by_itself() {
+    let mut scene = Scene::new().await;
+    scene.world.clock.advance_seconds(4 * 3600 + 1);
+    scene.runner.round().await;
+    let end = scene.end().await;
+    assert!(
+        matches!(&end, JobEnd::CouldNotStart { message } if message.contains("four hours")),
         "{end:?}"
     );
     assert_eq!(scene.phase().await, HostPhase::Pending);

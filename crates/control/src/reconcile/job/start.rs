@@ -1,0 +1,74 @@
+//! An attempt's folder, and the supervisor that runs what is in it.
+
+use std::sync::Arc;
+
+use domain::job::JobEnd;
+use integrations::{ansible::events::Conclusion, supervisor};
+use tokio::task::spawn_blocking;
+
+use super::keeper::Keeper;
+use crate::{Error, Signal, run::Wanted};
+
+impl Keeper {
+    /// Writes the attempt's folder and launches its supervisor; a job that cannot be started ends at once.
+    pub async fn start(&mut self) -> Result<(), Error> {
+        let run = self.run.clone();
+        let waited = self.console.now().duration_since(run.queued_at);
+        if run.kind.too_late(waited) {
+            let message = format!(
+                "It was queued at {} and could not start within four hours. Retry the batch if it is still wanted.",
+                run.queued_at
+            );
+            return self.could_not_start(message).await;
+        }
+        let watch = self.watch().await?;
+        let (plan, hosts) = (watch.plan.clone(), watch.hosts.clone());
+        if hosts.is_empty() {
+            // Every host is where the job would bring it, so there is nothing to run.
+            let conclusion = Conclusion {
+                end: JobEnd::Completed,
+                hosts: Default::default(),
+            };
+            return self.finish(conclusion).await;
+        }
+        let wanted = Wanted {
+            attempt: run.attempt.id,
+            rollout: run.rollout,
+            batch: run.batch,
+            kind: run.kind,
+            plan,
+            hosts,
+        };
+        let (console, folder) = (
+            &self.console,
+            self.console.attempt_folder(run.attempt.id),
+        );
+        let written = console.write_run(&self.permit(), folder.clone(), wanted);
+        match written.await {
+            Err(error @ Error::Store(_)) => return Err(error),
+            Err(error) => return self.could_not_start(error.to_string()).await,
+            Ok(()) => {}
+        }
+        let exe = console.settings().supervisor_exe.clone();
+        let due = Arc::clone(&console.inner.jobs_due);
+        let launched =
+            spawn_blocking(move || supervisor::launch(&exe, &folder, move || due.notify_one()))
+                .await
+                .map_err(|error| Error::Internal(error.to_string()))?;
+        match launched {
+            Ok(()) => {
+                console.signal(Signal::Job(run.job));
+                Ok(())
+            }
+            Err(error) => self.could_not_start(error.to_string()).await,
+        }
+    }
+
+    pub async fn could_not_start(&mut self, message: String) -> Result<(), Error> {
+        let conclusion = Conclusion {
+            end: JobEnd::CouldNotStart { message },
+            hosts: Default::default(),
+        };
+        self.finish(conclusion).await
+    }
+}

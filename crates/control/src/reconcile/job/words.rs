@@ -1,0 +1,80 @@
+//! What is said of a job that ended badly.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use domain::{
+    host::HostOutcome,
+    job::{JobEnd, JobReport},
+};
+use integrations::{supervisor::names, tail};
+use tokio::task::spawn_blocking;
+
+use super::keeper::BYTES;
+use crate::Error;
+
+/// Whether the output says that a play began, whatever the events say: Ansible goes on without a plugin that fails.
+pub(super) async fn announces_a_play(output: PathBuf) -> Result<bool, Error> {
+    let announces = move || -> io::Result<bool> {
+        let mut offset = 0;
+        loop {
+            let (lines, next) = tail::read_lines(&output, offset, BYTES)?;
+            if lines.iter().any(|line| line.text.contains("PLAY [")) {
+                return Ok(true);
+            }
+            if next == offset {
+                return Ok(false);
+            }
+            offset = next;
+        }
+    };
+    let announces = spawn_blocking(announces)
+        .await
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    announces.map_err(|error| {
+        Error::Unavailable(format!("The output of an attempt cannot be read: {error}."))
+    })
+}
+
+/// What a supervisor that never began complained about last.
+pub(super) fn last_words(folder: &Path) -> String {
+    const TAIL: usize = 2000;
+    let path = folder.join(names::SUPERVISOR_LOG);
+    let length = std::fs::metadata(&path).map_or(0, |file| file.len());
+    let lines = tail::read_lines(&path, length.saturating_sub(TAIL as u64), TAIL);
+    let lines = lines.map(|(lines, _)| lines).unwrap_or_default();
+    let said: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    match said.as_slice() {
+        [] => format!("It did not say why: {} is empty.", path.display()),
+        [.., _, _, _] => said[said.len() - 3..].join(" "),
+        said => said.join(" "),
+    }
+}
+
+/// Why a job ended badly, in one sentence; empty when it did not.
+pub(super) fn message(report: &JobReport) -> String {
+    match &report.end {
+        JobEnd::CouldNotStart { message } | JobEnd::Lost { message } => message.clone(),
+        JobEnd::Cancelled => "It was cancelled.".to_owned(),
+        JobEnd::TimedOut => "It ran into its deadline.".to_owned(),
+        JobEnd::Completed => {
+            let bad: Vec<&HostOutcome> = report
+                .hosts
+                .values()
+                .map(|host| &host.outcome)
+                .filter(|outcome| !outcome.well())
+                .collect();
+            match bad.first() {
+                None => String::new(),
+                Some(first) => format!(
+                    "{} of {} hosts: {}",
+                    bad.len(),
+                    report.hosts.len(),
+                    first.message()
+                ),
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Queues from PyPI, measured as Slipway's is.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use tokio::process::Command;
+
+use crate::demo::stage::clear;
+use crate::disk;
+
+const PROGRAM: &str = include_str!("peers/peers.py");
+/// Installed by `scripts/setup bench`.
+const PYTHON: &str = ".tools/peers/bin/python";
+
+/// What was seen of one of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Peer {
+    #[serde(default)]
+    pub name: String,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub jobs_per_second: f64,
+}
+
+/// Measures `name` on `place`, which is a folder or the address of a database. `dir` is made anew.
+pub async fn measure(name: &str, place: &str, dir: &Path) -> Result<Peer> {
+    clear(dir)?;
+    fs::create_dir_all(dir)?;
+    let program = dir.join("peers.py");
+    disk::write(&program, PROGRAM.as_bytes(), 0o644)?;
+    let said = Command::new(PYTHON)
+        .arg(&program)
+        .args([name, place])
+        .env("NOTES", dir)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| {
+            format!("{PYTHON} could not be started: install it with `scripts/setup bench`")
+        })?;
+    if !said.status.success() {
+        bail!(
+            "{name} was not measured: {}",
+            String::from_utf8_lossy(&said.stderr).trim()
+        );
+    }
+    let peer: Peer = serde_json::from_slice(&said.stdout)
+        .with_context(|| format!("what was seen of {name} was not understood"))?;
+    Ok(Peer {
+        name: name.to_owned(),
+        ..peer
+    })
+}

@@ -1,0 +1,89 @@
+//! The queue as a claim sees it: lanes of ready jobs, oldest first.
+
+use domain::{
+    Timestamp,
+    id::{JobId, RolloutId, TeamId},
+    job::JobKind,
+};
+
+use crate::{database::Tx, error::Result, job::JOBS, sql::Sql};
+
+/// Jobs of a lane that are looked at in one transaction.
+const WINDOW: u32 = 50;
+
+/// Ready jobs of one kind, environment and team.
+pub(super) struct Lane {
+    pub kind: JobKind,
+    pub environment: String,
+    pub team: String,
+    /// When the oldest was queued, and which it is.
+    pub oldest: (i64, String),
+}
+
+/// A ready job, as far as its own row tells.
+pub(super) struct Candidate {
+    pub job: JobId,
+    pub rollout: RolloutId,
+    pub team: TeamId,
+    pub batch: u32,
+    pub queued_at: Timestamp,
+}
+
+/// The lanes of a kind, found by stepping through the index from one to the next.
+pub(super) async fn lanes_of(tx: &mut Tx, kind: JobKind) -> Result<Vec<Lane>> {
+    let sql = Sql::new(
+        "WITH RECURSIVE places (environment_id) AS (
+             SELECT (SELECT j.environment_id FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL AND j.kind = $1
+                 ORDER BY j.environment_id LIMIT 1)
+             UNION ALL
+             SELECT (SELECT j.environment_id FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL AND j.kind = $1
+                 AND j.environment_id > p.environment_id ORDER BY j.environment_id LIMIT 1)
+             FROM places p WHERE p.environment_id IS NOT NULL),
+         lanes (environment_id, team_id) AS (
+             SELECT p.environment_id, (SELECT j.team_id FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL
+                 AND j.kind = $1 AND j.environment_id = p.environment_id ORDER BY j.team_id LIMIT 1)
+             FROM places p WHERE p.environment_id IS NOT NULL
+             UNION ALL
+             SELECT l.environment_id, (SELECT j.team_id FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL
+                 AND j.kind = $1 AND j.environment_id = l.environment_id AND j.team_id > l.team_id ORDER BY j.team_id LIMIT 1)
+             FROM lanes l WHERE l.team_id IS NOT NULL)
+         SELECT l.environment_id, l.team_id,
+             (SELECT j.id FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL AND j.kind = $1
+                 AND j.environment_id = l.environment_id AND j.team_id = l.team_id ORDER BY j.queued_at, j.id LIMIT 1) AS id,
+             (SELECT j.queued_at FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL AND j.kind = $1
+                 AND j.environment_id = l.environment_id AND j.team_id = l.team_id ORDER BY j.queued_at LIMIT 1) AS queued_at
+         FROM lanes l WHERE l.team_id IS NOT NULL",
+    );
+    sql.with(kind.word())
+        .readable(&mut **tx, JOBS, |cells| {
+            Ok(Lane {
+                kind,
+                environment: cells.text("environment_id")?,
+                team: cells.text("team_id")?,
+                oldest: (cells.int("queued_at")?, cells.text("id")?),
+            })
+        })
+        .await
+}
+
+/// The oldest jobs of a lane that can be read.
+pub(super) async fn candidates(tx: &mut Tx, lane: &Lane) -> Result<Vec<Candidate>> {
+    let sql = Sql::new(
+        "SELECT id, rollout_id, team_id, batch, queued_at FROM jobs WHERE stage = 'queued' AND waits_for IS NULL AND kind = $1
+             AND environment_id = $2 AND team_id = $3 ORDER BY queued_at, id LIMIT $4",
+    )
+    .with(lane.kind.word())
+    .with(lane.environment.as_str())
+    .with(lane.team.as_str())
+    .with(WINDOW);
+    sql.readable(&mut **tx, JOBS, |cells| {
+        Ok(Candidate {
+            job: cells.parse("id")?,
+            rollout: cells.parse("rollout_id")?,
+            team: cells.parse("team_id")?,
+            batch: cells.count("batch")?,
+            queued_at: cells.time("queued_at")?,
+        })
+    })
+    .await
+}

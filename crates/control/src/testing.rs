@@ -8,7 +8,9 @@ use testkit::{ManualClock, World, mint};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-use crate::{AnsibleSettings, Clock, Console, DatadogSettings, OutputSettings, Seal, SecretKey, Settings};
+use crate::{
+    AnsibleSettings, Clock, Console, DatadogSettings, OutputSettings, Seal, SecretKey, Settings,
+};
 
 struct TestClock(ManualClock);
 

@@ -118,7 +118,7 @@ impl<'a> Lines<'a> {
         let mut offset = start;
         loop {
             if offset - start >= bytes {
-                found.next = Some(number);
+                found.next = (number <= self.count()).then_some(number);
                 return Ok(found);
             }
             let (lines, next) = self.text.lines(offset, CHUNK)?;

@@ -95,9 +95,8 @@ mod tests {
 
     #[test]
     fn events_are_summed_up_by_host_and_by_task() {
-        let mut lines = String::from(
-            "{\"seq\":1,\"t\":1,\"kind\":\"start\",\"playbook\":\"deploy.yml\"}\n",
-        );
+        let mut lines =
+            String::from("{\"seq\":1,\"t\":1,\"kind\":\"start\",\"playbook\":\"deploy.yml\"}\n");
         for (seq, host, id, task, status, ms) in [
             (2, "web-1", "a", "Copy", "changed", 300),
             (3, "web-2", "a", "Copy", "ok", 100),

@@ -407,45 +407,4 @@ mod tests {
         let exact = pumped_as_shipped(1500, 32, &[&line[..32]]);
         assert_eq!(exact.as_bytes(), &line[..32]);
     }
-
-    /// `cargo test --release -p integrations pump_speed -- --ignored --nocapture`
-    #[test]
-    #[ignore = "measures"]
-    fn pump_speed() {
-        const MEGABYTES: usize = 256;
-        let mut text = Vec::new();
-        let mut number = 0;
-        while text.len() < MEGABYTES << 20 {
-            number += 1;
-            match number % 100 {
-                0 => text.extend_from_slice(format!("\nTASK [release : Ask for the key {number}] ********************\n").as_bytes()),
-                1 => text.extend_from_slice(format!("fatal: [web-{number}]: FAILED! => {{\"changed\": false, \"msg\": \"GET https://example.com/{number} answered 503\"}}\n").as_bytes()),
-                _ => text.extend_from_slice(format!("\u{1b}[0;33mchanged: [web-{number}.example.com] => (item=package-{number})\u{1b}[0m\n").as_bytes()),
-            }
-        }
-        for (name, secrets, well_known) in [
-            ("nothing", vec![], false),
-            ("a known secret", vec!["hunter2-hunter2".to_owned()], false),
-            ("as shipped", vec!["hunter2-hunter2".to_owned()], true),
-        ] {
-            let rules = OutputRules {
-                well_known,
-                ..OutputRules::default()
-            };
-            let redactor = Redactor::new(&secrets, &rules).unwrap();
-            let pump = Pump {
-                redactor: &redactor,
-                broken: Broken::Split,
-                longest_line: 64 * 1024,
-                most: u64::MAX,
-            };
-            let sink = OpenOptions::new().write(true).open("/dev/null").unwrap();
-            let began = std::time::Instant::now();
-            assert!(pump.run(&text[..], sink));
-            println!(
-                "{name}: {:.0} MB/s",
-                MEGABYTES as f64 / began.elapsed().as_secs_f64()
-            );
-        }
-    }
 }

@@ -147,8 +147,8 @@ fn starts(data: &Path, jobs: &[JobRow]) -> Result<Vec<f64>> {
 
 const fn kind_of(job: &JobRow) -> &'static str {
     match job.kind {
-        JobKind::Deploy => "deploy",
-        JobKind::Probe => "probe",
+        JobKind::Deploy | JobKind::DryRun => "deploy",
+        JobKind::Probe | JobKind::ProbeUnknown => "probe",
         JobKind::RollBack => "rollback",
     }
 }

@@ -28,9 +28,7 @@ use crate::{Store, database::Tx, error::Result, job::JOBS, sql::Sql};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimable {
     /// Deploys only where fewer than so many run in their environment.
-    Any {
-        in_environment: u32,
-    },
+    Any { in_environment: u32 },
     /// Neither deploys nor dry runs of them.
     AllButDeploys,
 }
@@ -48,7 +46,7 @@ impl Claimable {
             &[JobKind::Probe, JobKind::ProbeUnknown],
             &[JobKind::Deploy, JobKind::DryRun],
         ];
-        let room = |kind: &JobKind| self != Self::AllButDeploys || !kind.can_wait();
+        let room = move |kind: &JobKind| self != Self::AllButDeploys || !kind.can_wait();
         RANKS.into_iter().filter(move |rank| rank.iter().all(room))
     }
 

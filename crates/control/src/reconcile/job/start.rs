@@ -39,12 +39,9 @@ impl Keeper {
             plan,
             hosts,
         };
-        let (console, folder) = (
-            &self.console,
-            self.console.attempt_folder(run.attempt.id),
-        );
-        let written = console.write_run(&self.permit(), folder.clone(), wanted);
-        match written.await {
+        let (console, permit) = (&self.console, self.permit());
+        let folder = console.attempt_folder(run.attempt.id);
+        match console.write_run(&permit, folder.clone(), wanted).await {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => return self.could_not_start(error.to_string()).await,
             Ok(()) => {}

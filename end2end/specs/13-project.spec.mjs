@@ -45,7 +45,11 @@ const FILES = {
       ansible.builtin.set_fact:
         slipway_version_before: "{{ motto.stdout }}"
         motto_version: "{{ slipway_version }}"
-${WRITE}${READ}${TELL}`,
+${WRITE}    - name: Ring the bell
+      ansible.builtin.debug:
+        msg: It rings.
+      tags: [bell]
+${READ}${TELL}`,
   ),
   'probe.yml': play('Ask for the motto', READ + TELL),
   'rollback.yml': play(
@@ -140,6 +144,16 @@ test('playbooks from Git: the plan keeps the commit it was made with', async ({ 
       };
       for (const [name, text] of Object.entries(texts)) await textbox(omar, name).fill(text);
       await omar.getByRole('radio', { name: 'Manual' }).check();
+      await omar.locator('summary', { hasText: 'Only some hosts or tasks' }).click();
+      await textbox(omar, 'Only hosts').fill('web-nowhere');
+      await textbox(omar, 'Without tasks with tags').fill('bell');
+      await omar.getByRole('button', { name: 'Preview' }).click();
+      await expect(omar.getByText('No host of this service here is named “web-nowhere”')).toBeVisible();
+      await textbox(omar, 'Only hosts').fill(host.name);
+      await omar.getByRole('button', { name: 'Preview' }).click();
+      const preview = omar.getByRole('region', { name: 'Preview' });
+      await expect(preview).toContainText('bell');
+      await expect(preview.locator('.preview-batches li li')).toHaveText([new RegExp(host.name)]);
       await rollout.sendRequest(omar);
       const page = omar.url();
       commit(
@@ -153,11 +167,16 @@ test('playbooks from Git: the plan keeps the commit it was made with', async ({ 
       await expect(omar.getByText('project Mottos at')).toContainText(first.slice(0, 7));
       await omar.getByRole('button', { name: 'Release batch 1' }).click();
       await expect(rollout.batchState(omar, 1)).toHaveText('Baking', WORK);
-      await expect(rollout.hosts(omar, 1)).toHaveText(
-        hosts
-          .filter(({ environment }) => environment === 'dev')
-          .map(() => new RegExp(artifact.version.replaceAll('.', '\\.'))),
-      );
+      const version = new RegExp(artifact.version.replaceAll('.', '\\.'));
+      await expect(rollout.hosts(omar, 1)).toHaveText([version]);
+      const jobs = omar.getByRole('region', { name: 'Jobs' });
+      const job = await jobs
+        .getByRole('link', { name: /^Deploy/ })
+        .first()
+        .getAttribute('href');
+      const output = await (await omar.request.get(`/download${job}/output`)).text();
+      expect(output).toContain('Write the motto');
+      expect(output, 'a task that was left out').not.toContain('Ring the bell');
       await rollout.decide(omar, 'Abort', 'It has been shown.');
       await expect(rollout.state(omar)).toHaveText('Aborted', WORK);
     });

@@ -138,12 +138,11 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
             view! { <EmptyState title="The output was removed">"It was old, and this installation does not keep outputs for ever. Removed " <TimeText at /> "; what became of each host is on the rollout's page."</EmptyState> }
         }
         (None, Ok(page)) => match tasks {
-            Some(tasks) => tasks_view(id, tasks),
+            Some(Ok(tasks)) => tasks_view(id, tasks),
+            Some(Err(why)) => out_of_reach(why),
             None => view! { <Output id page live moved /> },
         },
-        (None, Err(why)) => {
-            view! { <div class="section-more"><Alert tone=Tone::Warn title="The output cannot be read just now">{why}</Alert></div> }
-        }
+        (None, Err(why)) => out_of_reach(why),
     };
     view! {
         <Title text=heading.clone() />
@@ -159,6 +158,10 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
             {shown_output}
         </Section>
     }
+}
+
+fn out_of_reach(why: String) -> AnyView {
+    view! { <div class="section-more"><Alert tone=Tone::Warn title="The output cannot be read just now">{why}</Alert></div> }.into_any()
 }
 
 fn facts(row: JobRow) -> impl IntoView {

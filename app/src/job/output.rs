@@ -41,6 +41,8 @@ struct Viewer {
     /// Why lines could not be fetched.
     wrong: RwSignal<Option<String>>,
     fetching: StoredValue<bool>,
+    /// How often lines were asked for.
+    asked: StoredValue<u64>,
     /// Lines that came and are not drawn yet: they are, once for each frame.
     came: StoredValue<Vec<LogLine>>,
     /// How far the page was scrolled, by whomever, when it was last looked at.
@@ -60,6 +62,7 @@ pub fn Output(id: JobId, page: LogPage, live: bool, moved: Callback<bool>) -> im
         here: RwSignal::new(None),
         wrong: RwSignal::new(None),
         fetching: StoredValue::new(false),
+        asked: StoredValue::new(0),
         came: StoredValue::new(Vec::new()),
         scrolled: StoredValue::new(0.0),
     };
@@ -179,16 +182,23 @@ impl Viewer {
 
     /// Fetches lines, one range at a time; a wish that comes meanwhile is dropped, for who still has it asks again.
     fn fetch(self, from: u64, limit: u32, then: impl FnOnce(Vec<LogLine>) + 'static) {
-        if self.fetching.get_value() {
-            return;
+        if !self.fetching.get_value() {
+            self.jump(from, limit, then);
         }
+    }
+
+    /// Fetches lines whatever is being fetched, of which nothing is wanted any more.
+    fn jump(self, from: u64, limit: u32, then: impl FnOnce(Vec<LogLine>) + 'static) {
+        let mine = self.asked.get_value() + 1;
+        self.asked.set_value(mine);
         self.fetching.set_value(true);
         spawn_local(async move {
             let answer = log(self.id, from, limit).await;
-            // The page may have been left meanwhile.
-            if self.fetching.try_set_value(false).is_some() {
+            // Somebody may have asked for something else, or left the page, meanwhile.
+            if self.asked.try_get_value() != Some(mine) {
                 return;
             }
+            self.fetching.set_value(false);
             match answer {
                 Ok(page) => {
                     self.wrong.set(None);
@@ -233,6 +243,10 @@ impl Viewer {
         let from = first.saturating_sub(u64::from(STEP)).max(1);
         let limit = u32::try_from(first - from).unwrap_or(STEP);
         self.fetch(from, limit, move |mut earlier| {
+            // Very long lines come in fewer pieces than were asked for.
+            if earlier.last().is_none_or(|line| line.number + 1 < first) {
+                return self.lines.set(earlier);
+            }
             self.keeping(first, || {
                 self.lines.update(|lines| {
                     earlier.append(lines);
@@ -333,7 +347,7 @@ impl Viewer {
             return self.stick();
         }
         let from = (total + 1).saturating_sub(u64::from(LINES)).max(1);
-        self.fetch(from, LINES + STEP, move |lines| {
+        self.jump(from, LINES + STEP, move |lines| {
             self.lines.set(lines);
             self.stick();
         });
@@ -359,7 +373,7 @@ impl Viewer {
             return show();
         }
         let from = line.saturating_sub(ABOVE).max(1);
-        self.fetch(from, LINES, move |lines| {
+        self.jump(from, LINES, move |lines| {
             if lines.is_empty() {
                 self.wrong
                     .set(Some(format!("There is no line {line} yet.")));

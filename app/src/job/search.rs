@@ -2,7 +2,7 @@
 
 use domain::id::JobId;
 use ui::prelude::*;
-use ui::{ButtonTone, LogRow, Section, figure};
+use ui::{Alert, ButtonTone, LogRow, Section, Tone, figure};
 use view::job::LogFound;
 
 /// A line with so many above it on its page.
@@ -18,7 +18,7 @@ pub(super) fn line_address(id: JobId, line: u64) -> String {
 pub(super) fn search_view(
     id: JobId,
     text: String,
-    found: Option<LogFound>,
+    found: Option<Result<LogFound, String>>,
     first_failure: Signal<Option<u64>>,
 ) -> impl IntoView {
     let failure = move || {
@@ -27,7 +27,13 @@ pub(super) fn search_view(
         })
     };
     let asked = text.clone();
-    let found = found.map(|found| found_view(id, asked, found));
+    let found = found.map(|found| match found {
+        Ok(found) => found_view(id, asked, found).into_any(),
+        Err(why) => {
+            view! { <Alert tone=Tone::Warn title="The output could not be searched">{why}</Alert> }
+                .into_any()
+        }
+    });
     view! {
         <form method="get" action=format!("/jobs/{id}") class="log-tools" role="search">
             <label class="sr-only" for="find">"Find in the output"</label>

@@ -26,7 +26,7 @@ use crate::{
     live::{LOST, use_events},
     load,
     rollout::api::{charts, host_cells, rollout},
-    variable::section::{given, playbooks_fact},
+    variable::section::{given, playbooks_fact, selection_facts},
 };
 
 /// What the page shows, read together.
@@ -349,6 +349,7 @@ fn plan_facts(view: RolloutView) -> impl IntoView {
             <Fact name="SHA-256"><Digest value=view.sha256 /></Fact>
             {commit}
             {playbooks_fact(view.playbooks)}
+            {selection_facts(view.selection)}
             <Fact name="Batches">{view.split}</Fact>
             <Fact name="Gate">{view.gate.word()}</Fact>
             <Fact name="Allowed">{allowed}</Fact>

@@ -24,7 +24,7 @@ use crate::{
     frame::Framing,
     load,
     rollout::api::{preview, rollout_form},
-    variable::section::{given, playbooks_fact},
+    variable::section::{given, playbooks_fact, selection_facts},
 };
 
 const FIELDS: &[&str] = &[
@@ -42,6 +42,9 @@ const FIELDS: &[&str] = &[
     "error_tolerance",
     "failures",
     "beyond",
+    "limit",
+    "tags",
+    "skip_tags",
     "reason",
 ];
 
@@ -82,6 +85,9 @@ fn input(form: &Returned) -> RolloutInput {
         error_tolerance: value("error_tolerance"),
         failures: value("failures"),
         beyond: value("beyond"),
+        limit: value("limit"),
+        tags: value("tags"),
+        skip_tags: value("skip_tags"),
         reason: value("reason"),
         idempotency_key: String::new(),
     }
@@ -182,6 +188,12 @@ fn form_view(
                     {text("error_tolerance", "Error rate may grow by, percentage points", "1", "", false, typed)}
                     {text("gate_wait", "A gate waits for", "24h", "Then the batch is held.", false, typed)}
                 </details>
+                <details class="more" open=["limit", "tags", "skip_tags"].iter().any(|field| error(field).is_some() || !value(field, "").is_empty())>
+                    <summary>"Only some hosts or tasks"</summary>
+                    {text("limit", "Only hosts", "", "Names of hosts and groups, with “!” before those to leave out, such as “web, !web-3”.", false, typed)}
+                    {text("tags", "Only tasks with tags", "", "Of playbooks of a project; a roll back and a probe run whole.", false, typed)}
+                    {text("skip_tags", "Without tasks with tags", "", "", false, typed)}
+                </details>
             </Section>
             <Section title="Why" id="why">
                 <TextArea name="input[reason]" id="reason" label="Reason" value=value("reason", "") error=error("reason") hint="Approvers and auditors read it." />
@@ -235,6 +247,7 @@ fn plan_view(plan: PlanPreview, artifact: String) -> impl IntoView {
         approval,
         open,
         playbooks,
+        selection,
         variables,
         batches,
     } = plan;
@@ -264,6 +277,7 @@ fn plan_view(plan: PlanPreview, artifact: String) -> impl IntoView {
                 <Fact name="Runs now">{from}</Fact>
                 <Fact name="Plan"><Digest value=digest /></Fact>
                 {playbooks_fact(playbooks)}
+                {selection_facts(selection)}
                 <Fact name="Next">{next}</Fact>
             </Facts>
             {(!remarks.is_empty()).then(|| view! { <Alert tone=Tone::Warn title="Is this what you want?">{remarks.join(" ")}</Alert> })}

@@ -9,6 +9,7 @@ use ui::{
 use view::{
     access::Allowance,
     project::PlaybooksShown,
+    rollout::SelectionShown,
     variable::{GivenVariable, VariableRow},
 };
 
@@ -88,6 +89,25 @@ pub fn playbooks_fact(shown: PlaybooksShown) -> impl IntoView {
         .commit
         .map(|commit| view! { " at " <Digest value=commit /> });
     view! { <Fact name="Playbooks">{shown.name} {commit}</Fact> }
+}
+
+/// What a plan takes of hosts and of tasks, where that is not all.
+pub fn selection_facts(shown: SelectionShown) -> impl IntoView {
+    let SelectionShown {
+        limit,
+        tags,
+        skip_tags,
+    } = shown;
+    [
+        ("Only hosts", limit),
+        ("Only tags", tags),
+        ("Without tags", skip_tags),
+    ]
+    .map(|(name, value)| {
+        (!value.is_empty()).then(|| view! { <Fact name><code>{value}</code></Fact> })
+    })
+    .into_iter()
+    .collect_view()
 }
 
 /// What a plan gives to playbooks, folded.

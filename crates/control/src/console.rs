@@ -132,6 +132,16 @@ impl Console {
     /// Opens the database and makes sure that the teams of the role rules exist.
     pub async fn open(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let store = Store::open(&settings.database_url).await?;
+        Self::with(store, settings, clock).await
+    }
+
+    /// As [`Self::open`], beside a server of the same version that works on the database.
+    pub async fn open_beside(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        let store = Store::open_beside(&settings.database_url).await?;
+        Self::with(store, settings, clock).await
+    }
+
+    async fn with(store: Store, settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         let datadog = settings
             .datadog
             .as_ref()

@@ -17,6 +17,7 @@ use integrations::{
     supervisor::names,
 };
 use regex::bytes::{Regex, RegexBuilder};
+use tokio::sync::Semaphore;
 use view::{
     error::ApiError,
     job::{Foreseen, JobPage, JobPageWish, JobTasks, JobTimes, LogFound, LogPage},
@@ -55,7 +56,7 @@ impl Ctx {
             });
             let (lines, total) = read.await?.unwrap_or_default();
             let next = from + lines.len() as u64;
-            let ended = row.state.ended() && lines.len() < limit;
+            let ended = row.state.ended() && next > total;
             Ok(LogPage {
                 job: id,
                 lines,
@@ -76,7 +77,7 @@ impl Ctx {
     ) -> Result<LogFound, ApiError> {
         self.answer(async {
             let text = text.trim();
-            if text.is_empty() || text.len() > 200 {
+            if text.is_empty() || text.chars().count() > 200 {
                 let message = "Search for between 1 and 200 characters.";
                 return Err(FieldError::new("find", message).into());
             }
@@ -108,10 +109,11 @@ impl Ctx {
             page.times = told(self.job_times(id).await)?.unwrap_or_default();
             page.foreseen = told(self.foreseen(id).await)?.unwrap_or_default();
             if !wish.find.trim().is_empty() {
-                page.found = Some(self.find_in_log(id, wish.find, wish.after).await?);
+                let found = self.find_in_log(id, wish.find, wish.after).await;
+                page.found = Some(told(found)?);
             }
             if wish.by_task {
-                page.tasks = Some(self.job_tasks(id).await?);
+                page.tasks = Some(told(self.job_tasks(id).await)?);
             }
         }
         Ok(page)
@@ -270,7 +272,9 @@ async fn piece(mut text: Text, offset: u64) -> Result<(Vec<u8>, Text), Error> {
 fn told<T>(answer: Result<T, ApiError>) -> Result<Result<T, String>, ApiError> {
     match answer {
         Ok(value) => Ok(Ok(value)),
-        Err(ApiError::Unavailable { message }) => Ok(Err(message)),
+        Err(ApiError::Unavailable { message } | ApiError::Invalid { message, .. }) => {
+            Ok(Err(message))
+        }
         Err(error) => Err(error),
     }
 }
@@ -279,6 +283,9 @@ fn told<T>(answer: Result<T, ApiError>) -> Result<Result<T, String>, ApiError> {
 pub(crate) async fn on_disk<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, OutputError> + Send + 'static,
 ) -> Result<T, Error> {
+    // A store in a folder works in further threads of the same pool, so this never takes all of them.
+    static PLACES: Semaphore = Semaphore::const_new(64);
+    let _place = PLACES.acquire().await;
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Error::Internal(error.to_string()))?

@@ -81,14 +81,15 @@ impl Console {
                 }
                 targets.push(of_host.secrets);
             }
+            let (tags, skip_tags) = plan.selection.tags_of(kind);
             let run = Run {
                 attempt,
                 rollout,
                 batch,
                 kind,
                 project: &project,
-                tags: &[],
-                skip_tags: &[],
+                tags,
+                skip_tags,
                 reach: &reach,
                 service: &plan.service_slug,
                 installation: &plan.installation,

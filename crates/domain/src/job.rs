@@ -68,6 +68,15 @@ impl JobKind {
         }
     }
 
+    /// Which of a project's three playbooks it runs, and what they are told as `slipway_kind`.
+    pub const fn playbook(self) -> &'static str {
+        match self {
+            Self::Deploy | Self::DryRun => "deploy",
+            Self::Probe | Self::ProbeUnknown => "probe",
+            Self::RollBack => "rollback",
+        }
+    }
+
     /// Whether it gives way to others: it neither brings hosts back nor asks what they run.
     pub const fn can_wait(self) -> bool {
         matches!(self, Self::Deploy | Self::DryRun)
@@ -76,7 +85,7 @@ impl JobKind {
     /// Whether a job that waited so long for its turn starts only when a person wants it still. What brings hosts back, or
     /// only asks them, is never too late.
     pub fn too_late(self, waited: SignedDuration) -> bool {
-        matches!(self, Self::Deploy) && waited > Self::PATIENCE
+        self.can_wait() && waited > Self::PATIENCE
     }
 
     /// A deploy may stand behind another one that takes its two hours on the same hosts, and one more.

@@ -19,6 +19,7 @@ pub mod project;
 pub mod reach;
 pub mod release;
 pub mod rollout;
+pub mod selection;
 pub mod service;
 pub mod strategy;
 pub mod team;

@@ -9,6 +9,7 @@ use crate::{
     id::{EnvironmentId, HostId, ServiceId},
     project::PlannedPlaybooks,
     release::Release,
+    selection::Selection,
     service::Installation,
     strategy::Strategy,
     text::{FieldError, HostName, Sha256, Slug, listed},
@@ -50,6 +51,8 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "PlannedPlaybooks::is_release")]
     pub playbooks: PlannedPlaybooks,
     pub strategy: Strategy,
+    #[serde(default, skip_serializing_if = "Selection::is_everything")]
+    pub selection: Selection,
     /// What the playbooks are given besides what they are always given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<Variable>,
@@ -68,6 +71,7 @@ pub struct Intent {
     pub automation: Sha256,
     pub playbooks: PlannedPlaybooks,
     pub strategy: Strategy,
+    pub selection: Selection,
     pub variables: Vec<Variable>,
 }
 
@@ -82,7 +86,8 @@ impl Plan {
                 name: host.name,
             })
         };
-        let batches = intent.strategy.split.cut(hosts)?;
+        let hosts = intent.selection.limit.choose(hosts)?;
+        let batches = intent.strategy.split.cut(&hosts)?;
         let batches = batches
             .into_iter()
             .zip(&intent.strategy.bake_seconds)
@@ -105,6 +110,7 @@ impl Plan {
             automation,
             playbooks,
             strategy,
+            selection,
             variables,
         } = intent;
         Ok(Self {
@@ -117,6 +123,7 @@ impl Plan {
             automation,
             playbooks,
             strategy,
+            selection,
             variables,
             batches,
         })
@@ -139,7 +146,10 @@ impl Plan {
             .map(|host| (host.id, host))
             .collect();
         let mut churn = Churn::default();
-        for host in now {
+        for host in now
+            .into_iter()
+            .filter(|host| self.selection.limit.takes(host))
+        {
             match gone.remove(&host.id) {
                 None => churn.new.push(host.name.clone()),
                 Some(planned) => {

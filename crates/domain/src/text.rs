@@ -126,6 +126,15 @@ texts! {
             Err(format!("“{}” is not an inventory group. Use letters, digits, underscores, hyphens and dots, such as “web_servers”.", shown(text)))
         }
     };
+    /// A tag of Ansible's tasks. 1–100 characters.
+    Tag("tags") = |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
+        if !text.is_empty() && text.len() <= 100 && !text.starts_with('-') && text.chars().all(plain) {
+            Ok(())
+        } else {
+            Err(format!("“{}” is not a tag. Use letters, digits, hyphens, underscores, dots and colons.", shown(text)))
+        }
+    };
     /// Name of a variable as playbooks write it. 1–64 characters.
     VariableName("name") = crate::variable::name::check;
     /// SHA-256 in lower-case hexadecimal, 64 characters.

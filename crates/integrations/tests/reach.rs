@@ -22,6 +22,7 @@ use std::{
 use domain::{
     host::HostOutcome,
     job::{JobEnd, JobKind},
+    selection::Tags,
 };
 use integrations::{
     ansible::{
@@ -474,8 +475,8 @@ fn only_what_is_asked_for_is_done() {
     assert_eq!(there(), [false; 3]);
 
     parts.kind = JobKind::Probe;
-    parts.tags = vec!["fast".parse().unwrap(), "never-there".parse().unwrap()];
-    parts.skip_tags = vec!["slow".parse().unwrap()];
+    parts.tags = Tags::read("tags", "fast, never-there").unwrap();
+    parts.skip_tags = Tags::read("skip_tags", "slow").unwrap();
     assert!(ok(&finished(&settings(), &parts)));
     assert_eq!(there(), [true, false, false]);
 }

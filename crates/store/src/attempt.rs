@@ -23,6 +23,7 @@ use crate::{
     cells::Cells,
     database::Tx,
     error::{Result, StoreError},
+    job::JOBS,
     sql::{Source, Sql, source},
 };
 
@@ -111,6 +112,13 @@ impl Store {
              WHERE a.ended_at IS NULL ORDER BY a.id",
         );
         sql.readable(self.readers(), ATTEMPTS, read_open).await
+    }
+
+    /// Whether somebody asked the job to stop.
+    pub async fn cancel_asked(&self, job: JobId) -> Result<CancelWish> {
+        let sql = Sql::new("SELECT id, cancel_asked_at FROM jobs WHERE id = $1").with(job);
+        let wish = sql.optional(self.readers(), JOBS, read_cancel).await?;
+        Ok(wish.unwrap_or(CancelWish::Asked))
     }
 
     /// The newest attempt of a job, if it was ever claimed.

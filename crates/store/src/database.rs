@@ -1,9 +1,11 @@
 //! Opening a database, and the two kinds of transaction.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sqlx::{
-    Any, AnyConnection, AnyPool, Connection, Transaction, any::AnyPoolOptions, migrate::Migrator,
+    Any, AnyConnection, AnyPool, Connection, Transaction,
+    any::AnyPoolOptions,
+    migrate::{Migration, Migrator},
 };
 
 use crate::{
@@ -30,9 +32,25 @@ pub struct Store {
     readers: AnyPool,
 }
 
+/// What becomes of the tables when a database is opened.
+#[derive(Clone, Copy)]
+enum Tables {
+    BroughtUpToDate,
+    AsTheyAre,
+}
+
 impl Store {
     /// Opens `sqlite:///absolute/path.db` (made if missing) or `postgres://…` and brings its tables up to date.
     pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, Tables::BroughtUpToDate).await
+    }
+
+    /// Opens it beside a server that works on it, whose tables are not changed; refused if that is another version.
+    pub async fn open_beside(url: &str) -> Result<Self> {
+        Self::open_with(url, Tables::AsTheyAre).await
+    }
+
+    async fn open_with(url: &str, tables: Tables) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let store = match Backend::of_url(url)? {
             Backend::Sqlite => {
@@ -40,7 +58,7 @@ impl Store {
                 // One process at a time migrates; the lock is given back when this is done.
                 let _lock = sqlite::migration_lock(&url).await?;
                 let writer = sqlite_pool(1, true).connect(&url).await?;
-                migrate(&writer, &sqlite::MIGRATIONS).await?;
+                migrate(&writer, &sqlite::MIGRATIONS, tables).await?;
                 let readers = sqlite_pool(READERS, false).connect(&url).await?;
                 Self {
                     backend: Backend::Sqlite,
@@ -57,7 +75,7 @@ impl Store {
                     .after_connect(|connection, _| Box::pin(postgres::prepare(connection)))
                     .connect(url)
                     .await?;
-                migrate(&pool, &postgres::MIGRATIONS).await?;
+                migrate(&pool, &postgres::MIGRATIONS, tables).await?;
                 Self {
                     backend: Backend::Postgres,
                     writer: pool.clone(),
@@ -132,7 +150,22 @@ fn sqlite_pool(connections: u32, writes: bool) -> AnyPoolOptions {
 }
 
 /// Runs the portable migrations and those of one database as one list; two lists would each miss the other's.
-async fn migrate(pool: &AnyPool, native: &Migrator) -> Result<(), StoreError> {
-    let all = PORTABLE.iter().chain(native.iter()).cloned().collect();
-    Ok(Migrator::with_migrations(all).run(pool).await?)
+async fn migrate(pool: &AnyPool, native: &Migrator, tables: Tables) -> Result<(), StoreError> {
+    let all: Vec<Migration> = PORTABLE.iter().chain(native.iter()).cloned().collect();
+    match tables {
+        Tables::BroughtUpToDate => Ok(Migrator::with_migrations(all).run(pool).await?),
+        Tables::AsTheyAre => {
+            let known: BTreeSet<i64> = all.iter().map(|migration| migration.version).collect();
+            let sql = Sql::new("SELECT version AS id, version FROM _sqlx_migrations WHERE success");
+            let there = sql.all(pool, source("_sqlx_migrations", "version"), |cells| {
+                cells.int("version")
+            });
+            if there.await?.into_iter().collect::<BTreeSet<i64>>() == known {
+                return Ok(());
+            }
+            Err(StoreError::Unavailable {
+                message: "The Slipway that works on this database is of another version than this program. Use the program of the one that runs, or stop it first.".to_owned(),
+            })
+        }
+    }
 }

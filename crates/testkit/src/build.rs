@@ -141,6 +141,7 @@ pub fn plan(service: &Service, environment: &Environment, hosts: &[Host], versio
         automation: parse(&"cd".repeat(32)),
         strategy: strategy(),
         playbooks: Default::default(),
+        selection: Default::default(),
         variables: Vec::new(),
     };
     Plan::resolve(intent, hosts).expect("hosts enough for three batches")

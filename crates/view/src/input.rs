@@ -167,6 +167,11 @@ pub struct RolloutInput {
     pub latency_tolerance: String,
     /// Percentage points; empty is the default.
     pub error_tolerance: String,
+    /// As `domain::selection::Limit` reads it; empty is every host.
+    pub limit: String,
+    /// Tags of tasks to run alone, and to leave out; empty is every task.
+    pub tags: String,
+    pub skip_tags: String,
     /// As `domain::budget::FailureLimit` reads it; empty is none.
     pub failures: String,
     /// Word of `domain::budget::Beyond`; empty is the default.

@@ -54,10 +54,10 @@ pub struct JobPage {
     pub foreseen: Foreseen,
     /// Or why the output cannot be read just now, and what to do.
     pub output: Result<LogPage, String>,
-    /// What was found, where something was searched for.
-    pub found: Option<LogFound>,
-    /// The output by task, where that was asked for; its lines otherwise.
-    pub tasks: Option<JobTasks>,
+    /// What was found, where something was searched for; or why not.
+    pub found: Option<Result<LogFound, String>>,
+    /// The output by task, where that was asked for, or why not; its lines otherwise.
+    pub tasks: Option<Result<JobTasks, String>>,
 }
 
 /// What is wanted of the page of a job.

@@ -5,6 +5,7 @@ use domain::{
     budget::FailureBudget,
     host::{Criticality, HostPhase},
     id::{JobId, RolloutId},
+    selection::Selection,
     strategy::{GateRule, Tolerance},
     verdict::{Dimension, Verdict},
 };
@@ -74,6 +75,7 @@ pub struct RolloutView {
     pub tolerance: Tolerance,
     pub failures: FailureBudget,
     pub playbooks: PlaybooksShown,
+    pub selection: SelectionShown,
     pub variables: Vec<GivenVariable>,
     /// How much faster than planned bakes run here; 1 in earnest.
     pub time_scale: u64,
@@ -286,8 +288,27 @@ pub struct PlanPreview {
     /// Rollouts of the same service to the same environment that have not ended, newest first; at most five.
     pub open: Vec<RolloutRow>,
     pub playbooks: PlaybooksShown,
+    pub selection: SelectionShown,
     pub variables: Vec<GivenVariable>,
     pub batches: Vec<PreviewBatch>,
+}
+
+/// What a plan takes of hosts and tasks, as one reads it; empty where it takes all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SelectionShown {
+    pub limit: String,
+    pub tags: String,
+    pub skip_tags: String,
+}
+
+impl From<&Selection> for SelectionShown {
+    fn from(selection: &Selection) -> Self {
+        Self {
+            limit: selection.limit.to_string(),
+            tags: selection.tags.to_string(),
+            skip_tags: selection.skip_tags.to_string(),
+        }
+    }
 }
 
 /// A batch of a preview.

@@ -53,14 +53,17 @@ pub async fn run(command: Command, config: Config) -> Result<(), Failure> {
     let Command::Create { name, roles, days } = command;
     let settings = config.settings()?;
     // A running Slipway holds the lock and has prepared the database; else nobody may start while this does it.
-    let _lock = match lock::lock(&settings.data_dir) {
+    let lock = match lock::lock(&settings.data_dir) {
         Ok(lock) => Some(lock),
         Err(lock::LockError::Taken { .. }) => None,
         Err(why) => return Err(Failure::new(Failure::USAGE, why.to_string())),
     };
-    let console = Console::open(settings, Arc::new(SystemClock))
-        .await
-        .map_err(|why| Failure::new(Failure::FAILED, why.to_string()))?;
+    let clock = Arc::new(SystemClock);
+    let opened = match lock {
+        Some(_) => Console::open(settings, clock).await,
+        None => Console::open_beside(settings, clock).await,
+    };
+    let console = opened.map_err(|why| Failure::new(Failure::FAILED, why.to_string()))?;
     let token = console
         .create_token(NewToken { name, roles, days })
         .await

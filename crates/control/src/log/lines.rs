@@ -13,6 +13,8 @@ const STRIDE: u64 = 500;
 /// Bytes read at once, for a range and for everything else.
 const RANGE: usize = 256 << 10;
 const CHUNK: usize = 4 << 20;
+/// Bytes after which a range ends, however few its lines are.
+const WEIGHT: usize = 4 << 20;
 
 /// Offsets of every [`STRIDE`]th line of one growing file, so that a range far down is found without reading all above it.
 #[derive(Debug, Default)]
@@ -79,13 +81,14 @@ impl<'a> Lines<'a> {
         sealed.unwrap_or_else(|| self.index.before(from))
     }
 
-    /// At most `limit` lines from line `from` on.
+    /// At most `limit` lines from line `from` on, and no more once they have [`WEIGHT`] bytes.
     pub fn range(&mut self, from: u64, limit: usize) -> Result<Vec<LogLine>, OutputError> {
         let mut found = Vec::new();
         if from > self.count() {
             return Ok(found);
         }
         let (mut number, mut offset) = self.before(from);
+        let mut weight = 0;
         loop {
             let (lines, next) = self.text.lines(offset, RANGE)?;
             if lines.is_empty() {
@@ -94,7 +97,8 @@ impl<'a> Lines<'a> {
             for line in lines.split_inclusive(|byte| *byte == b'\n') {
                 if number >= from {
                     found.push(line_of(number, line));
-                    if found.len() == limit {
+                    weight += line.len();
+                    if found.len() == limit || weight >= WEIGHT {
                         return Ok(found);
                     }
                 }
@@ -228,6 +232,30 @@ mod tests {
                 let pattern = FAILURE.as_ref().unwrap().as_str().to_owned();
                 assert_eq!(find(&pattern, 1, 1, u64::MAX).0, [700]);
             }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_range_of_very_long_lines_ends_early_and_goes_on_where_it_ended() {
+        on_a_run(|run, shelf| {
+            let (_, mut file) = output(run);
+            for _ in 0..100 {
+                writeln!(file, "{}", "x".repeat(100_000)).unwrap();
+            }
+            let mut index = LineIndex::default();
+            let mut text = Text::open(run, names::OUTPUT, shelf).unwrap();
+            let mut lines = Lines::new(&mut text, &mut index).unwrap();
+            let (mut from, mut ranges) = (1, 0);
+            while from <= lines.count() {
+                let range = lines.range(from, 1000).unwrap();
+                assert_eq!(range[0].number, from);
+                let weight: usize = range.iter().map(|line| line.text.len()).sum();
+                assert!(weight < WEIGHT + 200_000, "{weight}");
+                from += range.len() as u64;
+                ranges += 1;
+            }
+            assert_eq!((from, ranges), (101, 3));
         })
         .await;
     }

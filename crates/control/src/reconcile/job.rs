@@ -14,11 +14,12 @@ use std::{
 };
 
 use domain::{SignedDuration, id::AttemptId};
+use integrations::supervisor::{self, names};
 use policy::{Resource, SystemAction};
-use store::{Claimable, Claimed, OpenAttempt};
+use store::{CancelWish, Claimable, Claimed, OpenAttempt};
 use tokio::{
     sync::Semaphore,
-    task::{Id, JoinSet},
+    task::{Id, JoinSet, spawn_blocking},
     time::timeout,
 };
 
@@ -44,12 +45,14 @@ pub(super) struct Runner {
 
 impl Runner {
     pub fn new(console: Console) -> Self {
+        let at_once = usize::try_from(console.settings().jobs.at_once).unwrap_or(AT_ONCE);
         Self {
             console,
             watched: HashMap::new(),
             at_work: HashMap::new(),
             tasks: JoinSet::new(),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            // However many deploys wait for their Git host, what brings hosts back finds a place.
+            places: Arc::new(Semaphore::new(at_once.max(AT_ONCE))),
         }
     }
 
@@ -68,6 +71,8 @@ impl Runner {
         for open in open {
             if !at_work.contains(&open.attempt.id) {
                 self.look_after(open);
+            } else if open.cancel_asked == CancelWish::Asked {
+                self.end_run(open.attempt.id).await;
             }
         }
         if let Err(error) = self.claim_all(busy, deploys).await {
@@ -135,6 +140,25 @@ impl Runner {
             .map(|()| keeper.watch)
         });
         self.at_work.insert(task.id(), id);
+    }
+
+    /// Ends a run whose task has something else to do right now; the task finds out afterwards.
+    async fn end_run(&self, attempt: AttemptId) {
+        let folder = self.console.attempt_folder(attempt);
+        let ended = spawn_blocking(move || {
+            if !folder.exists() || folder.join(names::CANCEL).exists() {
+                return Ok(());
+            }
+            supervisor::cancel(&folder)
+        });
+        if let Ok(Err(error)) = ended.await {
+            tracing::error!(%attempt, %error, "a request to stop may not have arrived; it is sent again");
+        }
+    }
+
+    /// Lets everything that was begun come to its end.
+    pub async fn finish(&mut self) {
+        while self.gather().await {}
     }
 
     /// Waits for the next task to end and keeps what it remembers; `false` when there is none.

@@ -34,6 +34,8 @@ async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
         runner.round().await;
         pace.wait().await;
     }
+    // What is being launched is launched before the locks are given back, and not behind them.
+    runner.finish().await;
 }
 
 async fn settling(console: &Console, stop: watch::Receiver<bool>) {
@@ -82,7 +84,7 @@ async fn housekeeping(console: &Console, stop: watch::Receiver<bool>) {
     let mut outputs = outputs::Keeper::default();
     while pace.goes_on() {
         expire_sessions(console).await;
-        outputs.round(console).await;
+        outputs.round(console, &pace.stop).await;
         pace.wait().await;
     }
 }

@@ -11,6 +11,7 @@ use domain::{SignedDuration, id::AttemptId};
 use integrations::output::{OutputError, remove, seal};
 use policy::{Resource, SystemAction};
 use store::KeptAttempt;
+use tokio::sync::watch;
 
 use crate::{Console, Error, log::on_disk};
 
@@ -26,15 +27,19 @@ const PATIENCE: u32 = 3;
 pub(super) struct Keeper {
     /// Attempts whose output could not be sealed or removed, which was said once.
     told: HashSet<AttemptId>,
+    /// Where the last round of sealing gave up: the next one goes on behind it, or what cannot be sealed would keep all
+    /// others waiting.
+    behind: Option<KeptAttempt>,
 }
 
 impl Keeper {
     /// Removes what is not kept, then seals what has ended. What fails is tried again the next time and stops nothing else.
-    pub async fn round(&mut self, console: &Console) {
+    /// A round ends early when the server stops.
+    pub async fn round(&mut self, console: &Console, stop: &watch::Receiver<bool>) {
         if let Err(error) = self.sweep(console).await {
             tracing::warn!(%error, "old outputs could not be removed; it is tried again");
         }
-        if let Err(error) = self.seal(console).await {
+        if let Err(error) = self.seal(console, stop).await {
             tracing::warn!(%error, "outputs could not be sealed; it is tried again");
         }
     }
@@ -90,6 +95,8 @@ impl Keeper {
                         refused = 0;
                     }
                     Err(error) => {
+                        // It stays, and no younger one is removed in its place.
+                        total = total.saturating_sub(attempt.sealed_bytes);
                         self.tell(&attempt, "removed", &error);
                         refused += u32::from(error.is_of_store());
                         if refused == PATIENCE {
@@ -101,10 +108,10 @@ impl Keeper {
         }
     }
 
-    async fn seal(&mut self, console: &Console) -> Result<(), Error> {
+    async fn seal(&mut self, console: &Console, stop: &watch::Receiver<bool>) -> Result<(), Error> {
         let now = console.now();
         let before = now.checked_sub(FRESH).unwrap_or(now);
-        let (mut last, mut refused) = (None, 0);
+        let (mut last, mut refused) = (self.behind.take(), 0);
         loop {
             let ended = console
                 .store()
@@ -115,6 +122,9 @@ impl Keeper {
             };
             last = Some(newest.clone());
             for attempt in ended {
+                if *stop.borrow() {
+                    return Ok(());
+                }
                 let (console, id) = (console.clone(), attempt.id);
                 let sealing = {
                     let console = console.clone();
@@ -132,6 +142,7 @@ impl Keeper {
                         self.tell(&attempt, "sealed", &error);
                         refused += u32::from(error.is_of_store());
                         if refused == PATIENCE {
+                            self.behind = Some(attempt);
                             return Ok(());
                         }
                     }

@@ -11,7 +11,7 @@ use domain::{
 use futures::StreamExt as _;
 use store::AuditFilter;
 use testkit::{Database, World};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use view::job::JobPageWish;
 
 use super::{
@@ -23,6 +23,11 @@ use crate::{
     Console, OutputSettings, S3,
     testing::{console, console_that_keeps},
 };
+
+/// The server goes on.
+fn going_on() -> watch::Receiver<bool> {
+    watch::channel(false).1
+}
 
 /// A rollout whose first batch waits at its gate.
 async fn gate(world: &World) -> RolloutId {
@@ -129,7 +134,9 @@ async fn old_outputs_of_rollouts_that_ended_are_removed() {
     std::fs::write(folder.join("output.log"), "PLAY [all]\n").unwrap();
 
     world.clock.advance(SignedDuration::from_hours(24 * 31));
-    outputs::Keeper::default().round(&console).await;
+    outputs::Keeper::default()
+        .round(&console, &going_on())
+        .await;
     assert!(folder.exists(), "the rollout lives: its output is needed");
 
     let abort = Event::Abort {
@@ -141,7 +148,9 @@ async fn old_outputs_of_rollouts_that_ended_are_removed() {
         .unwrap();
     rollout::settle(&console).await;
     assert_eq!(omar.job_view(job).await.unwrap().output_removed_at, None);
-    outputs::Keeper::default().round(&console).await;
+    outputs::Keeper::default()
+        .round(&console, &going_on())
+        .await;
     assert!(!folder.exists());
     let removed = omar.job_view(job).await.unwrap().output_removed_at;
     assert_eq!(removed, Some(world.clock.now()));
@@ -158,7 +167,9 @@ async fn old_outputs_of_rollouts_that_ended_are_removed() {
             .count()
     };
     assert_eq!(told().await, 1);
-    outputs::Keeper::default().round(&console).await;
+    outputs::Keeper::default()
+        .round(&console, &going_on())
+        .await;
     assert_eq!(told().await, 1, "it is removed once");
 }
 
@@ -199,15 +210,15 @@ async fn an_output_is_sealed_an_hour_after_its_job_and_reads_as_before() {
 
     let mut keeper = Keeper::default();
     world.clock.advance(SignedDuration::from_mins(59));
-    keeper.round(&console).await;
+    keeper.round(&console, &going_on()).await;
     assert!(folder.join("output.log").exists(), "it has just ended");
     world.clock.advance(SignedDuration::from_mins(2));
-    keeper.round(&console).await;
+    keeper.round(&console, &going_on()).await;
     assert!(!folder.join("output.log").exists() && !folder.join("events.jsonl").exists());
     assert_eq!(read().await, before);
     let sealed = world.store().sealed_bytes().await.unwrap();
     assert!(sealed > 0);
-    keeper.round(&console).await;
+    keeper.round(&console, &going_on()).await;
     assert_eq!(world.store().sealed_bytes().await.unwrap(), sealed);
 
     let abort = Event::Abort {
@@ -219,7 +230,7 @@ async fn an_output_is_sealed_an_hour_after_its_job_and_reads_as_before() {
         .unwrap();
     rollout::settle(&console).await;
     world.clock.advance(SignedDuration::from_hours(24 * 31));
-    keeper.round(&console).await;
+    keeper.round(&console, &going_on()).await;
     assert!(!folder.exists());
     let objects = std::fs::read_dir(console.settings().data_dir.join("outputs")).unwrap();
     assert_eq!(objects.count(), 0);
@@ -243,12 +254,12 @@ async fn one_output_that_cannot_be_sealed_stops_no_other_and_is_said_once() {
     world.clock.advance(SignedDuration::from_hours(2));
     let mut keeper = Keeper::default();
     for _ in 0..2 {
-        keeper.round(&console).await;
+        keeper.round(&console, &going_on()).await;
         assert!(!good.join("output.log").exists());
         assert_eq!(keeper.told(), 1);
     }
     std::fs::remove_dir(bad.join("output.log")).unwrap();
-    keeper.round(&console).await;
+    keeper.round(&console, &going_on()).await;
     assert!(!bad.join("events.jsonl").exists());
     assert_eq!(keeper.told(), 0);
 }

@@ -10,6 +10,7 @@ use domain::{
     plan::{Intent, Plan},
     release::{ArtifactSource, Release},
     rollout::Rollout,
+    selection::{Selection, Tags},
     service::Service,
     strategy::{Strategy, Tolerance, parse_bakes, parse_seconds},
     text::{FieldError, Reason, Sha256},
@@ -87,6 +88,14 @@ fn strategy(input: &RolloutInput) -> Result<Strategy, FieldError> {
         tolerance,
         failures,
         gate_seconds,
+    })
+}
+
+fn selection(input: &RolloutInput) -> Result<Selection, FieldError> {
+    Ok(Selection {
+        limit: input.limit.parse()?,
+        tags: Tags::read("tags", &input.tags)?,
+        skip_tags: Tags::read("skip_tags", &input.skip_tags)?,
     })
 }
 
@@ -177,6 +186,7 @@ impl Ctx {
             release,
             installation: service.installation.clone(),
             automation,
+            selection: selection(input)?.check(&playbooks)?,
             playbooks,
             strategy,
             variables,
@@ -262,7 +272,8 @@ impl Ctx {
     pub async fn preview(&self, input: RolloutInput) -> Result<PlanPreview, ApiError> {
         self.answer(async {
             let drafted = self.understand(&input).await?;
-            let ids: Vec<_> = drafted.hosts.iter().map(|host| host.id).collect();
+            let planned = drafted.plan.batches.iter().flat_map(|batch| &batch.hosts);
+            let ids: Vec<_> = planned.map(|host| host.id).collect();
             let installed = self.store().installed(&self.scope()?, &ids).await?;
             let runs = |id| {
                 let seen = installed.get(&id).into_iter().flatten();
@@ -310,6 +321,7 @@ impl Ctx {
                 approval: drafted.environment.approval == Approval::Required,
                 open,
                 playbooks: (&drafted.plan.playbooks).into(),
+                selection: (&drafted.plan.selection).into(),
                 variables: drafted.plan.variables.iter().map(Into::into).collect(),
                 batches,
             })

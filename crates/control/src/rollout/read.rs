@@ -174,6 +174,7 @@ impl Ctx {
                 tolerance: plan.strategy.tolerance,
                 failures: plan.strategy.failures,
                 playbooks: (&plan.playbooks).into(),
+                selection: (&plan.selection).into(),
                 variables: plan.variables.iter().map(Into::into).collect(),
                 time_scale: self.console.settings().time_scale,
                 now: self.console.now(),

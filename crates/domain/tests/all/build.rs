@@ -97,6 +97,7 @@ pub fn intent(split: &str, gate: GateRule) -> Intent {
             gate_seconds: 3600,
         },
         playbooks: Default::default(),
+        selection: Default::default(),
         variables: Vec::new(),
     }
 }

@@ -19,4 +19,5 @@ mod rollout_forward;
 mod rollout_table;
 mod rollout_waiting;
 mod rollout_walk;
+mod selection;
 mod stage;

@@ -10,6 +10,7 @@ use domain::{
     id::{AttemptId, RolloutId},
     job::JobKind,
     release::{ArtifactSource, Release},
+    selection::Tags,
     service::Installation,
     text::{HostName, Slug, Version},
     variable::template_in,
@@ -21,7 +22,6 @@ pub use super::secrets::forget;
 use super::{
     Settings, check,
     environment::{Particulars, environment, held_fast, socket_folder, text},
-    names::Tag,
     project::Project,
     reach::Reach,
     secrets::{self, HostSecrets, Private},
@@ -41,9 +41,9 @@ pub struct Run<'a> {
     pub kind: JobKind,
     pub project: &'a Project,
     /// Only tasks with one of these, where there are any.
-    pub tags: &'a [Tag],
+    pub tags: Tags,
     /// But none with one of these.
-    pub skip_tags: &'a [Tag],
+    pub skip_tags: Tags,
     pub reach: &'a Reach,
     pub service: &'a Slug,
     pub installation: &'a Installation,
@@ -139,10 +139,9 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
     if run.kind == JobKind::DryRun {
         argv.extend(["--check", "--diff"].map(str::to_owned));
     }
-    for (option, tags) in [("--tags", run.tags), ("--skip-tags", run.skip_tags)] {
+    for (option, tags) in [("--tags", &run.tags), ("--skip-tags", &run.skip_tags)] {
         if !tags.is_empty() {
-            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
-            argv.push(format!("{option}={}", tags.join(",")));
+            argv.push(format!("{option}={tags}"));
         }
     }
     argv.push(playbook);
@@ -174,15 +173,6 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
         scratch,
         output: OutputRules::default(),
     })
-}
-
-/// What the playbooks call the kinds.
-const fn word(kind: JobKind) -> &'static str {
-    match kind {
-        JobKind::Deploy | JobKind::DryRun => "deploy",
-        JobKind::Probe | JobKind::ProbeUnknown => "probe",
-        JobKind::RollBack => "rollback",
-    }
 }
 
 fn inventory(run: &Run<'_>) -> Result<Value, CommandError> {
@@ -264,7 +254,7 @@ fn variables(run: &Run<'_>) -> Result<Map<String, Value>, CommandError> {
     set("attempt_id", json!(run.attempt.to_string()));
     set("rollout_id", json!(run.rollout.to_string()));
     set("batch", json!(run.batch));
-    set("kind", json!(word(run.kind)));
+    set("kind", json!(run.kind.playbook()));
     set("service", json!(run.service.as_str()));
     set("version", json!(run.release.version.as_str()));
     set("health_port", json!(run.installation.health_port));

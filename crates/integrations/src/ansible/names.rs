@@ -40,8 +40,6 @@ names! {
     PlaybookName = |text| {
         plain(text, 200, "-_./") && inside(text) && (text.ends_with(".yml") || text.ends_with(".yaml"))
     }, "is not the path of a playbook in a project. Give a path of letters, digits, hyphens, underscores and dots that ends with .yml, such as “playbooks/deploy.yml”.";
-    /// A tag of Ansible's tasks.
-    Tag = |text| plain(text, 100, "-_.:"), "is not a tag. Use letters, digits, hyphens, underscores, dots and colons.";
     /// Whom to sign in, or to become.
     UserName = |text| plain(text, 100, "._-@+$\\"), "is not a user name.";
     /// Host name or IP address, without a port.
@@ -103,7 +101,6 @@ mod tests {
         for text in hostile {
             assert!(text.parse::<PlaybookName>().is_err(), "{text}");
             assert!(format!("{text}.yml").parse::<PlaybookName>().is_err() || text.is_empty());
-            assert!(text.parse::<Tag>().is_err(), "{text}");
             assert!(text.parse::<UserName>().is_err(), "{text}");
             assert!(text.parse::<Address>().is_err(), "{text}");
             assert!(text.parse::<BecomeMethod>().is_err(), "{text}");
@@ -126,6 +123,6 @@ mod tests {
         assert!("DOMAIN\\admin".parse::<UserName>().is_ok());
         assert!("fe80::1".parse::<Address>().is_ok());
         assert!("community.general.doas".parse::<BecomeMethod>().is_ok());
-        assert!(serde_json::from_str::<Tag>("\"-a\"").is_err());
+        assert!(serde_json::from_str::<UserName>("\"-a\"").is_err());
     }
 }

@@ -26,9 +26,12 @@ pub(super) struct Private {
 }
 
 impl Private {
+    /// In the folder of an attempt.
+    const FOLDER: &str = "private";
+
     /// Empty, whatever an earlier try left.
     pub fn new(attempt: &Path) -> Result<Self, CommandError> {
-        let folder = attempt.join("private");
+        let folder = attempt.join(Self::FOLDER);
         match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(RecordError::write(&folder, error).into())
@@ -127,10 +130,27 @@ pub(super) fn result_format<'a>(secrets: impl IntoIterator<Item = &'a str>) -> &
     }
 }
 
-/// Removes what the supervisor of an attempt would have removed, when there is none any more: for a run that was lost
-/// or never began.
+/// Removes a file or a folder, if it is there.
+fn gone(path: &Path) -> Result<(), RecordError> {
+    let removed = if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(RecordError::write(path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what the supervisor of an attempt would have removed, when there is none any more: for a run that was lost,
+/// never began, or could not even be written.
 pub fn forget(attempt: &Path) -> Result<(), RecordError> {
     let path = attempt.join(names::SPEC);
+    gone(&attempt.join(Private::FOLDER))?;
+    gone(&file::draft_of(&path))?;
     let failed = |error: &dyn ToString| RecordError::write(&path, error.to_string());
     let Some(bytes) =
         file::read_if_there(&path).map_err(|error| RecordError::read(&path, error))?
@@ -140,17 +160,7 @@ pub fn forget(attempt: &Path) -> Result<(), RecordError> {
     let mut spec: Spec =
         serde_json::from_slice(&bytes).map_err(|error| RecordError::read(&path, error))?;
     for path in &spec.scratch {
-        let removed = if path.is_dir() {
-            fs::remove_dir_all(path)
-        } else {
-            fs::remove_file(path)
-        };
-        match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(RecordError::write(path, error));
-            }
-            _ => {}
-        }
+        gone(path)?;
     }
     spec.redact.clear();
     let bytes = serde_json::to_vec(&spec).map_err(|error| failed(&error))?;
@@ -160,6 +170,19 @@ pub fn forget(attempt: &Path) -> Result<(), RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_given_to_a_run_that_was_never_written_is_removed_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let attempt = folder.path();
+        let private = attempt.join("private");
+        fs::create_dir(&private).unwrap();
+        fs::write(private.join("key"), "secret").unwrap();
+        fs::write(attempt.join("spec.json.new"), "secret").unwrap();
+        forget(attempt).unwrap();
+        assert_eq!(fs::read_dir(attempt).unwrap().count(), 0);
+        forget(attempt).unwrap();
+    }
 
     #[test]
     fn names_that_mean_something_else_are_refused() {

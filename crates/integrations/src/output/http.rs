@@ -10,11 +10,13 @@ use object_store::{
         HttpResponseBody, HttpService,
     },
 };
-use reqwest::{Body, Client, Request, redirect::Policy};
+use reqwest::{Body, Client, Method, Request, redirect::Policy};
 
-/// A store that does not take a connection, or says nothing for so long, does not answer.
+/// A store that takes no connection, or gives no answer, for so long is taken to be away.
 const CONNECT: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(10);
+/// Time for a request that sends something: 8 MiB at 50 KB a second.
+const SENDING: Duration = Duration::from_secs(180);
 
 #[derive(Debug)]
 pub(super) struct Road;
@@ -23,7 +25,6 @@ impl HttpConnector for Road {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         let client = Client::builder()
             .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
             // The signature is for one host.
             .redirect(Policy::none())
             .no_gzip()
@@ -49,13 +50,28 @@ impl HttpService for Service {
         let mut request = Request::new(parts.method, url);
         *request.headers_mut() = parts.headers;
         *request.body_mut() = Some(Body::wrap(body));
-        let answer = self.0.execute(request).await.map_err(failed)?;
+        let patience = match *request.method() {
+            Method::PUT | Method::POST => SENDING,
+            _ => SILENCE,
+        };
+        // Limits the wait for the head of the answer; reading the rest is limited below.
+        let answer = in_time(patience, self.0.execute(request)).await?;
         let mut response = HttpResponse::new(HttpResponseBody::from(Bytes::new()));
         *response.status_mut() = answer.status();
         *response.headers_mut() = answer.headers().clone();
         // What is asked for is a frame or a few; nothing larger is ever read at once.
-        *response.body_mut() = answer.bytes().await.map_err(failed)?.into();
+        *response.body_mut() = in_time(SILENCE, answer.bytes()).await?.into();
         Ok(response)
+    }
+}
+
+async fn in_time<T>(
+    patience: Duration,
+    work: impl Future<Output = reqwest::Result<T>>,
+) -> Result<T, HttpError> {
+    match tokio::time::timeout(patience, work).await {
+        Ok(done) => done.map_err(failed),
+        Err(late) => Err(HttpError::new(HttpErrorKind::Timeout, late)),
     }
 }
 

@@ -23,7 +23,8 @@ pub enum OutputError {
     #[error("{}: {why}. Look at the folder and its disk.", path.display())]
     Disk { path: PathBuf, why: io::Error },
     #[error(
-        "The sealed outputs in {place} cannot be reached: {why}. See that the store runs and takes the keys in [outputs.s3]; everything else goes on meanwhile."
+        "The sealed outputs in {place} cannot be reached: {why}. {} Everything else goes on meanwhile.",
+        advice(place)
     )]
     Store { place: String, why: String },
     #[error(
@@ -31,7 +32,7 @@ pub enum OutputError {
     )]
     Elsewhere { place: String },
     #[error(
-        "The sealed output {key} in {place} is not what was stored there. Bring it back from a backup of that place."
+        "The sealed output {key} in {place} is not what was stored there. See that [outputs.s3], where it is set, names the right store, or bring it back from a backup."
     )]
     Damaged { place: String, key: String },
 }
@@ -40,6 +41,14 @@ impl OutputError {
     /// Whether every other output in the same place would fail as well.
     pub const fn is_of_store(&self) -> bool {
         matches!(self, Self::Store { .. })
+    }
+}
+
+fn advice(place: &str) -> &'static str {
+    if place.contains("://") {
+        "See that the store runs and takes the keys in [outputs.s3]."
+    } else {
+        "Look at the folder and its disk."
     }
 }
 

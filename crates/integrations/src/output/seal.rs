@@ -16,6 +16,10 @@ use crate::{file, supervisor::names};
 
 /// The record in a run's folder.
 const RECORD: &str = "sealed.json";
+/// Keeps room for the record while the objects are made.
+const ROOM: &str = "sealed.room";
+/// The files of a run that are sealed.
+const FILES: [&str; 2] = [names::OUTPUT, names::EVENTS];
 /// Text of one frame, in bytes; a longer line is a frame of its own.
 const FRAME: usize = 1 << 20;
 const LEVEL: i32 = 3;
@@ -80,7 +84,10 @@ impl SealedFile {
         let compressed = shelf.read(&self.place, &self.key, from..to)?;
         let damaged = || self.damaged();
         let mut text = Vec::with_capacity(usize::try_from(end - start).unwrap_or(0));
-        zstd::stream::copy_decode(compressed.as_ref(), &mut text).map_err(|_| damaged())?;
+        zstd::stream::read::Decoder::new(compressed.as_ref())
+            // One byte more than there may be tells that there is more.
+            .and_then(|decoder| decoder.take(end - start + 1).read_to_end(&mut text))
+            .map_err(|_| damaged())?;
         if text.len() as u64 == end - start {
             Ok(text)
         } else {
@@ -106,8 +113,7 @@ impl SealedFile {
 /// Seals the files of the run in `folder`, which has ended, and removes them. What was interrupted goes on; what is done is
 /// left as it is. Gives the bytes of its objects.
 pub fn seal(folder: &Path, shelf: &Shelf) -> Result<u64, OutputError> {
-    let files = [names::OUTPUT, names::EVENTS];
-    let plain: Vec<&str> = files
+    let plain: Vec<&str> = FILES
         .into_iter()
         .filter(|name| folder.join(name).exists())
         .collect();
@@ -120,10 +126,11 @@ pub fn seal(folder: &Path, shelf: &Shelf) -> Result<u64, OutputError> {
         shelf.clear(&run)?;
     }
     let mut sealed = known.unwrap_or_default();
+    reserve(folder, &plain)?;
     // What the record names is stored; only its files may still be there.
     for name in &plain {
         if !sealed.files.contains_key(*name) {
-            let file = store(&folder.join(name), format!("{run}/{name}.zst"), shelf)?;
+            let file = store(&folder.join(name), object(&run, name), shelf)?;
             check(&file, shelf)?;
             sealed.files.insert((*name).to_owned(), file);
         }
@@ -140,22 +147,44 @@ pub fn seal(folder: &Path, shelf: &Shelf) -> Result<u64, OutputError> {
     Ok(sealed.object_bytes())
 }
 
+/// Sees that there is room for the record before anything is sent away for it.
+fn reserve(folder: &Path, plain: &[&str]) -> Result<(), OutputError> {
+    // A frame takes 40 bytes of the record.
+    let frames = plain
+        .iter()
+        .filter_map(|name| folder.join(name).metadata().ok());
+    let frames: u64 = frames.map(|about| about.len() / FRAME as u64 + 1).sum();
+    let path = folder.join(ROOM);
+    let room = vec![0; usize::try_from(4096 + 64 * frames).unwrap_or(usize::MAX)];
+    fs::write(&path, room)
+        .and_then(|()| fs::remove_file(&path))
+        .map_err(disk(&path))
+}
+
 /// Removes the run in `folder` with its objects. The objects first: without the record nobody would know of them.
 pub fn remove(folder: &Path, shelf: &Shelf) -> Result<(), OutputError> {
-    if let Some(sealed) = Sealed::of(folder)? {
-        for file in sealed
-            .files
-            .into_values()
-            .filter(|file| !file.key.is_empty())
-        {
-            shelf.remove(&file.place, &file.key)?;
-        }
+    let run = folder.file_name().unwrap_or_default().to_string_lossy();
+    let sealed = Sealed::of(folder)?.unwrap_or_default();
+    for file in sealed.files.values().filter(|file| !file.key.is_empty()) {
+        shelf.remove(&file.place, &file.key)?;
     }
-    shelf.clear(&folder.file_name().unwrap_or_default().to_string_lossy())?;
+    // What was sent away by a sealing that did not get so far as to say so.
+    for name in FILES
+        .iter()
+        .filter(|name| !sealed.files.contains_key(**name))
+    {
+        shelf.remove(shelf.place(), &object(&run, name))?;
+    }
+    shelf.clear(&run)?;
     match fs::remove_dir_all(folder) {
         Err(why) if why.kind() != ErrorKind::NotFound => Err(disk(folder)(why)),
         _ => Ok(()),
     }
+}
+
+/// Key of the object that a file of a run becomes.
+fn object(run: &str, name: &str) -> String {
+    format!("{run}/{name}.zst")
 }
 
 /// Writes a file as an object of frames.

@@ -56,6 +56,7 @@ impl Shelf {
             .with_fsync(true);
         let bucket = match s3 {
             Some(s3) => {
+                // Without its address: a store may move.
                 let place = format!("s3://{}/{}", s3.bucket, s3.prefix);
                 let store = bucket(s3).map_err(|why| unusable(&place, why))?;
                 Some((place, store))
@@ -126,7 +127,12 @@ impl Shelf {
         let failed = |why: StoreError| self.failed(place, key, &why);
         loop {
             match next() {
-                Ok(Some(piece)) => wait(writer.put(piece.into())).map_err(failed)?,
+                Ok(Some(piece)) => {
+                    if let Err(why) = wait(writer.put(piece.into())) {
+                        let _ = wait(writer.abort());
+                        return Err(failed(why));
+                    }
+                }
                 Ok(None) => {
                     let done = wait(tokio::io::AsyncWriteExt::shutdown(&mut writer));
                     return done.map_err(|why| OutputError::Store {

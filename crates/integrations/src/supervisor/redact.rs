@@ -223,8 +223,10 @@ impl Redactor {
     fn mask(&self, value: &mut serde_json::Value) {
         match value {
             serde_json::Value::String(text) => {
-                let mut masked = Vec::new();
-                self.append(text.as_bytes(), &mut masked);
+                let (mut masked, mut key) = (Vec::new(), KeyBlock::default());
+                for line in text.as_bytes().split_inclusive(|byte| *byte == b'\n') {
+                    self.append_line(line, &mut key, &mut masked);
+                }
                 *text = String::from_utf8_lossy(&masked).into_owned();
             }
             serde_json::Value::Array(items) => items.iter_mut().for_each(|item| self.mask(item)),
@@ -392,6 +394,14 @@ mod tests {
                 "key: -----BEGIN RSA PRIVATE KEY----- MIIE+/= -----END RSA PRIVATE KEY----- end",
                 "key: *** end",
             ),
+            (
+                "Server=db;Pwd=hunter2;Encrypt=no",
+                "Server=db;Pwd=***;Encrypt=no",
+            ),
+            ("Passphrase: hunter2", "Passphrase: ***"),
+            ("AccountKey=abcdefgh0123456789==;x", "AccountKey=***;x"),
+            ("signingKey: 0123456789abcdef0123", "signingKey: ***"),
+            ("password=password=hunter2 end", "password=*** end"),
             // As JSON, and as JSON within JSON.
             (
                 r#"{"m":"password=a\"b","n":1}"#,
@@ -428,6 +438,45 @@ mod tests {
                 serde_json::from_str::<IgnoredAny>(&redacted(&[], text)).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_private_key_is_masked_in_colours_in_a_diff_and_in_an_event() {
+        let shipped = Redactor::new(&[], &OutputRules::default()).unwrap();
+        let key = [
+            "-----BEGIN PRIVATE KEY-----",
+            "MIIEabc+/=",
+            "c2VjcmV0",
+            "-----END PRIVATE KEY-----",
+        ];
+        for (before, after) in [
+            ("", ""),
+            ("    ", ""),
+            ("+", ""),
+            ("-", ""),
+            ("\u{1b}[0;31m-    ", "\u{1b}[0m"),
+            ("\u{1b}[32m+", "\u{1b}[m"),
+        ] {
+            let (mut out, mut block) = (Vec::new(), KeyBlock::default());
+            for line in key.iter().chain(&["ok: [web-1]"]) {
+                let line = format!("{before}{line}{after}\n");
+                shipped.append_line(line.as_bytes(), &mut block, &mut out);
+            }
+            let out = String::from_utf8(out).unwrap();
+            assert!(!out.contains("MIIE") && !out.contains("c2Vj"), "{out}");
+            assert!(out.contains("ok: [web-1]"), "{out}");
+        }
+        let rules = OutputRules {
+            patterns: vec!["[a-z]{1,9}-needle".to_owned()],
+            ..OutputRules::default()
+        };
+        let own = Redactor::new(&[], &rules).unwrap();
+        let event = serde_json::json!({ "m": format!("a-needle\n{}\nend", key.join("\n")) });
+        let mut out = Vec::new();
+        own.append_json(format!("{event}\n").as_bytes(), &mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert!(!out.contains("MIIE") && !out.contains("c2Vj"), "{out}");
+        assert!(out.contains("end"), "{out}");
     }
 
     #[test]

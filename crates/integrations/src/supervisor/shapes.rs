@@ -31,7 +31,15 @@ enum Rest {
 
 const SHAPES: &[Shape] = &[
     Shape {
-        hints: &["assw", "ASSW", "passphrase", "PASSPHRASE", "pwd", "PWD"],
+        hints: &[
+            "assw",
+            "ASSW",
+            "assphrase",
+            "ASSPHRASE",
+            "pwd",
+            "Pwd",
+            "PWD",
+        ],
         head: r#"(?:password|passwd|passwort|passphrase|pwd)(?:\\{0,3}["'])?[ \t]{0,3}(?:[:=]|=>)[ \t]{0,3}(?:\\{0,3}["'])?"#,
         rest: Rest::Value,
     },
@@ -42,20 +50,8 @@ const SHAPES: &[Shape] = &[
     },
     Shape {
         hints: &[
-            "ecret",
-            "ECRET",
-            "oken",
-            "OKEN",
-            "_key",
-            "_KEY",
-            "-key",
-            "-Key",
-            "-KEY",
-            "apikey",
-            "apiKey",
-            "ApiKey",
+            "ecret", "ECRET", "oken", "OKEN", "_key", "_KEY", "-key", "-KEY", "Key", "apikey",
             "APIKEY",
-            "AccessKey",
         ],
         head: r#"(?:secret|token|(?:api|app|application|access|account|auth|encryption|signing|service)[_-]?key)(?:[_-]?(?:id|key|value))?(?:\\{0,3}["'])?[ \t]{0,3}(?:[:=]|=>)[ \t]{0,3}(?:\\{0,3}["'])?"#,
         rest: Rest::Drawn,
@@ -225,6 +221,8 @@ impl Shapes {
         }
         for ((head, rest), _) in self.heads.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
             let mut at = 0;
+            // Where the value ends that was looked at last.
+            let mut value = 0;
             while let Some(hit) = head.captures_at(text, at) {
                 let Some(whole) = hit.get(0) else { break };
                 at = whole.end();
@@ -232,7 +230,9 @@ impl Shapes {
                 let start = secret.map_or(whole.end(), |secret| secret.start());
                 let end = match rest {
                     Rest::Head => secret.map_or(whole.end(), |secret| secret.end()),
-                    Rest::Value | Rest::Drawn => value_end(text, whole.end()),
+                    // What begins in the middle of a word ends with it: nothing is read twice.
+                    Rest::Value | Rest::Drawn if start < value && !is_quoted(text, start) => value,
+                    Rest::Value | Rest::Drawn => value_end(text, start),
                     Rest::Key => {
                         let (head, end) = (whole.start(), key_end(text, whole.end()));
                         found.push(Hit {
@@ -248,13 +248,19 @@ impl Shapes {
                     Rest::Drawn => is_drawn(&text[start..end]),
                     Rest::Head | Rest::Key => true,
                 };
+                value = end;
                 if secret {
+                    at = at.max(end);
                     let head = whole.start();
                     found.push(Hit { head, start, end });
                 }
             }
         }
     }
+}
+
+fn is_quoted(text: &[u8], start: usize) -> bool {
+    matches!(text[..start].last(), Some(b'"' | b'\''))
 }
 
 /// Where the value that starts at `start` ends: at the quote that opened it, or at the end of the word.
@@ -325,7 +331,13 @@ fn key_end(text: &[u8], start: usize) -> usize {
     at
 }
 
+/// Bytes of a value that tell what it is.
+const TELLING: usize = 512;
+
 fn is_value(value: &[u8], text: &[u8], end: usize) -> bool {
+    if value.len() > TELLING {
+        return true;
+    }
     let Ok(value) = std::str::from_utf8(value) else {
         return true;
     };
@@ -345,10 +357,27 @@ fn is_value(value: &[u8], text: &[u8], end: usize) -> bool {
 }
 
 fn is_drawn(value: &[u8]) -> bool {
+    let value = &value[..value.len().min(TELLING)];
     value.len() >= 16
         && value.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
         && value.iter().any(u8::is_ascii_alphabetic)
         && !value.starts_with(b"{{")
+}
+
+/// The line as it is read: Ansible puts colours around each.
+fn without_colours(line: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = memchr::memchr(0x1b, rest) {
+        plain.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let [b'[', inside @ ..] = rest {
+            let ends = inside.iter().position(|byte| (0x40..=0x7e).contains(byte));
+            rest = ends.map_or(&[], |end| &inside[end + 1..]);
+        }
+    }
+    plain.extend_from_slice(rest);
+    plain
 }
 
 /// Follows a private key that is printed over several lines.
@@ -370,9 +399,12 @@ impl KeyBlock {
     pub fn holds(&mut self, line: &[u8]) -> bool {
         if self.left > 0 {
             self.left -= 1;
-            let text = line.trim_ascii();
-            let text = text.strip_prefix(b"+").unwrap_or(text).trim_ascii();
-            let ends = memchr::memmem::find(text, END).is_some();
+            let plain = without_colours(line);
+            let ends = memchr::memmem::find(&plain, END).is_some();
+            // A diff puts a sign before each line.
+            let text = match plain.trim_ascii() {
+                [b'+' | b'-', text @ ..] | text => text.trim_ascii(),
+            };
             let header = text.starts_with(b"Proc-Type:") || text.starts_with(b"DEK-Info:");
             let base64 = text.len() <= 100
                 && text

@@ -19,6 +19,7 @@ use domain::{
     id::{AttemptId, RolloutId},
     job::{JobEnd, JobKind},
     release::Release,
+    selection::Tags,
     service::Installation,
     text::HostName,
 };
@@ -27,7 +28,6 @@ use integrations::{
         Settings,
         command::{self, Run, Target},
         events::Tally,
-        names::Tag,
         project::Project,
         reach::Reach,
     },
@@ -73,8 +73,8 @@ pub struct Parts {
     pub project: Project,
     pub reach: Reach,
     pub secrets: BTreeMap<String, SecretString>,
-    pub tags: Vec<Tag>,
-    pub skip_tags: Vec<Tag>,
+    pub tags: Tags,
+    pub skip_tags: Tags,
     pub kind: JobKind,
 }
 
@@ -84,8 +84,8 @@ pub fn parts() -> Parts {
         project: Project::shipped(&settings()),
         reach: Reach::default(),
         secrets: BTreeMap::new(),
-        tags: Vec::new(),
-        skip_tags: Vec::new(),
+        tags: Tags::default(),
+        skip_tags: Tags::default(),
         kind: JobKind::Probe,
         service: "checkout".parse().unwrap(),
         installation: Installation {
@@ -119,8 +119,8 @@ pub fn run<'a>(parts: &'a Parts, kind: JobKind, artifacts_dir: &'a Path) -> Run<
         batch: 1,
         kind,
         project: &parts.project,
-        tags: &parts.tags,
-        skip_tags: &parts.skip_tags,
+        tags: parts.tags.clone(),
+        skip_tags: parts.skip_tags.clone(),
         reach: &parts.reach,
         service: &parts.service,
         installation: &parts.installation,

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use domain::job::JobKind;
 use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Connection as _, Row as _};
 use view::job::JobRow;
@@ -126,7 +125,7 @@ fn starts(data: &Path, jobs: &[JobRow]) -> Result<Vec<f64>> {
         let variables: Variables = serde_json::from_str(&text)?;
         let Some(job) = jobs.iter().find(|job| {
             job.rollout.to_string() == variables.slipway_rollout_id
-                && kind_of(job) == variables.slipway_kind
+                && job.kind.playbook() == variables.slipway_kind
         }) else {
             continue;
         };
@@ -143,14 +142,6 @@ fn starts(data: &Path, jobs: &[JobRow]) -> Result<Vec<f64>> {
         );
     }
     Ok(waits)
-}
-
-const fn kind_of(job: &JobRow) -> &'static str {
-    match job.kind {
-        JobKind::Deploy | JobKind::DryRun => "deploy",
-        JobKind::Probe | JobKind::ProbeUnknown => "probe",
-        JobKind::RollBack => "rollback",
-    }
 }
 
 /// Queues jobs without hosts for a rollout that has ended: they are claimed, found to have nothing to run, ended, and

@@ -130,6 +130,11 @@ impl Report {
         if findings.begun == 0 {
             bail!("nothing ran, so nothing was shown");
         }
+        if self.kills.console == 0 || self.kills.supervisor == 0 {
+            bail!(
+                "only one of the console and its supervisors was killed, so nothing was shown of the other"
+            );
+        }
         let slowest = findings
             .slowest_adoption_seconds
             .max(findings.slowest_timer_seconds);
@@ -210,7 +215,7 @@ impl Findings {
             let jobs: Vec<&JobRow> = rollout
                 .jobs
                 .iter()
-                .filter(|job| job.kind.word().replace('_', "") == *kind)
+                .filter(|job| job.kind.playbook() == *kind)
                 .collect();
             self.results(&id, kind, attempts, &jobs);
             self.adoption(attempts, &jobs, uptime)?;

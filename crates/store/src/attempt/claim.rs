@@ -72,7 +72,7 @@ pub struct Claimed {
 }
 
 /// Transactions of one claim. What is left of a queue in which more wait is looked at with the next claim.
-const LOOKS: u32 = 1000;
+const LOOKS: u32 = 20;
 
 /// What one look at the queue brought.
 enum Look {

@@ -141,7 +141,7 @@ impl Keeper {
     }
 
     /// Queues the job again, or ends it: when somebody asked for that, or when it was tried often enough.
-    async fn never_began(&mut self, wanted: bool, folder: &Path) -> Result<(), Error> {
+    pub async fn never_began(&mut self, wanted: bool, folder: &Path) -> Result<(), Error> {
         let attempt = &self.run.attempt;
         // An attempt that began is never queued again, so those before this one did not begin either.
         if wanted && attempt.number >= MOST_STARTS {
@@ -213,7 +213,9 @@ impl Keeper {
     async fn take_in(&mut self, open: &OpenAttempt, folder: &Path) -> Result<(), Error> {
         let (permit, console) = (self.permit(), self.console.clone());
         let watch = self.watch().await?;
-        loop {
+        // What comes meanwhile is for the next look, which also sees whether somebody wants the run to end.
+        let length = std::fs::metadata(folder.join(names::EVENTS)).map_or(0, |file| file.len());
+        while watch.offset < length {
             let (path, offset) = (folder.join(names::EVENTS), watch.offset);
             let read = spawn_blocking(move || tail::read_lines(&path, offset, BYTES))
                 .await
@@ -256,6 +258,7 @@ impl Keeper {
                 }
             }
         }
+        Ok(())
     }
 
     async fn conclude(&mut self, exit: &Exit, folder: &Path) -> Result<(), Error> {

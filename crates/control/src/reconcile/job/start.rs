@@ -3,7 +3,11 @@
 use std::sync::Arc;
 
 use domain::job::JobEnd;
-use integrations::{ansible::events::Conclusion, supervisor};
+use integrations::{
+    ansible::events::Conclusion,
+    supervisor::{self, LaunchError},
+};
+use store::CancelWish;
 use tokio::task::spawn_blocking;
 
 use super::keeper::Keeper;
@@ -46,6 +50,10 @@ impl Keeper {
             Err(error) => return self.could_not_start(error.to_string()).await,
             Ok(()) => {}
         }
+        // Fetching playbooks may have taken minutes.
+        if console.store().cancel_asked(run.job).await? == CancelWish::Asked {
+            return self.never_began(false, &folder).await;
+        }
         let exe = console.settings().supervisor_exe.clone();
         let due = Arc::clone(&console.inner.jobs_due);
         let launched =
@@ -57,6 +65,8 @@ impl Keeper {
                 console.signal(Signal::Job(run.job));
                 Ok(())
             }
+            // It is looked after like any other.
+            Err(error @ LaunchError::Running(_)) => Err(Error::Unavailable(error.to_string())),
             Err(error) => self.could_not_start(error.to_string()).await,
         }
     }

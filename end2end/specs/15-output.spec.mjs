@@ -52,8 +52,9 @@ test('an output of a million lines is read with a thousand in the page', async (
   const path = await job.getAttribute('href');
   const output = await (await omar.request.get(`/download${path}/output`)).text();
   ended = { path, folder: folderOf(lab, output) };
-  let text = '';
-  for (let number = 1; number <= LINES; number += 1) {
+  // What stands there already stays: whoever has read it remembers where its lines start.
+  let text = output;
+  for (let number = output.split('\n').length; number <= LINES; number += 1) {
     const long = number % 1000 === 0 ? ' and goes on'.repeat(60) : '';
     text += `\u001b[0;33mchanged: [web-${number % 97}] => (item=${number})${long}\u001b[0m\n`;
   }
@@ -137,8 +138,6 @@ test('an output of a million lines is read with a thousand in the page', async (
     const found = omar.getByRole('region', { name: 'Found' });
     await expect(found.getByRole('status')).toHaveText('1 line with “item=999999)”');
   });
-  writeFileSync(join(ended.folder, 'output.log'), output);
-  rmSync(join(ended.folder, 'summary.json'), { force: true });
 });
 
 test('the output of an ended job is shown by task', async ({ as }) => {

@@ -54,12 +54,12 @@ test('the Datadog agent is installed, verified and rolled back like any service'
     await expect(omar.getByRole('region', { name: 'Variables' })).toContainText('datadog_api_key');
   });
 
-  const release = async (version) => {
+  const release = async (version, artifact = `datadog-agent-${version}.tar.gz`) => {
     await omar.goto('/rollouts/new?service=datadog-agent');
     await omar.getByRole('combobox', { name: 'Environment' }).selectOption('Development');
     const texts = {
       Version: version,
-      Artefact: `datadog-agent-${version}.tar.gz`,
+      Artefact: artifact,
       Batches: '100%',
       'Bake time': '26h',
       Reason: 'Hosts are watched by a newer agent.',
@@ -82,6 +82,14 @@ test('the Datadog agent is installed, verified and rolled back like any service'
 
   await test.step('a newer one, rolled back', async () => {
     await release('7.51.0');
+    await rollout.decide(omar, 'Roll back', 'It was only shown.');
+    await expect(rollout.state(omar)).toHaveText('Rolled back', BAKE);
+    await expect(rollout.hosts(omar, 1)).toHaveText(dev.map(() => /7\.50\.1/));
+  });
+
+  await test.step('taken off, and brought back by rolling that back', async () => {
+    await release('absent', '');
+    await expect(omar.getByText('none; the playbooks bring it')).toBeVisible();
     await rollout.decide(omar, 'Roll back', 'It was only shown.');
     await expect(rollout.state(omar)).toHaveText('Rolled back', BAKE);
     await expect(rollout.hosts(omar, 1)).toHaveText(dev.map(() => /7\.50\.1/));

@@ -337,6 +337,14 @@ fn plan_facts(view: RolloutView) -> impl IntoView {
             Beyond::RollBack => "the rollout is rolled back",
         }
     );
+    let artifact = match view.artifact.is_empty() {
+        true => view! { <Fact name="Artefact">"none; the playbooks bring it"</Fact> }.into_any(),
+        false => view! {
+            <Fact name="Artefact"><code>{view.artifact}</code></Fact>
+            <Fact name="SHA-256"><Digest value=view.sha256 /></Fact>
+        }
+        .into_any(),
+    };
     let allowed = format!(
         "latency +{} %, errors +{} points",
         view.tolerance.latency_percent,
@@ -345,8 +353,7 @@ fn plan_facts(view: RolloutView) -> impl IntoView {
     view! {
         <Facts>
             <Fact name="Plan"><Digest value=view.digest /></Fact>
-            <Fact name="Artefact"><code>{view.artifact}</code></Fact>
-            <Fact name="SHA-256"><Digest value=view.sha256 /></Fact>
+            {artifact}
             {commit}
             {playbooks_fact(view.playbooks)}
             {selection_facts(view.selection)}

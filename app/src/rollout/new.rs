@@ -153,7 +153,7 @@ fn form_view(
                 {choose("service", "Service", services, service, typed)}
                 {choose("environment", "Environment", environments, environment, typed)}
                 {text("version", "Version", "", "As the service's health endpoint reports it, such as 1.4.2.", true, typed)}
-                <TextField name="input[artifact]" id="artifact" label="Artefact" value=value("artifact", "") error=error("artifact") hint="Press the arrow key down for the newest files of the artefact folder, or give an https:// address." offers=artifacts mono=true />
+                <TextField name="input[artifact]" id="artifact" label="Artefact" value=value("artifact", "") error=error("artifact") hint="Press the arrow key down for the newest files of the artefact folder, or give an https:// address. Playbooks that bring a version by themselves go without." offers=artifacts mono=true />
                 {text("sha256", "SHA-256", "", "May be left out for a file; hosts refuse an artefact with another one.", false, typed)}
                 {text("commit", "Commit", "", "What the artefact was built from.", false, typed)}
             </Section>
@@ -258,7 +258,7 @@ fn plan_view(plan: PlanPreview, artifact: String) -> impl IntoView {
     };
     let idle = (from == version)
         .then(|| format!("Every host runs {version} already: nothing will be changed on them."));
-    let unlike = (!artifact.contains(&version)).then(|| {
+    let unlike = (!artifact.is_empty() && !artifact.contains(&version)).then(|| {
         format!("The name of the artefact, {artifact}, does not hold the version {version}.")
     });
     let remarks: Vec<String> = idle.into_iter().chain(unlike).collect();

@@ -88,6 +88,11 @@ pub enum Playbooks {
 }
 
 impl Playbooks {
+    /// Whether they may bring a version by themselves, without an artefact.
+    pub const fn go_without_artifact(self) -> bool {
+        !matches!(self, Self::Release)
+    }
+
     const RELEASE: &str = "release";
     const DATADOG_AGENT: &str = "datadog_agent";
 }

@@ -91,12 +91,66 @@ impl From<ArtifactSource> for String {
     }
 }
 
+/// An exact artefact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    pub source: ArtifactSource,
+    pub sha256: Sha256,
+}
+
 /// A version and the exact artefact that carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct Release {
     pub version: Version,
-    pub artifact: ArtifactSource,
-    pub sha256: Sha256,
+    /// `None` where the playbooks bring the version by themselves, as from a package repository.
+    pub artifact: Option<Artifact>,
     /// Commit the artefact was built from, when known.
     pub commit: Option<String>,
+}
+
+/// A release as it is written, flat.
+#[derive(Clone, Serialize, Deserialize)]
+struct Written {
+    version: Version,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artifact: Option<ArtifactSource>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<Sha256>,
+    commit: Option<String>,
+}
+
+impl From<Release> for Written {
+    fn from(release: Release) -> Self {
+        let (artifact, sha256) = release
+            .artifact
+            .map(|artifact| (artifact.source, artifact.sha256))
+            .unzip();
+        Self {
+            version: release.version,
+            artifact,
+            sha256,
+            commit: release.commit,
+        }
+    }
+}
+
+impl TryFrom<Written> for Release {
+    type Error = FieldError;
+
+    fn try_from(written: Written) -> Result<Self, FieldError> {
+        let artifact = match (written.artifact, written.sha256) {
+            (Some(source), Some(sha256)) => Some(Artifact { source, sha256 }),
+            (None, None) => None,
+            _ => {
+                let message = "An artefact and its SHA-256 belong together.";
+                return Err(FieldError::new("sha256", message));
+            }
+        };
+        Ok(Self {
+            version: written.version,
+            artifact,
+            commit: written.commit,
+        })
+    }
 }

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use domain::{
     host::HostOutcome,
     job::{JobEnd, JobKind},
-    release::Release,
+    release::{Artifact, Release},
     service::Installation,
 };
 use integrations::ansible::{
@@ -256,14 +256,35 @@ fn services_on_one_host_have_a_folder_each_below_its_root() {
 }
 
 #[test]
+fn playbooks_that_bring_a_version_by_themselves_are_given_no_artefact() {
+    let keep = tempfile::tempdir().unwrap();
+    let mut parts = parts();
+    for there in [true, false] {
+        if !there {
+            parts.release.artifact = None;
+        }
+        let folder = keep.path().join(there.to_string());
+        let run = run(&parts, JobKind::Deploy, keep.path());
+        std::fs::write(keep.path().join("checkout-1.1.0.tar.gz"), "").unwrap();
+        command::write(&settings(), &folder, &run).unwrap();
+        let variables = std::fs::read_to_string(folder.join("vars.json")).unwrap();
+        assert_eq!(variables.contains("slipway_artifact"), there, "{variables}");
+        assert!(variables.contains("slipway_version"));
+    }
+}
+
+#[test]
 fn the_query_of_an_artefacts_address_is_masked() {
     let keep = tempfile::tempdir().unwrap();
     let parts = parts();
     let parts = Parts {
         release: Release {
-            artifact: "https://files.example.com/checkout.tar.gz?sig=s3cret&x=1"
-                .parse()
-                .unwrap(),
+            artifact: Some(Artifact {
+                source: "https://files.example.com/checkout.tar.gz?sig=s3cret&x=1"
+                    .parse()
+                    .unwrap(),
+                sha256: "0".repeat(64).parse().unwrap(),
+            }),
             ..parts.release
         },
         ..parts
@@ -272,7 +293,7 @@ fn the_query_of_an_artefacts_address_is_masked() {
     let spec = command::write(&settings(), &keep.path().join("one"), &run).unwrap();
     assert_eq!(spec.redact, ["sig=s3cret&x=1"]);
     assert_eq!(
-        parts.release.artifact.shown(),
+        parts.release.artifact.as_ref().unwrap().source.shown(),
         "https://files.example.com/checkout.tar.gz?***"
     );
 }

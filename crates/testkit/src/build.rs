@@ -11,7 +11,7 @@ use domain::{
     id::{ChangeRequestId, EnvironmentId, HostId, RolloutId, ServiceId, TeamId, UserId},
     inventory::Absent,
     plan::{Intent, Plan},
-    release::Release,
+    release::{Artifact, Release},
     rollout::Rollout,
     service::{Installation, Service, Telemetry},
     strategy::{GateRule, Strategy, Tolerance},
@@ -133,8 +133,10 @@ pub fn plan(service: &Service, environment: &Environment, hosts: &[Host], versio
         environment_slug: environment.slug.clone(),
         release: Release {
             version: parse(version),
-            artifact: parse(&format!("{}-{version}.tar.gz", service.slug)),
-            sha256: parse(&"ab".repeat(32)),
+            artifact: Some(Artifact {
+                source: parse(&format!("{}-{version}.tar.gz", service.slug)),
+                sha256: parse(&"ab".repeat(32)),
+            }),
             commit: None,
         },
         installation: service.installation.clone(),

@@ -57,6 +57,7 @@ pub struct RolloutView {
     pub sentence: String,
     /// Names of hosts that keep a batch from going on; the first of them.
     pub stuck: Vec<String>,
+    /// Both empty where the playbooks bring the version without an artefact.
     pub artifact: String,
     pub sha256: String,
     pub commit: Option<String>,

@@ -68,6 +68,7 @@ pub struct RolloutDetail {
     pub reason: String,
     /// Digest of the plan that was approved.
     pub digest: String,
+    /// Both empty where the playbooks bring the version without an artefact.
     pub artifact: String,
     pub sha256: String,
     pub commit: Option<String>,

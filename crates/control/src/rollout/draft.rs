@@ -8,7 +8,7 @@ use domain::{
     id::{ChangeRequestId, RolloutId},
     partition::Split,
     plan::{Intent, Plan},
-    release::{ArtifactSource, Release},
+    release::{Artifact, ArtifactSource, Release},
     rollout::Rollout,
     selection::{Selection, Tags},
     service::Service,
@@ -101,14 +101,14 @@ fn selection(input: &RolloutInput) -> Result<Selection, FieldError> {
 
 impl Ctx {
     /// The artefact with its checksum: a file is read and must match what was typed, an address needs a checksum.
-    async fn release(&self, input: &RolloutInput) -> Result<Release, Error> {
-        let artifact: ArtifactSource = input.artifact.parse()?;
+    async fn artifact(&self, input: &RolloutInput) -> Result<Artifact, Error> {
+        let source: ArtifactSource = input.artifact.parse()?;
         let typed: Option<Sha256> = if blank(&input.sha256) {
             None
         } else {
             Some(input.sha256.parse()?)
         };
-        let sha256 = match (&artifact, typed) {
+        let sha256 = match (&source, typed) {
             (ArtifactSource::Url(_), Some(typed)) => typed,
             (ArtifactSource::Url(_), None) => return Err(FieldError::new("sha256", "An artefact that hosts download needs its SHA-256, so that they can refuse another one.").into()),
             (ArtifactSource::File(file), typed) => {
@@ -125,6 +125,19 @@ impl Ctx {
                 found
             }
         };
+        Ok(Artifact { source, sha256 })
+    }
+
+    async fn release(&self, input: &RolloutInput, service: &Service) -> Result<Release, Error> {
+        let none = blank(&input.artifact) && service.playbooks.go_without_artifact();
+        let artifact = match none {
+            true if blank(&input.sha256) => None,
+            true => {
+                let message = "There is a checksum, but no artefact it belongs to. Give the artefact, or leave both out.";
+                return Err(FieldError::new("artifact", message).into());
+            }
+            false => Some(self.artifact(input).await?),
+        };
         let commit = input.commit.trim();
         if commit.len() > 64 || !commit.chars().all(|c| c.is_ascii_alphanumeric()) {
             return Err(FieldError::new(
@@ -136,7 +149,6 @@ impl Ctx {
         Ok(Release {
             version: input.version.parse()?,
             artifact,
-            sha256,
             commit: (!commit.is_empty()).then(|| commit.to_owned()),
         })
     }
@@ -160,7 +172,7 @@ impl Ctx {
             self.console.interval_seconds(),
             self.console.settings().time_scale,
         )?;
-        let release = self.release(input).await?;
+        let release = self.release(input, &service).await?;
         let hosts = self
             .store()
             .hosts_in_group(

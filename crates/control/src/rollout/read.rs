@@ -152,14 +152,15 @@ impl Ctx {
                 })
                 .collect();
             let request = loaded.change_request.as_ref();
+            let artifact = plan.release.artifact.as_ref();
             Ok(RolloutView {
                 row: row(&loaded),
                 service_name: loaded.service_name.clone(),
                 environment_name: loaded.environment_name.clone(),
                 sentence: sentence(rollout, left_out),
                 stuck,
-                artifact: plan.release.artifact.shown(),
-                sha256: plan.release.sha256.to_string(),
+                artifact: artifact.map_or_else(String::new, |artifact| artifact.source.shown()),
+                sha256: artifact.map_or_else(String::new, |artifact| artifact.sha256.to_string()),
                 commit: plan.release.commit.clone(),
                 digest: rollout.digest.to_string(),
                 reason: request

@@ -10,7 +10,7 @@ use domain::{
     id::{EnvironmentId, HostId, RolloutId, ServiceId, UserId},
     job::JobEnd,
     plan::{Intent, Plan},
-    release::Release,
+    release::{Artifact, Release},
     rollout::Rollout,
     service::Installation,
     strategy::{GateRule, Strategy, Tolerance},
@@ -77,8 +77,10 @@ pub fn intent(split: &str, gate: GateRule) -> Intent {
         environment_slug: "production".parse().unwrap(),
         release: Release {
             version: version(NEW),
-            artifact: "checkout-1.1.0.tar.gz".parse().unwrap(),
-            sha256: "ab".repeat(32).parse().unwrap(),
+            artifact: Some(Artifact {
+                source: "checkout-1.1.0.tar.gz".parse().unwrap(),
+                sha256: "ab".repeat(32).parse().unwrap(),
+            }),
             commit: Some("0123abc".to_owned()),
         },
         installation: Installation {

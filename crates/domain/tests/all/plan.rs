@@ -39,11 +39,12 @@ fn any_change_changes_the_digest() {
         }),
         ("version", |plan| plan.release.version = version("9.9.9")),
         ("artefact", |plan| {
-            plan.release.artifact = "other.tar.gz".parse().unwrap()
+            plan.release.artifact.as_mut().unwrap().source = "other.tar.gz".parse().unwrap()
         }),
         ("checksum", |plan| {
-            plan.release.sha256 = "ef".repeat(32).parse().unwrap()
+            plan.release.artifact.as_mut().unwrap().sha256 = "ef".repeat(32).parse().unwrap()
         }),
+        ("no artefact", |plan| plan.release.artifact = None),
         ("commit", |plan| plan.release.commit = None),
         ("group", |plan| {
             plan.installation.host_group = "other".parse().unwrap()

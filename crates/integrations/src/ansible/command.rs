@@ -231,7 +231,9 @@ fn host_secrets<'a>(run: &'a Run<'_>) -> Result<HostSecrets<'a>, CommandError> {
 fn redactions(run: &Run<'_>, secrets: &HostSecrets<'_>) -> Vec<String> {
     let key = run.reach.private_key.as_ref();
     let key = key.map(ExposeSecret::expose_secret);
-    let others = key.into_iter().chain(run.release.artifact.secret());
+    let artifact = run.release.artifact.as_ref();
+    let address = artifact.and_then(|artifact| artifact.source.secret());
+    let others = key.into_iter().chain(address);
     secrets::spellings(exposed(run, secrets).chain(others))
 }
 
@@ -259,8 +261,10 @@ fn variables(run: &Run<'_>) -> Result<Map<String, Value>, CommandError> {
     set("version", json!(run.release.version.as_str()));
     set("health_port", json!(run.installation.health_port));
     set("health_path", json!(run.installation.health_path));
-    if matches!(run.kind, JobKind::Deploy | JobKind::DryRun) {
-        let artifact = match &run.release.artifact {
+    if matches!(run.kind, JobKind::Deploy | JobKind::DryRun)
+        && let Some(artifact) = &run.release.artifact
+    {
+        let source = match &artifact.source {
             ArtifactSource::Url(url) => url.clone(),
             ArtifactSource::File(name) => {
                 let path = run.artifacts_dir.join(name);
@@ -270,8 +274,8 @@ fn variables(run: &Run<'_>) -> Result<Map<String, Value>, CommandError> {
                 text(path)?
             }
         };
-        set("artifact", json!(artifact));
-        set("artifact_sha256", json!(run.release.sha256.as_str()));
+        set("artifact", json!(source));
+        set("artifact_sha256", json!(artifact.sha256.as_str()));
     }
     refuse_templates(&variables)?;
     Ok(variables)

@@ -18,7 +18,7 @@ use domain::{
     host::HostOutcome,
     id::{AttemptId, RolloutId},
     job::{JobEnd, JobKind},
-    release::Release,
+    release::{Artifact, Release},
     selection::Tags,
     service::Installation,
     text::HostName,
@@ -96,8 +96,10 @@ pub fn parts() -> Parts {
         },
         release: Release {
             version: "1.1.0".parse().unwrap(),
-            artifact: "checkout-1.1.0.tar.gz".parse().unwrap(),
-            sha256: "0".repeat(64).parse().unwrap(),
+            artifact: Some(Artifact {
+                source: "checkout-1.1.0.tar.gz".parse().unwrap(),
+                sha256: "0".repeat(64).parse().unwrap(),
+            }),
             commit: None,
         },
         host: "web-1".parse().unwrap(),

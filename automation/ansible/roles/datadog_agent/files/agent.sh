@@ -179,7 +179,7 @@ possible() {
             refuse "A later rollout, $latest, changed this host after $4. Nothing was changed. Roll that one back first."
         fi
         to=$(content "$record/version")
-        if [ -n "$3" ] && [ "$3" != "$to" ]; then
+        if [ -n "$3" ] && [ "$3" != "${to:-absent}" ]; then
             refuse "Before rollout $4 this host had ${to:-no agent}, not $3. Nothing was changed. Roll back without slipway_rollback_to, or deploy $3."
         fi
         available "$(content "$record/kind")" "$to" || [ "$version" = "$to" ] ||

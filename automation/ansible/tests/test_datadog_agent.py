@@ -201,7 +201,7 @@ def test_install_upgrade_and_rollback_bring_version_and_configuration_back(agent
     names = [host.name for host in hosts]
     first = agents.deploy("7.50.1", hosts=hosts, datadog_tags=["team:payments"], datadog_checks=POSTGRES)
     assert first.code == 0, first.output
-    assert first.versions("before") == dict.fromkeys(names, "")
+    assert first.versions("before") == dict.fromkeys(names, "absent")
     assert first.versions("observed") == dict.fromkeys(names, "7.50.1")
     assert sorted(event["host"] for event in first.of("facts")) == names and first.of("facts")[0]["facts"]["kernel"] == os.uname().release
     before = {}
@@ -832,7 +832,7 @@ def test_a_host_of_the_lab_runs_the_stand_in(agents):
     assert probe.code == 0 and probe.versions("observed") == {host.name: "7.50.1"}
     back = agents.run(own / "rollback.yml", host_vars=commands, slipway_rollout_id=rollout)
     assert back.code == 0, back.output
-    assert runs(host) is None and back.of("observed") == []
+    assert runs(host) is None and back.versions("observed") == {host.name: "absent"}
 
 
 def test_an_artefact_of_an_agent_that_tells_another_version_is_refused_before_the_switch(agents):

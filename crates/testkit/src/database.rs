@@ -76,7 +76,8 @@ async fn try_run(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     connection.close().await
 }
 
-pub(crate) async fn run(url: &str, sql: &str) {
+/// Runs statements in any database, which have to succeed.
+pub async fn run(url: &str, sql: &str) {
     if let Err(error) = try_run(url, sql).await {
         panic!("{sql}: {error}");
     }

@@ -16,7 +16,7 @@ pub use build::{
     change_request, environment, hosts, inventory, plan, rollout, service, strategy, team,
 };
 pub use clock::{ManualClock, mint, start};
-pub use database::Database;
+pub use database::{Database, run};
 pub use people::{grant, permit, subject, system};
 pub use world::World;
 

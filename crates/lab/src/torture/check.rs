@@ -27,7 +27,7 @@ const LATEST: f64 = 5.0;
 pub struct Findings {
     /// Attempts that may have touched hosts.
     pub begun: u32,
-    /// Of those, the ones whose supervisor was killed: their outcome is unknown, and said to be.
+    /// Of those, the ones whose supervisor or playbook was killed: their outcome is unknown, and said to be.
     pub lost: u32,
     /// Attempts whose supervisor was killed before it began; their jobs were queued again.
     pub never_began: u32,
@@ -155,6 +155,7 @@ struct Attempt {
 
 #[derive(Debug, Deserialize)]
 struct Exit {
+    signal: Option<i32>,
     code: Option<i32>,
     cancelled: bool,
     /// Unix milliseconds.
@@ -242,7 +243,13 @@ impl Findings {
         let begun: Vec<_> = attempts.iter().filter(|attempt| attempt.begun).collect();
         let lost = begun
             .iter()
-            .filter(|attempt| attempt.exit.is_none())
+            // A supervisor that was traced shares its fate with the playbook: what a signal ended is not known either.
+            .filter(|attempt| {
+                attempt
+                    .exit
+                    .as_ref()
+                    .is_none_or(|exit| exit.signal.is_some() && !exit.cancelled)
+            })
             .count();
         let well = begun.iter().filter(|attempt| attempt.ended_well()).count();
         let in_state = |wanted: &[AttemptState]| {

@@ -26,7 +26,11 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let mut world = World::new(Database::sqlite().await, HOSTS).await;
+        Self::on(Database::sqlite().await).await
+    }
+
+    async fn on(database: Database) -> Self {
+        let mut world = World::new(database, HOSTS).await;
         let others = world.hosts.split_off(3);
         let console = console(&world, Router::new()).await;
         Self {
@@ -167,6 +171,43 @@ async fn an_attempt_that_takes_its_time_holds_up_no_other() {
         .unwrap();
     assert!(scene.runner.gather().await);
     assert_eq!(scene.open().await, []);
+}
+
+#[tokio::test]
+async fn a_run_that_ends_while_the_database_is_gone_is_taken_in_afterwards() {
+    let database = Database::postgres().await;
+    let (server, name) = (database.url.clone(), database_name(&database.url));
+    let mut scene = Scene::on(database).await;
+    let open = scene.claim().await;
+    let folder = scene.runner.console.attempt_folder(open.attempt.id);
+    fs::create_dir_all(&folder).unwrap();
+
+    let refuse = format!(
+        "ALTER DATABASE {name} ALLOW_CONNECTIONS false; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    );
+    let elsewhere = server.replace(&name, "postgres");
+    testkit::run(&elsewhere, &refuse).await;
+    fs::write(folder.join(names::EXIT), "{\"code\": 0, \"at\": 1}").unwrap();
+    scene.runner.round().await;
+    scene.runner.finish().await;
+    assert!(
+        scene.world.store().open_attempts().await.is_err(),
+        "it is gone"
+    );
+
+    let allow = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
+    testkit::run(&elsewhere, &allow).await;
+    scene.runner.round().await;
+    scene.runner.finish().await;
+    assert_eq!(scene.open().await, []);
+    let end = scene.end().await;
+    assert!(matches!(end, JobEnd::Lost { .. }), "{end:?}");
+}
+
+fn database_name(url: &str) -> String {
+    let path = url.rsplit('/').find(|part| part.contains("?host="));
+    let name = path.and_then(|part| part.split('?').next());
+    name.expect("a name stands in the address").to_owned()
 }
 
 #[tokio::test]

@@ -153,7 +153,7 @@ fn form_view(
                 {choose("service", "Service", services, service, typed)}
                 {choose("environment", "Environment", environments, environment, typed)}
                 {text("version", "Version", "", "As the service's health endpoint reports it, such as 1.4.2.", true, typed)}
-                <TextField name="input[artifact]" id="artifact" label="Artefact" value=value("artifact", "") error=error("artifact") hint="Press the arrow key down for the newest files of the artefact folder, or give an https:// address. Playbooks that bring a version by themselves go without." offers=artifacts mono=true />
+                <TextField name="input[artifact]" id="artifact" label="Artefact" value=value("artifact", "") error=error("artifact") hint="Press the arrow key down for the newest files of the artefact folder, or give an https:// address. Playbooks that bring a version by themselves go without." offers=artifacts required=false mono=true />
                 {text("sha256", "SHA-256", "", "May be left out for a file; hosts refuse an artefact with another one.", false, typed)}
                 {text("commit", "Commit", "", "What the artefact was built from.", false, typed)}
             </Section>

@@ -102,6 +102,13 @@ fn selection(input: &RolloutInput) -> Result<Selection, FieldError> {
 impl Ctx {
     /// The artefact with its checksum: a file is read and must match what was typed, an address needs a checksum.
     async fn artifact(&self, input: &RolloutInput) -> Result<Artifact, Error> {
+        if blank(&input.artifact) {
+            return Err(FieldError::new(
+                "artifact",
+                "Give the artefact: the playbooks of this service unpack one.",
+            )
+            .into());
+        }
         let source: ArtifactSource = input.artifact.parse()?;
         let typed: Option<Sha256> = if blank(&input.sha256) {
             None

@@ -140,6 +140,8 @@ fn foot(viewer: Viewer, unwrapped: Signal<bool>, wrap: Callback<()>) -> AnyView 
             number(viewer.total.get())
         )
     };
+    // A short one is seen whole without further ways.
+    let long = move || viewer.total.get() > 100;
     let new = move || viewer.total.get().saturating_sub(viewer.last());
     let follow = move || {
         let label = match new() {
@@ -162,8 +164,8 @@ fn foot(viewer: Viewer, unwrapped: Signal<bool>, wrap: Callback<()>) -> AnyView 
             <span class="log-place">{place}</span>
             {wrong}
             <button type="button" class=ButtonTone::Plain.class() aria-pressed=move || (!unwrapped.get()).to_string() on:click=move |_| wrap.run(())>"Wrap lines"</button>
-            <button type="button" class=ButtonTone::Plain.class() on:click=move |_| viewer.go(1)>"Start"</button>
-            {move || if viewer.live.get() { follow() } else { view! { <button type="button" class=ButtonTone::Plain.class() on:click=move |_| viewer.to_end()>"End"</button> } }}
+            {move || long().then(|| view! { <button type="button" class=ButtonTone::Plain.class() on:click=move |_| viewer.go(1)>"Start"</button> })}
+            {move || if viewer.live.get() { follow().into_any() } else { long().then(|| view! { <button type="button" class=ButtonTone::Plain.class() on:click=move |_| viewer.to_end()>"End"</button> }).into_any() }}
         </div>
     }
 }

@@ -64,8 +64,9 @@ fn task_view(id: JobId, task: TaskGroup) -> AnyView {
             </tr>
         }
     });
-    let hosts = hosts.collect_view();
+    let hosts: Vec<_> = hosts.collect();
     let caption = format!("Hosts of {}", task.name);
+    let hosts = (!hosts.is_empty()).then(|| view! { <DataTable caption columns=vec![Column::text("Host"), Column::text("Ended"), Column::number("Took"), Column::text("Because")]>{hosts.collect_view()}</DataTable> });
     let more = (task.more > 0)
         .then(|| view! { <p class="section-more">{format!("and {} more", number(task.more))}</p> });
     let lines = task.line.map(|line| lines_view(id, line, task.lines));
@@ -77,7 +78,7 @@ fn task_view(id: JobId, task: TaskGroup) -> AnyView {
                     <span class="task-counts">{counts.join(", ")}</span>
                     {at}
                 </summary>
-                <DataTable caption=caption columns=vec![Column::text("Host"), Column::text("Ended"), Column::number("Took"), Column::text("Because")]>{hosts}</DataTable>
+                {hosts}
                 {more}
                 {lines}
             </details>

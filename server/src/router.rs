@@ -3,7 +3,7 @@
 use app::{App, context::SignedIn, shell};
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -28,8 +28,8 @@ use crate::{
     stream, theme,
 };
 
-/// Forms and API requests are small; inventories are the largest that is posted.
-const LARGEST_BODY: usize = 4 * 1024 * 1024;
+/// Forms and API requests are small; inventories are the largest that is posted, 10,000 hosts of them with variables.
+const LARGEST_BODY: usize = 16 * 1024 * 1024;
 
 /// Every route of the console.
 pub fn router(site: Site, metrics: PrometheusHandle) -> Router {
@@ -41,12 +41,27 @@ pub fn router(site: Site, metrics: PrometheusHandle) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(move || async move { metrics.render() }))
+        // The framework's own limit is lower, and would take a form for an empty one.
+        .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .layer(middleware::map_response(too_large))
         .layer(middleware::from_fn_with_state(
             site.clone(),
             observe::observe,
         ))
         .with_state(site)
+}
+
+/// Says what to do about a body that was not read.
+async fn too_large(response: Response) -> Response {
+    if response.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return response;
+    }
+    let sentence = format!(
+        "What was sent is larger than {} MB, and nothing of it was taken in. Go back in your browser: what you typed is still there. Import a large inventory in parts, or from a project.\n",
+        LARGEST_BODY >> 20
+    );
+    (StatusCode::PAYLOAD_TOO_LARGE, sentence).into_response()
 }
 
 /// Pages, server functions, signing in: what a browser uses with its session.
@@ -136,7 +151,7 @@ mod tests {
     use crate::{
         auth::session::{self, Sessions},
         clock::SystemClock,
-        testing::{ask, get, lab, somebody, text},
+        testing::{Lab, ask, get, lab, somebody, text},
     };
 
     #[tokio::test]
@@ -254,10 +269,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_cannot_be_read_is_the_senders_fault() {
-        let lab = lab().await;
-        let router = lab.router();
+    /// The cookie of somebody who has signed in.
+    async fn signed_in(lab: &Lab) -> String {
         let store = Sessions {
             console: lab.site.console.clone(),
             seal: lab.site.seal.clone(),
@@ -267,7 +280,14 @@ mod tests {
             .await
             .unwrap();
         session.save().await.unwrap();
-        let cookie = format!("{}={}", session::COOKIE, session.id().unwrap());
+        format!("{}={}", session::COOKIE, session.id().unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_is_the_senders_fault() {
+        let lab = lab().await;
+        let router = lab.router();
+        let cookie = signed_in(&lab).await;
         for (cookie, expected) in [(cookie.as_str(), 422), ("a=b", 401)] {
             let request = Request::post("/api/rollout/approve")
                 .header("origin", "http://127.0.0.1:8400")
@@ -303,6 +323,21 @@ mod tests {
             .header("origin", "http://127.0.0.1:8400")
             .body(Body::empty())
             .unwrap();
-        assert_eq!(ask(&lab.router(), request).await.status(), 413);
+        let (status, sentence) = text(ask(&lab.router(), request).await).await;
+        assert_eq!(status, 413);
+        assert!(sentence.contains("larger than 16 MB"), "{sentence}");
+
+        let form = format!("input[inventory]={}", "a%20".repeat(1 << 20));
+        let request = Request::post("/api/host/look")
+            .header("origin", "http://127.0.0.1:8400")
+            .header("accept", "text/html")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("cookie", signed_in(&lab).await)
+            .body(Body::from(form))
+            .unwrap();
+        let response = ask(&lab.router(), request).await;
+        assert!(response.status().is_redirection(), "{}", response.status());
+        let to = response.headers()["location"].to_str().unwrap();
+        assert!(to.ends_with("#import"), "{to}");
     }
 }

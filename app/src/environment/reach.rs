@@ -59,11 +59,13 @@ pub fn ReachSection(
     }
 }
 
-fn label(name: &str) -> &'static str {
+/// What a secret is called; a sentence says that none of them can be opened.
+fn label(name: &str) -> &str {
     match name {
         "private_key" => "private key",
         "become_password" => "password for becoming",
-        _ => "vault password",
+        "vault_password" => "vault password",
+        sentence => sentence,
     }
 }
 
@@ -103,8 +105,13 @@ fn form(
             "Stored as ciphertext."
         }
     };
-    let forget = (!kept.is_empty()).then(|| {
-        let names = format!("Names of secrets to remove: {}.", kept.join(" "));
+    let named: Vec<&str> = kept
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !name.contains(' '))
+        .collect();
+    let forget = (!named.is_empty()).then(|| {
+        let names = format!("Names of secrets to remove: {}.", named.join(" "));
         view! { <TextField name="input[forget]" id="reach-forget" label="Forget" value=value("forget", "") error=error("forget") required=false mono=true hint=names /> }
     });
     view! {

@@ -25,7 +25,11 @@ impl Ctx {
                 Resource::new("environment", environment.id, &environment.slug),
             )?;
             let reach = typed(&input)?;
-            let mut secrets = self.console.reach_secrets(&permit, environment.id).await?;
+            // What nobody can open any more is replaced by what is given now.
+            let mut secrets = match self.console.reach_secrets(&permit, environment.id).await {
+                Err(Error::Unavailable(_)) => ReachSecrets::default(),
+                secrets => secrets?,
+            };
             for (typed, kept, removed) in [
                 (&input.private_key, &mut secrets.private_key, "private_key"),
                 (
@@ -67,11 +71,15 @@ impl Ctx {
 }
 
 impl Ctx {
-    /// Names of the keys and passwords that are kept, and nothing of what they are.
+    /// Names of the keys and passwords that are kept, and nothing of what they are; or one sentence where they cannot be
+    /// opened.
     pub(crate) async fn reach_secrets_kept(&self, id: EnvironmentId) -> Result<Vec<String>, Error> {
         let resource = Resource::new("environment", id, "");
         let permit = self.console.system(SystemAction::RUN_JOB, resource);
-        let secrets = self.console.reach_secrets(&permit, id).await?;
+        let secrets = match self.console.reach_secrets(&permit, id).await {
+            Err(Error::Unavailable(why)) => return Ok(vec![why]),
+            secrets => secrets?,
+        };
         let kept = [
             ("private_key", secrets.private_key),
             ("become_password", secrets.become_password),

@@ -114,7 +114,10 @@ pub fn Output(id: JobId, page: LogPage, live: bool, moved: Callback<bool>) -> im
     let here: Signal<Option<u64>> = viewer.here.into();
     view! {
         {earlier}
-        {move || empty.get().then(|| view! { <EmptyState title="No output yet">"Lines appear here as the playbook prints them."</EmptyState> })}
+        {move || empty.get().then(|| match viewer.live.get() {
+            true => view! { <EmptyState title="No output yet">"Lines appear here as the playbook prints them."</EmptyState> },
+            false => view! { <EmptyState title="There is no output">"This job printed nothing, or what it printed is no longer in the data folder."</EmptyState> },
+        })}
         <LogView unwrapped>
             <For each=move || viewer.lines.get() key=|line: &LogLine| line.number let:line>
                 <LogRow line here />

@@ -194,7 +194,7 @@ impl Ctx {
                 row.service, row.version, row.environment, row.batch, row.kind
             );
             let none = || {
-                Error::NotFound("This job has no output. It may not have started yet.".to_owned())
+                Error::NotFound("This job has no output: it has not started yet, printed nothing, or its output is no longer in the data folder.".to_owned())
             };
             let text = self.open(id, names::OUTPUT).await?.ok_or_else(none)?;
             if !text.exists() {

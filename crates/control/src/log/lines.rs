@@ -13,6 +13,8 @@ const STRIDE: u64 = 500;
 /// Bytes read at once, for a range and for everything else.
 const RANGE: usize = 256 << 10;
 const CHUNK: usize = 4 << 20;
+/// Bytes of a line that are shown.
+const SHOWN: usize = 16 << 10;
 /// Bytes after which a range ends, however few its lines are.
 const WEIGHT: usize = 4 << 20;
 
@@ -28,6 +30,10 @@ pub(super) struct LineIndex {
 
 impl LineIndex {
     fn extend(&mut self, text: &mut Text) -> Result<(), OutputError> {
+        // Somebody took the file away, or put another one in its place.
+        if text.length()? < self.offset {
+            *self = Self::default();
+        }
         let mut at = self.offset;
         loop {
             let bytes = text.bytes(at, CHUNK)?;
@@ -152,10 +158,15 @@ impl<'a> Lines<'a> {
 }
 
 fn line_of(number: u64, line: &[u8]) -> LogLine {
-    LogLine {
-        number,
-        text: tail::text(line.strip_suffix(b"\n").unwrap_or(line)),
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let mut text = tail::text(&line[..line.len().min(SHOWN)]);
+    if line.len() > SHOWN {
+        let rest = line.len() - SHOWN;
+        text.push_str(&format!(
+            " … and {rest} bytes more; download the output to read them"
+        ));
     }
+    LogLine { number, text }
 }
 
 #[cfg(test)]
@@ -232,6 +243,25 @@ mod tests {
                 let pattern = FAILURE.as_ref().unwrap().as_str().to_owned();
                 assert_eq!(find(&pattern, 1, 1, u64::MAX).0, [700]);
             }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_taken_away_has_no_lines_any_more() {
+        on_a_run(|run, shelf| {
+            let (path, mut file) = output(run);
+            write!(file, "one\ntwo\n").unwrap();
+            let mut index = LineIndex::default();
+            let mut count = || {
+                let mut text = Text::open(run, names::OUTPUT, shelf).unwrap();
+                Lines::new(&mut text, &mut index).unwrap().count()
+            };
+            assert_eq!(count(), 2);
+            std::fs::write(&path, "one\n").unwrap();
+            assert_eq!(count(), 1);
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(count(), 0);
         })
         .await;
     }

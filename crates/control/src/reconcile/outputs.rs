@@ -8,7 +8,10 @@ use std::{
 };
 
 use domain::{SignedDuration, id::AttemptId};
-use integrations::output::{OutputError, remove, seal};
+use integrations::{
+    ansible::command,
+    output::{OutputError, remove, seal},
+};
 use policy::{Resource, SystemAction};
 use store::KeptAttempt;
 use tokio::sync::watch;
@@ -173,6 +176,11 @@ fn seal_one(console: &Console, attempt: AttemptId) -> Result<u64, OutputError> {
     let folder = console.attempt_folder(attempt);
     let inner = &console.inner;
     if folder.exists() {
+        // What could not be removed when the run ended. With it in its place nothing is taken for done.
+        command::forget(&folder).map_err(|why| OutputError::Disk {
+            path: folder.clone(),
+            why: io::Error::other(why.to_string()),
+        })?;
         inner.outputs.summary(attempt, &folder, &inner.shelf)?;
     }
     seal(&folder, &inner.shelf)

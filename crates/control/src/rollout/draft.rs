@@ -146,7 +146,7 @@ impl Ctx {
             false => Some(self.artifact(input).await?),
         };
         let commit = input.commit.trim();
-        if commit.len() > 64 || !commit.chars().all(|c| c.is_ascii_alphanumeric()) {
+        if commit.len() > 64 || !commit.chars().all(|c| c.is_ascii_hexdigit()) {
             return Err(FieldError::new(
                 "commit",
                 "Give the commit as its hexadecimal id, or leave it out.",

@@ -46,6 +46,18 @@ impl Text {
         !matches!(self.0, Source::None)
     }
 
+    /// Bytes there are so far.
+    pub fn length(&self) -> Result<u64, OutputError> {
+        match &self.0 {
+            Source::None => Ok(0),
+            Source::Plain(file, path) => {
+                let about = file.metadata().map_err(disk(path))?;
+                Ok(about.len())
+            }
+            Source::Sealed(_, file) => Ok(file.bytes),
+        }
+    }
+
     /// Number of lines, of a file that was sealed.
     pub fn sealed_lines(&self) -> Option<u64> {
         match &self.0 {

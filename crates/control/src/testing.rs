@@ -1,6 +1,6 @@
 //! A console on a throw-away database with a Datadog the test answers for.
 
-use std::{net::Ipv4Addr, path::Path, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use axum::Router;
 use domain::Timestamp;
@@ -48,7 +48,7 @@ pub(crate) async fn console_that_keeps(
     tokio::spawn(async move { axum::serve(listener, datadog).await.unwrap() });
     let settings = Settings {
         // Beside the database's file.
-        data_dir: Path::new(world.db.url.trim_start_matches("sqlite://")).with_file_name("data"),
+        data_dir: world.db.folder.path().join("data"),
         database_url: world.db.url.clone(),
         artifacts_dir: "/nowhere".into(),
         ansible: AnsibleSettings {

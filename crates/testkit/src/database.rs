@@ -11,8 +11,8 @@ use crate::{mint, postgres};
 pub struct Database {
     pub store: Store,
     pub url: String,
-    /// Holds the file of an SQLite database.
-    _folder: Option<TempDir>,
+    /// A folder of its own, which also holds the file of an SQLite database.
+    pub folder: TempDir,
 }
 
 impl Database {
@@ -21,11 +21,7 @@ impl Database {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = format!("sqlite://{}", folder.path().join("slipway.db").display());
         let store = Store::open(&url).await.expect("the store opens");
-        Self {
-            store,
-            url,
-            _folder: Some(folder),
-        }
+        Self { store, url, folder }
     }
 
     /// A new database in the private cluster of this process.
@@ -35,7 +31,7 @@ impl Database {
         Self {
             store,
             url,
-            _folder: None,
+            folder: tempfile::tempdir().expect("a temporary folder"),
         }
     }
 

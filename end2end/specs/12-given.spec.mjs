@@ -26,12 +26,12 @@ test('variables are given to playbooks; secrets are shown to nobody', async ({ a
 
   await test.step('without JavaScript; what is refused comes back, but no secret does', async () => {
     await plain.goto('/services/checkout');
-    await set(plain, { name: 'retries', kind: 'Number', value: 'many' });
+    await set(plain, { name: 'most_tries', kind: 'Number', value: 'many' });
     await expect(plain.getByText('“many” is not a number')).toBeVisible();
     await expect(plain.locator('#variable-value')).toHaveValue('many');
     await plain.locator('#variable-value').fill('3');
     await plain.getByRole('button', { name: 'Set', exact: true }).click();
-    await expect(variables(plain).getByRole('rowheader')).toContainText(['retries']);
+    await expect(variables(plain).getByRole('rowheader')).toContainText(['most_tries']);
     await set(plain, { name: 'slipway_version', kind: 'Secret', value: SECRET });
     await expect(plain.getByText("are Slipway's own")).toBeVisible();
     expect(await plain.content()).not.toContain('horse');
@@ -88,7 +88,7 @@ test('variables are given to playbooks; secrets are shown to nobody', async ({ a
 
   await test.step('they are removed', async () => {
     await omar.goto('/services/checkout');
-    for (const name of ['api_password', 'retries']) {
+    for (const name of ['api_password', 'most_tries']) {
       await omar.getByRole('button', { name: `Remove ${name}` }).click();
       await expect(variables(omar).getByRole('rowheader', { name })).toHaveCount(0);
     }

@@ -24,6 +24,18 @@ use crate::{
     testing::{console, console_that_keeps},
 };
 
+/// Ends a rollout, and takes its end into account.
+async fn abort(world: &World, console: &Console, id: RolloutId) {
+    let abort = Event::Abort {
+        reason: "enough".parse().unwrap(),
+    };
+    world
+        .act(&world.omar, policy::Action::Abort, id, abort)
+        .await
+        .unwrap();
+    rollout::settle(console).await;
+}
+
 /// The server goes on.
 fn going_on() -> watch::Receiver<bool> {
     watch::channel(false).1
@@ -139,14 +151,7 @@ async fn old_outputs_of_rollouts_that_ended_are_removed() {
         .await;
     assert!(folder.exists(), "the rollout lives: its output is needed");
 
-    let abort = Event::Abort {
-        reason: "enough".parse().unwrap(),
-    };
-    world
-        .act(&world.omar, policy::Action::Abort, id, abort)
-        .await
-        .unwrap();
-    rollout::settle(&console).await;
+    abort(&world, &console, id).await;
     assert_eq!(omar.job_view(job).await.unwrap().output_removed_at, None);
     outputs::Keeper::default()
         .round(&console, &going_on())
@@ -221,14 +226,7 @@ async fn an_output_is_sealed_an_hour_after_its_job_and_reads_as_before() {
     keeper.round(&console, &going_on()).await;
     assert_eq!(world.store().sealed_bytes().await.unwrap(), sealed);
 
-    let abort = Event::Abort {
-        reason: "enough".parse().unwrap(),
-    };
-    world
-        .act(&world.omar, policy::Action::Abort, id, abort)
-        .await
-        .unwrap();
-    rollout::settle(&console).await;
+    abort(&world, &console, id).await;
     world.clock.advance(SignedDuration::from_hours(24 * 31));
     keeper.round(&console, &going_on()).await;
     assert!(!folder.exists());

@@ -7,7 +7,9 @@
 //! working tree. The files are read as objects and written by us.
 
 mod export;
+mod keys;
 mod names;
+mod words;
 
 use std::{
     fs, io,
@@ -18,9 +20,11 @@ use std::{
 
 use domain::text::Sha256;
 use jiff::Timestamp;
+use keys::Keys;
 pub use names::{CommitId, GitNameError, GitUrl, Revision};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::{process::Command, task::spawn_blocking};
+use words::{refusal, said};
 
 use crate::{
     file,
@@ -424,171 +428,5 @@ fn tidy(repository: &Path) {
         if pack.file_name().to_string_lossy().starts_with("tmp_") {
             let _ = fs::remove_file(pack.path());
         }
-    }
-}
-
-/// Keys in files, for as long as they are used.
-struct Keys {
-    settings: Vec<String>,
-    ssh: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Keys {
-    fn of(source: &Source) -> Result<Self, GitError> {
-        let folder = tempfile::Builder::new().prefix("slipway-git-").tempdir();
-        let at = std::env::temp_dir();
-        let folder = folder.map_err(|why| GitError::Disk { path: at, why })?;
-        let store = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            match file::replace(&path, text.as_bytes()) {
-                Ok(()) => Ok(path),
-                Err(why) => Err(GitError::Disk { path, why }),
-            }
-        };
-        let mut settings = vec!["credential.helper=".to_owned()];
-        let mut ssh = String::from(
-            "Host *\n    BatchMode yes\n    StrictHostKeyChecking yes\n    UpdateHostKeys no\n    GlobalKnownHostsFile /dev/null\n    ConnectTimeout 20\n    ServerAliveInterval 15\n    ServerAliveCountMax 3\n    ForwardAgent no\n    PermitLocalCommand no\n    IdentitiesOnly yes\n",
-        );
-        let mut known = String::new();
-        match &source.access {
-            Access::Public => {}
-            Access::Ssh {
-                private_key,
-                known_hosts,
-            } => {
-                let key = private_key.expose_secret().replace("\r\n", "\n");
-                let key = key.trim();
-                if !(key.starts_with("-----BEGIN ") && key.ends_with("-----")) {
-                    return Err(GitError::Key(source.url.clone()));
-                }
-                let path = store("key", &format!("{key}\n"))?;
-                ssh.push_str(&format!("    IdentityFile \"{}\"\n", path.display()));
-                known = format!("{}\n", known_hosts.replace("\r\n", "\n"));
-            }
-            Access::Token(token) => {
-                if let Some(url) = source.url.of_https() {
-                    let path = store("credentials", &credentials(&url, token))?;
-                    settings.push(format!(
-                        "credential.helper=store --file='{}'",
-                        path.display()
-                    ));
-                }
-            }
-        }
-        let known = store("known_hosts", &known)?;
-        ssh.push_str(&format!("    UserKnownHostsFile \"{}\"\n", known.display()));
-        let config = store("ssh_config", &ssh)?;
-        Ok(Self {
-            settings,
-            ssh: format!("ssh -F '{}'", config.display()),
-            _folder: folder,
-        })
-    }
-
-    fn give(&self, command: &mut Command) {
-        for setting in &self.settings {
-            command.args(["-c", setting]);
-        }
-        command
-            .env("GIT_SSH_COMMAND", &self.ssh)
-            .env("GIT_SSH_VARIANT", "ssh");
-    }
-}
-
-/// A line of git's own credential store, which gives it to that host only.
-fn credentials(url: &url::Url, token: &SecretString) -> String {
-    let mut quoted = String::new();
-    for byte in token.expose_secret().trim().bytes() {
-        if byte.is_ascii_alphanumeric() {
-            quoted.push(char::from(byte));
-        } else {
-            quoted.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}"));
-    // Hosts look at the token; of the name they only want that there is one.
-    format!(
-        "https://x-access-token:{quoted}@{host}{}\n",
-        port.unwrap_or_default()
-    )
-}
-
-/// What git said last, without its labels.
-fn said(output: &Output) -> String {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("hint:"))
-        .collect();
-    let told = lines
-        .iter()
-        .find(|line| {
-            line.starts_with("fatal: ") || line.starts_with("remote: ") || line.starts_with("ssh: ")
-        })
-        .or(lines.last())
-        .copied()
-        .unwrap_or("it gave no reason");
-    let told = told.trim_start_matches("fatal: ").trim_end_matches('.');
-    let plain: String = told.chars().filter(|c| !c.is_control()).take(300).collect();
-    format!("{plain}.")
-}
-
-/// Why a fetch failed, from git's words.
-fn refusal(source: &Source, output: &Output) -> GitError {
-    let text = String::from_utf8_lossy(&output.stderr);
-    let says = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
-    let url = source.url.clone();
-    let why = said(output);
-    if says(&["Host key verification failed", "host key is known for"]) {
-        GitError::HostKey(url)
-    } else if says(&[
-        "couldn't find remote ref",
-        "not our ref",
-        "unadvertised object",
-        "no such remote ref",
-    ]) {
-        GitError::Unknown {
-            url,
-            revision: source.revision.clone(),
-        }
-    } else if says(&["File size limit exceeded", "File too large", "signal 25"]) {
-        GitError::Heavy { url }
-    } else if says(&[
-        "Permission denied (",
-        "Authentication failed",
-        "could not read Username",
-        "could not read Password",
-        "error: 401",
-        "error: 403",
-    ]) {
-        GitError::Refused { url, why }
-    } else if says(&[
-        "not found",
-        "does not appear to be a git repository",
-        "does not exist",
-        "error: 404",
-        "error: 301",
-        "error: 302",
-    ]) {
-        GitError::NotFound { url, why }
-    } else if says(&[
-        "Could not resolve",
-        "onnection refused",
-        "timed out",
-        "Failed to connect",
-        "Couldn't connect",
-        "No route to host",
-        "unreachable",
-        "onnection reset",
-        "onnection closed",
-        "SSL",
-        "certificate",
-    ]) {
-        GitError::Down { url, why }
-    } else {
-        GitError::Failed { url, why }
     }
 }

@@ -12,6 +12,7 @@ mod cancels;
 mod claims;
 mod commits;
 mod damage;
+mod imports;
 mod inventory;
 mod journey;
 mod lock;

@@ -1,0 +1,468 @@
+//! The table: every word of every noun, in the order of the domain.
+
+use super::Look;
+use crate::{
+    icon::Icon::{self, *},
+    tone::Tone::{self, *},
+};
+
+pub(super) const fn look(
+    word: &'static str,
+    label: &'static str,
+    tone: Tone,
+    icon: Icon,
+    hint: &'static str,
+) -> Look {
+    Look {
+        word,
+        label,
+        tone,
+        icon,
+        hint,
+    }
+}
+
+pub(super) const ROLLOUT: &[Look] = &[
+    look(
+        "draft",
+        "Draft",
+        Neutral,
+        Pencil,
+        "Not yet handed in for approval.",
+    ),
+    look(
+        "awaiting_approval",
+        "Awaiting approval",
+        Waiting,
+        Person,
+        "An approver has to approve or reject the plan.",
+    ),
+    look(
+        "scheduled",
+        "Scheduled",
+        Waiting,
+        Clock,
+        "May run; waits for an operator to release the first batch.",
+    ),
+    look(
+        "running",
+        "Running",
+        Active,
+        Turning,
+        "Batches are going out.",
+    ),
+    look(
+        "paused",
+        "Paused",
+        Warn,
+        Pause,
+        "A person paused it; nothing new starts.",
+    ),
+    look(
+        "succeeded",
+        "Succeeded",
+        Good,
+        Check,
+        "Every batch runs the new version and was promoted.",
+    ),
+    look(
+        "rolling_back",
+        "Rolling back",
+        Warn,
+        Undo,
+        "Hosts are being brought back to the version they ran before.",
+    ),
+    look(
+        "rolled_back",
+        "Rolled back",
+        Warn,
+        Undo,
+        "Every host runs the version it ran before, and said so.",
+    ),
+    look(
+        "rollback_failed",
+        "Roll back failed",
+        Bad,
+        Octagon,
+        "At least one host could not be brought back. A person has to act.",
+    ),
+    look(
+        "recovered",
+        "Recovered",
+        Neutral,
+        Lifebuoy,
+        "A person brought the hosts right by other means and gave the evidence.",
+    ),
+    look(
+        "aborting",
+        "Aborting",
+        Warn,
+        Stop,
+        "The job under way is being ended.",
+    ),
+    look(
+        "aborted",
+        "Aborted",
+        Neutral,
+        Stop,
+        "A person stopped it; hosts stay as they are.",
+    ),
+    look("rejected", "Rejected", Bad, Cross, "An approver said no."),
+    look(
+        "withdrawn",
+        "Withdrawn",
+        Neutral,
+        Minus,
+        "The requester took it back.",
+    ),
+];
+
+pub(super) const BATCH: &[Look] = &[
+    look(
+        "pending",
+        "Pending",
+        Neutral,
+        Ring,
+        "Nothing has happened to its hosts yet.",
+    ),
+    look(
+        "deploying",
+        "Deploying",
+        Active,
+        Turning,
+        "The new version is being brought to its hosts.",
+    ),
+    look(
+        "validating",
+        "Validating",
+        Active,
+        Turning,
+        "Hosts are asked which version they run.",
+    ),
+    look(
+        "baking",
+        "Baking",
+        Active,
+        Hourglass,
+        "The new version runs and is watched.",
+    ),
+    look(
+        "backing_off",
+        "Trying again",
+        Warn,
+        Hourglass,
+        "Hosts could not be reached; they are tried again by themselves.",
+    ),
+    look(
+        "gate",
+        "At the gate",
+        Waiting,
+        Gate,
+        "The bake is over; a person has to decide.",
+    ),
+    look(
+        "promoted",
+        "Promoted",
+        Good,
+        Check,
+        "It went through its gate.",
+    ),
+    look(
+        "held",
+        "Held",
+        Warn,
+        Held,
+        "It waits for a person outside its gate.",
+    ),
+    look(
+        "probing",
+        "Probing",
+        Active,
+        Question,
+        "A job ended without an answer; hosts are asked what they run.",
+    ),
+    look(
+        "rolling_back",
+        "Rolling back",
+        Warn,
+        Undo,
+        "Its hosts are being brought back.",
+    ),
+    look(
+        "rolled_back",
+        "Rolled back",
+        Warn,
+        Undo,
+        "Its hosts run the version they ran before, and said so.",
+    ),
+    look(
+        "rollback_failed",
+        "Roll back failed",
+        Bad,
+        Octagon,
+        "At least one host could not be brought back.",
+    ),
+];
+
+pub(super) const CHANGE_REQUEST: &[Look] = &[
+    look(
+        "submitted",
+        "Submitted",
+        Waiting,
+        Person,
+        "Waits for an approver.",
+    ),
+    look(
+        "approved",
+        "Approved",
+        Good,
+        Check,
+        "Exactly this plan may be carried out.",
+    ),
+    look("rejected", "Rejected", Bad, Cross, "An approver said no."),
+    look(
+        "withdrawn",
+        "Withdrawn",
+        Neutral,
+        Minus,
+        "The requester took it back.",
+    ),
+    look(
+        "implementing",
+        "Implementing",
+        Active,
+        Turning,
+        "What it approved is being carried out.",
+    ),
+    look(
+        "closed",
+        "Closed",
+        Neutral,
+        Lines,
+        "What it approved is done.",
+    ),
+];
+
+pub(super) const HOST: &[Look] = &[
+    look("pending", "Pending", Neutral, Ring, "Not touched yet."),
+    look(
+        "updating",
+        "Updating",
+        Active,
+        Turning,
+        "The new version is on its way.",
+    ),
+    look(
+        "updated",
+        "Updated",
+        Good,
+        Check,
+        "Runs the new version and said so.",
+    ),
+    look(
+        "already_current",
+        "Already current",
+        Good,
+        Equal,
+        "Ran the new version before the job came.",
+    ),
+    look(
+        "failed",
+        "Failed",
+        Bad,
+        Cross,
+        "A task failed on it; it may be half-way.",
+    ),
+    look(
+        "unreachable",
+        "Unreachable",
+        Bad,
+        Unplugged,
+        "Could not be reached; nothing was changed on it.",
+    ),
+    look(
+        "rolling_back",
+        "Rolling back",
+        Warn,
+        Turning,
+        "Is being brought back to the version before.",
+    ),
+    look(
+        "rolled_back",
+        "Rolled back",
+        Warn,
+        Undo,
+        "Runs the version it ran before, and said so.",
+    ),
+    look(
+        "rollback_failed",
+        "Roll back failed",
+        Bad,
+        Octagon,
+        "Could not be brought back.",
+    ),
+    look(
+        "gone",
+        "Gone",
+        Neutral,
+        Slash,
+        "No longer in the inventory.",
+    ),
+    look(
+        "excluded",
+        "Excluded",
+        Neutral,
+        Minus,
+        "Was left out, for a reason given.",
+    ),
+    look(
+        "unknown",
+        "Unknown",
+        Warn,
+        Question,
+        "Nobody can say what it runs until it is asked.",
+    ),
+];
+
+pub(super) const VERDICT: &[Look] = &[
+    look(
+        "pass",
+        "Pass",
+        Good,
+        Check,
+        "No worse than its baseline allows.",
+    ),
+    look(
+        "marginal",
+        "Marginal",
+        Warn,
+        Alert,
+        "Worse than before, but not certainly beyond the limit. Does not pass.",
+    ),
+    look(
+        "insufficient_samples",
+        "Too few samples",
+        Warn,
+        Question,
+        "Too little was measured to say. Does not pass.",
+    ),
+    look(
+        "no_data",
+        "No data",
+        Warn,
+        Slash,
+        "Nothing was measured. Does not pass.",
+    ),
+    look(
+        "provider_error",
+        "Provider error",
+        Warn,
+        Unplugged,
+        "The telemetry could not be read. Does not pass.",
+    ),
+    look(
+        "fail",
+        "Fail",
+        Bad,
+        Cross,
+        "Worse than its baseline allows.",
+    ),
+];
+
+pub(super) const DEPLOYMENT: &[Look] = &[
+    look(
+        "succeeded",
+        "Succeeded",
+        Good,
+        Check,
+        "Every batch was promoted.",
+    ),
+    look(
+        "rolled_back",
+        "Rolled back",
+        Warn,
+        Undo,
+        "A failed change; its hosts were brought back.",
+    ),
+    look(
+        "rollback_failed",
+        "Roll back failed",
+        Bad,
+        Octagon,
+        "A failed change; not every host was brought back.",
+    ),
+    look(
+        "aborted",
+        "Aborted",
+        Neutral,
+        Stop,
+        "A failed change; a person stopped it.",
+    ),
+];
+
+pub(super) const ATTEMPT: &[Look] = &[
+    look("queued", "Queued", Neutral, Clock, "Waits for a worker."),
+    look(
+        "starting",
+        "Starting",
+        Active,
+        Turning,
+        "Its playbook is being started.",
+    ),
+    look(
+        "running",
+        "Running",
+        Active,
+        Turning,
+        "Its playbook is at work.",
+    ),
+    look(
+        "cancelling",
+        "Cancelling",
+        Warn,
+        Stop,
+        "Its playbook is being ended.",
+    ),
+    look(
+        "succeeded",
+        "Succeeded",
+        Good,
+        Check,
+        "Its playbook ended well on every host.",
+    ),
+    look(
+        "failed",
+        "Failed",
+        Bad,
+        Cross,
+        "Its playbook ended badly on at least one host.",
+    ),
+    look(
+        "timed_out",
+        "Timed out",
+        Bad,
+        Clock,
+        "Its deadline ended it.",
+    ),
+    look(
+        "cancelled",
+        "Cancelled",
+        Neutral,
+        Stop,
+        "A person ended it.",
+    ),
+    look(
+        "unknown",
+        "Unknown",
+        Warn,
+        Question,
+        "It began and no exit was recorded; hosts have to be asked.",
+    ),
+    look(
+        "resolved",
+        "Resolved",
+        Neutral,
+        Lifebuoy,
+        "It was unknown, and has been found out.",
+    ),
+];

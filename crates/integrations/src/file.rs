@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
+
 /// Puts `bytes` at `path` (mode 0600) by rename, so that a reader and a crash see the old content or the new.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = draft_of(path);
@@ -38,6 +40,24 @@ pub(crate) fn draft_of(path: &Path) -> PathBuf {
 /// A folder (mode 0700) with its parents; fine if it exists.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Opens a file that a playbook of this user could have put something else in the place of: neither follows a link nor
+/// waits for the other end of a pipe.
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "something else was put in its place",
+        ))
+    }
 }
 
 /// The content, or `None` when there is no such file.

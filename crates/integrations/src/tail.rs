@@ -38,7 +38,7 @@ pub fn text(line: &[u8]) -> String {
 
 /// As [`read_lines`], but as the bytes of the file, which end with a line.
 fn read_whole(path: &Path, offset: u64, max_bytes: usize) -> io::Result<(Vec<u8>, u64)> {
-    match File::open(path) {
+    match crate::file::open_regular(path) {
         Ok(mut file) => read_open(&mut file, offset, max_bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((Vec::new(), offset)),
         Err(error) => Err(error),

@@ -154,6 +154,7 @@ async fn apply_once(
         revision,
         ..
     } = loaded;
+    let before = rollout.decision_version;
     let change = rollout.apply(
         event,
         permit.actor(),
@@ -172,7 +173,10 @@ async fn apply_once(
         at,
     };
     console.store().commit(&permit, commit).await?;
-    tracing::info!(rollout = %id, state = change.rollout.state.word(), "a rollout moved");
+    // What telemetry says again and again moves nothing that people decide on.
+    if change.rollout.decision_version != before {
+        tracing::info!(rollout = %id, state = change.rollout.state.word(), "a rollout moved");
+    }
     console.signal(Signal::Rollout(id));
     console.wake();
     Ok(())

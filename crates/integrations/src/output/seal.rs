@@ -189,7 +189,7 @@ fn object(run: &str, name: &str) -> String {
 
 /// Writes a file as an object of frames.
 fn store(path: &Path, key: String, shelf: &Shelf) -> Result<SealedFile, OutputError> {
-    let mut file = File::open(path).map_err(disk(path))?;
+    let mut file = file::open_regular(path).map_err(disk(path))?;
     let mut sealed = SealedFile::default();
     let mut compressor = Compressor::new(LEVEL).map_err(disk(path))?;
     // What was changed in the store afterwards is seen when it is read.

@@ -10,7 +10,7 @@ use super::{
     OutputError, Shelf, disk,
     seal::{Sealed, SealedFile},
 };
-use crate::tail;
+use crate::{file::open_regular, tail};
 
 /// One file of a run, opened: it stays readable when it is sealed or removed meanwhile. Its calls wait; use it where
 /// blocking is allowed, within a runtime.
@@ -29,7 +29,7 @@ impl Text {
     /// Opens the file `name` of the run in `folder`.
     pub fn open(folder: &Path, name: &str, shelf: &Shelf) -> Result<Self, OutputError> {
         let path = folder.join(name);
-        match File::open(&path) {
+        match open_regular(&path) {
             Ok(file) => return Ok(Self(Source::Plain(file, path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(disk(path)(error)),

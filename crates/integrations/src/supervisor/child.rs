@@ -35,6 +35,8 @@ const EVENT_FD: i32 = 3;
 /// A line of output is for people; an event may name ten thousand hosts.
 const LONGEST_OUTPUT_LINE: usize = 64 * 1024;
 const LONGEST_EVENT: usize = 8 * 1024 * 1024;
+/// Bytes of events that are stored: millions of them. A run that has more ends as unknown.
+const MOST_EVENTS: u64 = 1 << 30;
 /// How long what the child left behind (ssh connections kept open) may take to end by itself.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(1);
 /// How long output may still take to arrive when every process that could write it is gone.
@@ -282,7 +284,7 @@ fn start(
             events,
             Broken::Drop,
             LONGEST_EVENT,
-            u64::MAX,
+            MOST_EVENTS,
             redactor,
         )?,
     ];

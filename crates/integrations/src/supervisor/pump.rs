@@ -180,13 +180,16 @@ impl Store {
         }
         let fits = memrchr(b'\n', &lines[..left]).map_or(0, |end| end + 1);
         let mut last = lines[..fits].to_vec();
-        last.extend_from_slice(
-            format!(
-                "[Slipway] The output is longer than {} MB; from here on it is not stored. The playbook goes on.\n",
-                self.most >> 20
-            )
-            .as_bytes(),
-        );
+        match self.broken {
+            Broken::Split => last.extend_from_slice(
+                format!(
+                    "[Slipway] The output is longer than {} MB; from here on it is not stored. The playbook goes on.\n",
+                    self.most >> 20
+                )
+                .as_bytes(),
+            ),
+            Broken::Drop => self.complete = false,
+        }
         self.write(&last);
         self.full = true;
     }
@@ -404,6 +407,19 @@ mod tests {
             note.starts_with("[Slipway] ") && note.lines().count() == 1,
             "{note}"
         );
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events");
+        let redactor = redactor(&[]);
+        let pump = Pump {
+            redactor: &redactor,
+            broken: Broken::Drop,
+            longest_line: 1500,
+            most: 100,
+        };
+        let sink = File::create(&path).unwrap();
+        let whole = pump.run(Pieces([line.clone()].into()), sink);
+        assert!(!whole, "events that are missing are reported");
+        assert_eq!(fs::read(path).unwrap(), &line[..96]);
         let exact = pumped_as_shipped(1500, 32, &[&line[..32]]);
         assert_eq!(exact.as_bytes(), &line[..32]);
     }

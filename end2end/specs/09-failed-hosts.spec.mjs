@@ -194,6 +194,15 @@ test('a job that is cancelled leaves no host unknown: they are asked what they r
   await cancelDeploy(omar);
   await expect(rollout.batch(omar, 1)).not.toContainText('unknown');
   await expect(jobs(omar, /version/i).first()).toBeVisible();
+  const happened = omar.getByRole('region', { name: 'What happened' }).getByRole('row');
+  await expect(happened.filter({ hasText: 'The deployment of batch 1 was asked to stop' })).toContainText('Not today.');
+  const path = new URL(omar.url()).pathname;
+  await jobs(omar, /^Deploy/)
+    .first()
+    .click();
+  await expect(omar.locator('main')).toContainText(/Cancelled by.*Omar.*Not today\./s);
+  await expect(omar.locator('summary', { hasText: 'Cancel' })).toHaveCount(0);
+  await omar.goto(path);
   await rollout.decide(omar, 'Abort', 'Another day.');
   await expect(rollout.state(omar)).toHaveText('Aborted', WORK);
 });

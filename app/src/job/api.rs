@@ -46,7 +46,7 @@ pub async fn cancel_job(input: CancelInput) -> Result<(), PageError> {
         Ok(id) => ctx()?
             .cancel_job(id, input.reason.clone())
             .await
-            .map(|()| format!("/jobs/{id}")),
+            .map(|_| format!("/jobs/{id}")),
         Err(error) => Err(view::error::ApiError::NotFound {
             message: error.to_string(),
         }),

@@ -1,5 +1,7 @@
 //! One job and its output.
 
+use std::time::Duration;
+
 use domain::{id::JobId, job::JobKind};
 use leptos::task::spawn_local;
 use leptos_meta::Title;
@@ -29,6 +31,9 @@ use crate::{
     },
     load,
 };
+
+/// While lines come, the tables of hosts and tasks are read again after so long: of many hosts they are no small question.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(15);
 
 /// One job with a range of its output; the address says from which line.
 #[component]
@@ -91,11 +96,13 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
     let shown = RwSignal::new(row);
     let waits_for = RwSignal::new(waits_for);
     let first_failure = RwSignal::new(first_failure);
+    let may_cancel = RwSignal::new(cancel);
     let took = RwSignal::new(times);
     let told = RwSignal::new(dry);
     let asking = StoredValue::new(false);
     let read_again = move || {
-        if asking.get_value() {
+        // Nobody is asked for a page that was left meanwhile.
+        if asking.try_get_value().unwrap_or(true) {
             return;
         }
         asking.set_value(true);
@@ -104,6 +111,7 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
                 shown.set(newest.job);
                 waits_for.set(newest.waits_for);
                 first_failure.set(newest.first_failure);
+                may_cancel.set(newest.cancel);
             }
             if let Ok(newest) = job_times(id).await {
                 took.set(newest);
@@ -113,13 +121,23 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
             {
                 told.set(newest);
             }
-            asking.set_value(false);
+            asking.try_set_value(false);
         });
     };
     // Its first lines say that it no longer waits. They come many at once, and one question is enough.
+    let soon = StoredValue::new(false);
     let moved = Callback::new(move |ended: bool| {
         if ended || shown.with_untracked(|row| row.started_at.is_none()) {
             read_again();
+        } else if !soon.get_value() {
+            soon.set_value(true);
+            set_timeout(
+                move || {
+                    soon.try_set_value(false);
+                    read_again();
+                },
+                BETWEEN_LOOKS,
+            );
         }
     });
     let state = Memo::new(move |_| shown.with(|row| row.state));
@@ -149,9 +167,9 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
         <PageHeader title=heading crumbs badge=move || view! { <StateBadge look=Look::attempt(state.get()) /> } />
         {move || facts(shown.get())}
         {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="It waits">{why}</Alert> })}
-        {move || (!state.get().ended()).then(|| cancel_form(id, cancel.clone()))}
+        {move || cancel_form(id, may_cancel.get())}
         {move || foreseen_view(told.get())}
-        {move || times_view(took.get())}
+        {times_view(took)}
         {output_removed_at.is_none().then(|| search_view(id, find, found, first_failure.into()))}
         <Section title="Output" id="output" flush=true>
             {output_removed_at.is_none().then(|| view! { <Tabs label="How the output is shown" tabs=tabs.to_vec() /> })}
@@ -174,6 +192,7 @@ fn facts(row: JobRow) -> impl IntoView {
             <Fact name="Queued"><TimeText at=row.queued_at seconds=true /></Fact>
             {row.started_at.map(|at| view! { <Fact name="Started"><TimeText at seconds=true /></Fact> })}
             {took.map(|took| view! { <Fact name="Took">{took}</Fact> })}
+            {row.cancelled.map(|cancelled| view! { <Fact name="Cancelled by">{cancelled.by}", "<TimeText at=cancelled.at seconds=true />": "{cancelled.reason}</Fact> })}
             {(!row.message.is_empty()).then(|| view! { <Fact name="Ended because">{row.message}</Fact> })}
         </Facts>
     }

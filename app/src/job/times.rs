@@ -4,17 +4,31 @@ use ui::prelude::*;
 use ui::{Cell, Column, DataTable, Section, figure};
 use view::job::JobTimes;
 
-/// Hosts and tasks of a job; nothing before the first of them has ended.
-pub(super) fn times_view(times: JobTimes) -> Option<AnyView> {
-    if times.hosts.is_empty() {
-        return None;
+/// Hosts and tasks of a job; nothing before the first of them has ended. What was opened stays open when it moves.
+pub(super) fn times_view(times: RwSignal<JobTimes>) -> impl IntoView {
+    let any = Memo::new(move |_| times.with(|times| !times.hosts.is_empty()));
+    move || {
+        any.get().then(|| {
+            view! {
+                <details class="more">
+                    <summary>{move || times.with(summary)}</summary>
+                    {move || tables(times.get())}
+                </details>
+            }
+        })
     }
+}
+
+fn summary(times: &JobTimes) -> String {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let summary = format!(
+    format!(
         "How it went on {} in {}",
         figure::count(count(times.hosts.len()).saturating_add(times.more), "host"),
         figure::count(count(times.tasks.len()), "task")
-    );
+    )
+}
+
+fn tables(times: JobTimes) -> AnyView {
     let ms = |ms: u64| format!("{} s", figure::number(ms as f64 / 1000.0));
     let hosts = times.hosts.into_iter().map(|host| {
         let bad = host.failed + host.unreachable;
@@ -46,9 +60,7 @@ pub(super) fn times_view(times: JobTimes) -> Option<AnyView> {
     });
     let (hosts, tasks) = (hosts.collect_view(), tasks.collect_view());
     let more = (times.more > 0).then(|| view! { <p class="section-more">{format!("and {} more, which went well and were quicker", times.more)}</p> });
-    let view = view! {
-        <details class="more">
-            <summary>{summary}</summary>
+    view! {
             <div class="columns">
                 <Section title="Hosts" id="times" flush=true>
                     <DataTable caption="Tasks of each host by how they ended" columns=vec![Column::text("Host"), Column::number("Ok"), Column::number("Changed"), Column::number("Failed"), Column::number("Skipped"), Column::number("Took")]>{hosts}</DataTable>
@@ -58,7 +70,6 @@ pub(super) fn times_view(times: JobTimes) -> Option<AnyView> {
                     <DataTable caption="Tasks in their order" columns=vec![Column::text("Task"), Column::number("Hosts"), Column::number("Failed"), Column::number("Longest"), Column::text("On")]>{tasks}</DataTable>
                 </Section>
             </div>
-        </details>
-    };
-    Some(view.into_any())
+    }
+    .into_any()
 }

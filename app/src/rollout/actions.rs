@@ -81,8 +81,6 @@ pub fn rollout_actions(
     let with_digest = fields(id, version, vec![("input[digest]", digest)]);
     let pausing = typed("pause");
     let pause_fields = hidden(plain());
-    let excluding = typed("exclude");
-    let exclude_fields = hidden(plain());
     view! {
         <div class="actions">
             {press("approve", "Approve this plan", ButtonTone::Go, actions.approve, with_digest)}
@@ -104,22 +102,45 @@ pub fn rollout_actions(
                     <Button>"Pause"</Button>
                 </form>
             </Confirm>
-            <Confirm id="exclude" label="Exclude hosts" allowance=actions.exclude open=excluding.error().is_some()>
-                <form method="post" action="/api/rollout/exclude">
-                    {exclude_fields}
-                    <p class="confirm-text">"The rollout goes on without them. Slipway leaves them as they are: a roll back will not reach them either."</p>
-                    {excluding.other_error(&["hosts", "reason"]).map(|error| view! { <Alert tone=Tone::Bad title="Nothing was done">{error.message()}</Alert> })}
-                    <TextField name="input[hosts]" id="exclude-hosts" label="Hosts" value=excluding.value("hosts", &stuck) error=excluding.field_error("hosts") hint="Names, separated by spaces. The first that keep a batch waiting are filled in." required=true mono=true />
-                    <ReasonField id="exclude-reason" name="input[reason]" value=excluding.value("reason", "") error=excluding.field_error("reason") />
-                    <Button tone=ButtonTone::Danger>"Exclude"</Button>
-                </form>
-            </Confirm>
+            {exclude(id, version, stuck, actions.exclude)}
             {reasoned("abort".into(), "abort", "Abort", "Stops what runs. Hosts stay as they are.", ButtonTone::Danger, actions.abort, plain())}
-            {reasoned("roll_back".into(), "roll_back", "Roll back", "Every touched host gets the version back that it ran before; excluded ones stay as they are.", ButtonTone::Danger, actions.roll_back, plain())}
+            {roll_back(id, version, actions.roll_back)}
             {reasoned("recover".into(), "recover", "Record a recovery", "You brought the hosts right by other means; say how that is known.", ButtonTone::Plain, actions.recover, plain())}
             {reasoned("withdraw".into(), "withdraw", "Withdraw", "The rollout ends; nothing was touched.", ButtonTone::Plain, actions.withdraw, plain())}
         </div>
     }
+}
+
+/// Goes on without some hosts; the first of those that keep a batch waiting are filled in.
+pub fn exclude(id: RolloutId, version: i64, stuck: String, allowance: Allowance) -> impl IntoView {
+    let typed = typed("exclude");
+    let fields = hidden(fields(id, version, vec![]));
+    let hosts = typed.value("hosts", &stuck);
+    view! {
+        <Confirm id="exclude" label="Exclude hosts" allowance open=typed.error().is_some()>
+            <form method="post" action="/api/rollout/exclude">
+                {fields}
+                <p class="confirm-text">"The rollout goes on without them. Slipway leaves them as they are: a roll back will not reach them either."</p>
+                {typed.other_error(&["hosts", "reason"]).map(|error| view! { <Alert tone=Tone::Bad title="Nothing was done">{error.message()}</Alert> })}
+                <TextField name="input[hosts]" id="exclude-hosts" label="Hosts" value=hosts error=typed.field_error("hosts") hint="Names, separated by spaces. The first that keep a batch waiting are filled in." required=true mono=true />
+                <ReasonField id="exclude-reason" name="input[reason]" value=typed.value("reason", "") error=typed.field_error("reason") />
+                <Button tone=ButtonTone::Danger>"Exclude"</Button>
+            </form>
+        </Confirm>
+    }
+}
+
+/// Brings every touched host back.
+pub fn roll_back(id: RolloutId, version: i64, allowance: Allowance) -> impl IntoView {
+    reasoned(
+        "roll_back".into(),
+        "roll_back",
+        "Roll back",
+        "Every touched host gets the version back that it ran before; excluded ones stay as they are.",
+        ButtonTone::Danger,
+        allowance,
+        fields(id, version, vec![]),
+    )
 }
 
 /// What a batch needs to draw its decisions: number, state, message, and what may be pressed.

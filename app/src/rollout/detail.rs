@@ -14,7 +14,7 @@ use ui::{
 use view::{
     error::ApiError,
     page::Page,
-    rollout::{BatchView, HostCell, RolloutRow, RolloutView, spread},
+    rollout::{BatchView, HeldElsewhere, HostCell, RolloutRow, RolloutView, spread},
 };
 
 use super::actions::{Deciding, batch_actions, rollout_actions};
@@ -119,6 +119,7 @@ fn Live(first: Whole) -> impl IntoView {
     let actions = part(|a, b| {
         a.view.actions == b.view.actions
             && a.view.stuck == b.view.stuck
+            && a.view.held == b.view.held
             && a.view.decision_version == b.view.decision_version
             && a.view.digest == b.view.digest
     });
@@ -165,6 +166,7 @@ fn Live(first: Whole) -> impl IntoView {
         <PageHeader title=title crumbs badge=move || view! { <StateBadge look=standing(&state.get().view.row) /> } sub=move || view! { <span aria-live="polite">{move || sentence.get().view.sentence.clone()}</span> } />
         {move || lost.get().then(|| view! { <Alert tone=Tone::Warn title="This page does not move any more">"The server refuses to tell what changes: your session may have ended. Reload the page to see where the rollout stands."</Alert> })}
         {undone}
+        {move || actions.get().view.held.clone().map(held_elsewhere)}
         {move || { let view = &actions.get().view; rollout_actions(id, view.decision_version, view.digest.clone(), view.stuck.join(" "), view.actions.clone()) }}
         {move || { let whole = decisions.get(); batch_actions(id, whole.view.decision_version, deciding(&whole), Some(format!("/rollouts/{id}/trouble"))) }}
         <Section title="Batches" id="batches">
@@ -213,6 +215,20 @@ fn Live(first: Whole) -> impl IntoView {
             {move || audit_rows(events.get().view.events.clone(), true)}
             <p class="section-more"><a href=format!("/audit?kind=rollout&id={id}")>"Everything in the audit trail"</a></p>
         </Section>
+    }
+}
+
+/// Why the rollout cannot be released yet. It may be tried all the same: the other one may have ended meanwhile.
+fn held_elsewhere(held: HeldElsewhere) -> impl IntoView {
+    let HeldElsewhere {
+        host,
+        rollout,
+        name,
+    } = held;
+    view! {
+        <Alert tone=Tone::Waiting title="Another rollout holds a host of this one">
+            <p>{host}" is held by "<a href=format!("/rollouts/{rollout}")>{name}</a>". Batch 1 can be released when that rollout has ended or was rolled back."</p>
+        </Alert>
     }
 }
 

@@ -16,7 +16,10 @@ use view::{
 use crate::{
     error::PageError,
     load,
-    rollout::{actions::batch_actions, api::troubled},
+    rollout::{
+        actions::{batch_actions, exclude, roll_back},
+        api::troubled,
+    },
 };
 
 /// Hosts that did not take the change: what is known of each, and what can be done.
@@ -42,6 +45,9 @@ fn page(view: TroubledView, cursor: Option<String>) -> impl IntoView {
         environment_name,
         decision_version,
         batches,
+        stuck,
+        exclude: may_exclude,
+        roll_back: may_roll_back,
         hosts,
     } = view;
     let here = format!("/rollouts/{}", row.id);
@@ -65,6 +71,10 @@ fn page(view: TroubledView, cursor: Option<String>) -> impl IntoView {
         <Title text="Hosts to decide on" />
         <PageHeader title="Hosts to decide on" crumbs sub=|| "What was last seen of each host that did not take the change." />
         {batch_actions(row.id, decision_version, batches, None)}
+        <div class="actions">
+            {exclude(row.id, decision_version, stuck.join(" "), may_exclude)}
+            {roll_back(row.id, decision_version, may_roll_back)}
+        </div>
         {unknown.then(|| view! {
             <p class="muted">
                 "Of a host that is unknown nobody can say how far the job came: it was cancelled, lost, or the host vanished. "

@@ -52,16 +52,13 @@ fn service_view(view: ServiceView) -> impl IntoView {
     ];
     let new = format!("/rollouts/new?service={}", service.slug);
     let team = service.team.clone();
-    let nothing_runs = service
-        .versions
-        .is_empty()
-        .then(|| view! { <p class="muted">"Nothing has been rolled out yet."</p> });
-    let versions = service
-        .versions
+    let nothing_runs = service.runs.is_empty().then(
+        || view! { <p class="muted">"No host was seen to run it yet: a rollout asks them."</p> },
+    );
+    let runs = service
+        .runs_in()
         .into_iter()
-        .map(
-            |(environment, version)| view! { <Fact name=environment><code>{version}</code></Fact> },
-        )
+        .map(|(environment, runs)| view! { <Fact name=environment><code>{runs}</code></Fact> })
         .collect_view();
     view! {
         <Title text=service.name.clone() />
@@ -75,7 +72,7 @@ fn service_view(view: ServiceView) -> impl IntoView {
         <div class="columns">
             <Section title="Runs" id="runs">
                 {nothing_runs}
-                <Facts>{versions}</Facts>
+                <Facts>{runs}</Facts>
             </Section>
             <Section title="Installation" id="installation">
                 <Facts>

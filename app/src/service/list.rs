@@ -51,10 +51,10 @@ fn services_view(
 }
 
 fn row(service: ServiceRow) -> impl IntoView {
-    let versions = service
-        .versions
+    let runs = service
+        .runs_in()
         .into_iter()
-        .map(|(environment, version)| view! { <Tag text=format!("{environment} {version}") /> })
+        .map(|(environment, runs)| view! { <Tag text=format!("{environment} {runs}") /> })
         .collect_view();
     view! {
         <tr>
@@ -63,7 +63,7 @@ fn row(service: ServiceRow) -> impl IntoView {
                 <p class="muted">{service.description}</p>
             </Cell>
             <Cell label="Team">{service.team}</Cell>
-            <Cell label="Runs">{versions}</Cell>
+            <Cell label="Runs">{runs}</Cell>
         </tr>
     }
 }

@@ -40,7 +40,7 @@ impl Ctx {
     pub async fn job_view(&self, id: JobId) -> Result<JobView, ApiError> {
         self.answer(async {
             let job = self.store().job(&self.scope()?, id).await?;
-            let cancel = if job.state.ended() {
+            let cancel = if job.state.ended() || job.cancelled.is_some() {
                 Allowance::NotOffered
             } else {
                 self.allowance(Action::CancelJob, self.job_resource(&job).await?)
@@ -102,8 +102,9 @@ impl Ctx {
         .await
     }
 
-    /// Asks for a job to be stopped. Hosts with a task in flight become unknown and are asked what they run.
-    pub async fn cancel_job(&self, id: JobId, reason: String) -> Result<(), ApiError> {
+    /// Asks for a job to be stopped; gives it as it is now. Hosts with a task in flight become unknown and are asked what
+    /// they run.
+    pub async fn cancel_job(&self, id: JobId, reason: String) -> Result<JobRow, ApiError> {
         self.answer(async {
             let reason: Reason = reason.parse()?;
             let row = self.store().job(&self.scope()?, id).await?;
@@ -113,12 +114,18 @@ impl Ctx {
                     "The job has ended already; there is nothing to stop.".to_owned(),
                 ));
             }
+            if let Some(before) = row.cancelled {
+                return Err(Error::Conflict(format!(
+                    "{} asked for the job to be stopped already: “{}”. Nothing more has to be done.",
+                    before.by, before.reason
+                )));
+            }
             self.store()
                 .job_cancel(&permit, id, reason.as_str(), self.console.now())
                 .await?;
             self.console.signal(Signal::Job(id));
             self.console.wake();
-            Ok(())
+            Ok(self.store().job(&self.scope()?, id).await?)
         })
         .await
     }

@@ -2,15 +2,18 @@
 
 use domain::{
     Timestamp,
-    attempt::AttemptState,
-    audit::AuditNote,
+    attempt::{AttemptEvent, AttemptState},
+    audit::{Actor, AuditNote},
     host::{Host, HostPhase},
     id::{JobId, RolloutId, TeamId},
     job::{JobEnd, JobKind, JobReport, NewJob},
     text::Version,
 };
 use policy::{Permit, Scope};
-use view::{job::JobRow, page::Page};
+use view::{
+    job::{JobCancelled, JobRow},
+    page::Page,
+};
 
 use crate::{
     Store,
@@ -86,18 +89,20 @@ pub(crate) async fn observed(tx: &mut Tx, job: JobId) -> Result<()> {
 }
 
 /// Asks a job to stop; one that is still queued ends at once, with its hosts as they were. Gives the owning team, or
-/// nothing when it had ended already.
+/// nothing when it has ended or was asked before.
 pub(crate) async fn cancel(
     tx: &mut Tx,
     job: JobId,
+    by: &Actor,
     reason: &str,
     at: Timestamp,
 ) -> Result<Option<TeamId>> {
     let sql = Sql::new(
-        "UPDATE jobs SET cancel_reason = CASE WHEN cancel_asked_at IS NULL THEN $1 ELSE cancel_reason END, cancel_asked_at = COALESCE(cancel_asked_at, $2)
-         WHERE id = $3 AND stage IN ('queued', 'claimed') RETURNING id, team_id, stage",
+        "UPDATE jobs SET cancelled_by = $1, cancel_reason = $2, cancel_asked_at = $3
+         WHERE id = $4 AND stage IN ('queued', 'claimed') AND cancel_asked_at IS NULL RETURNING id, team_id, stage",
     );
     let asked = sql
+        .with(by.name())
         .with(reason)
         .with(at)
         .with(job)
@@ -121,7 +126,7 @@ pub(crate) async fn end_queued(tx: &mut Tx, job: JobId, at: Timestamp) -> Result
         hosts: std::collections::BTreeMap::new(),
     };
     let sql = Sql::new(
-        "UPDATE jobs SET stage = 'finished', state = $1, ended_at = $2, message = cancel_reason, report_json = $3, waits_for = NULL WHERE id = $4 RETURNING id, rollout_id, kind",
+        "UPDATE jobs SET stage = 'finished', state = $1, ended_at = $2, message = 'It was cancelled before it began.', report_json = $3, waits_for = NULL WHERE id = $4 RETURNING id, rollout_id, kind",
     )
         .with(AttemptState::Cancelled.word())
         .with(at)
@@ -138,12 +143,21 @@ pub(crate) async fn end_queued(tx: &mut Tx, job: JobId, at: Timestamp) -> Result
     }
 }
 
-const ROW_COLUMNS: &str = "SELECT j.id, j.rollout_id, s.slug AS service, e.slug AS environment, r.version, j.kind, j.batch, j.state, j.queued_at, j.started_at, j.ended_at, j.message
+const ROW_COLUMNS: &str = "SELECT j.id, j.rollout_id, s.slug AS service, e.slug AS environment, r.version, j.kind, j.batch, j.state, j.queued_at, j.started_at, j.ended_at, j.message, j.cancelled_by, j.cancel_reason, j.cancel_asked_at
      FROM jobs j JOIN rollouts r ON r.id = j.rollout_id JOIN services s ON s.id = r.service_id JOIN environments e ON e.id = r.environment_id WHERE ";
 
 type Key = (i64, JobId);
 
 fn read_row(cells: &Cells<'_>) -> Result<(Key, JobRow)> {
+    let cancelled = match cells.maybe_time("cancel_asked_at")? {
+        Some(at) => Some(JobCancelled {
+            by: cells.text("cancelled_by")?,
+            reason: cells.text("cancel_reason")?,
+            at,
+        }),
+        None => None,
+    };
+    let state: AttemptState = cells.parse("state")?;
     let row = JobRow {
         id: cells.parse("id")?,
         rollout: cells.parse("rollout_id")?,
@@ -152,11 +166,16 @@ fn read_row(cells: &Cells<'_>) -> Result<(Key, JobRow)> {
         version: cells.text("version")?,
         kind: cells.parse("kind")?,
         batch: cells.count("batch")?,
-        state: cells.parse("state")?,
+        // Its worker has not heard of it yet, but whoever asked has.
+        state: match cancelled {
+            Some(_) => state.apply(AttemptEvent::CancelAsked).unwrap_or(state),
+            None => state,
+        },
         queued_at: cells.time("queued_at")?,
         started_at: cells.maybe_time("started_at")?,
         ended_at: cells.maybe_time("ended_at")?,
         message: cells.text("message")?,
+        cancelled,
     };
     Ok(((row.queued_at.as_millisecond(), row.id), row))
 }
@@ -261,7 +280,8 @@ impl Store {
         sql.readable(self.readers(), JOBS, read).await
     }
 
-    /// Asks a job to stop. Its worker ends every process of it; one that is still queued ends at once.
+    /// Asks a job to stop. Its worker ends every process of it; one that is still queued ends at once. Refuses with
+    /// `Conflict` when it has ended or was asked before.
     pub async fn job_cancel(
         &self,
         permit: &Permit,
@@ -270,14 +290,24 @@ impl Store {
         at: Timestamp,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let team = cancel(&mut tx, job, reason, at)
+        let team = cancel(&mut tx, job, permit.actor(), reason, at)
             .await?
             .ok_or_else(|| StoreError::conflict(format!("The job {job}")))?;
-        let note = AuditNote::new("job.cancel", "The job was asked to stop", reason);
+        let mut sql = Sql::new(ROW_COLUMNS);
+        sql.push("j.id = ").bind(job);
+        let row = sql.optional(&mut *tx, JOBS, read_row).await?;
+        let (_, row) = row.ok_or_else(|| StoreError::not_found(format!("The job {job}")))?;
+        let summary = format!(
+            "The {} of batch {} was asked to stop",
+            row.kind.noun(),
+            row.batch
+        );
+        let note = AuditNote::new("job.cancel", summary, reason);
+        // Whoever reads what happened to a rollout reads who stopped a part of it.
         let object = Object {
-            kind: "job",
-            id: job.to_string(),
-            name: permit.resource().name.clone(),
+            kind: "rollout",
+            id: row.rollout.to_string(),
+            name: format!("{} {} to {}", row.service, row.version, row.environment),
             team: Some(team),
         };
         audit::write(&mut tx, permit, &object, &[note], at).await?;

@@ -1,8 +1,15 @@
 //! Reservations: no two rollouts change one service on one host at the same time.
 
-use domain::id::{HostId, RolloutId, ServiceId};
+use domain::{
+    id::{HostId, RolloutId, ServiceId},
+    rollout::Rollout,
+};
+use policy::Scope;
+use sqlx::{Any, Executor};
+use view::rollout::HeldElsewhere;
 
 use crate::{
+    Store,
     cells::Cells,
     database::Tx,
     error::{Result, StoreError},
@@ -18,8 +25,23 @@ pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) ->
          ON CONFLICT (host_id, service_id) DO NOTHING",
     );
     sql.with(service).with(rollout).run(&mut **tx).await?;
+    match elsewhere(&mut **tx, rollout, service).await? {
+        Some(held) => Err(StoreError::Reserved {
+            host: held.host,
+            rollout: held.name,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The first host of a rollout that another rollout holds.
+async fn elsewhere<'e>(
+    on: impl Executor<'e, Database = Any>,
+    rollout: RolloutId,
+    service: ServiceId,
+) -> Result<Option<HeldElsewhere>> {
     let sql = Sql::new(
-        "SELECT v.host_id, h.name, s.slug, o.version, e.slug AS environment
+        "SELECT v.host_id, v.rollout_id, h.name, s.slug, o.version, e.slug AS environment
          FROM rollout_hosts h
          JOIN reservations v ON v.host_id = h.host_id AND v.service_id = $1 AND v.rollout_id <> $2
          JOIN rollouts o ON o.id = v.rollout_id
@@ -27,18 +49,25 @@ pub(crate) async fn take(tx: &mut Tx, rollout: RolloutId, service: ServiceId) ->
          JOIN environments e ON e.id = o.environment_id
          WHERE h.rollout_id = $2 AND h.phase NOT IN ('excluded', 'gone') ORDER BY h.name LIMIT 1",
     );
-    let held = sql
-        .with(service)
-        .with(rollout)
-        .optional(&mut **tx, RESERVATIONS, |cells| {
-            Ok(StoreError::Reserved {
-                host: cells.text("name")?,
-                rollout: holding(cells)?,
-            })
-        });
-    match held.await? {
-        Some(reserved) => Err(reserved),
-        None => Ok(()),
+    let sql = sql.with(service).with(rollout);
+    sql.optional(on, RESERVATIONS, |cells| {
+        Ok(HeldElsewhere {
+            host: cells.text("name")?,
+            rollout: cells.parse("rollout_id")?,
+            name: holding(cells)?,
+        })
+    })
+    .await
+}
+
+impl Store {
+    /// The first host of a rollout that waits for another rollout of its service, so that it could not be released now.
+    pub async fn held_elsewhere(
+        &self,
+        _: &Scope,
+        rollout: &Rollout,
+    ) -> Result<Option<HeldElsewhere>> {
+        elsewhere(self.readers(), rollout.id, rollout.plan.service).await
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::{Timestamp, audit::AuditNote, id::ServiceId, service::Service, text::Slug};
 use policy::{Permit, Scope};
-use view::{page::Page, service::ServiceRow};
+use view::{
+    page::Page,
+    service::{RunsOn, ServiceRow},
+};
 
 use crate::{
     Store,
@@ -44,7 +47,7 @@ fn read_row(cells: &Cells<'_>) -> Result<(Slug, ServiceRow)> {
         name: cells.text("name")?,
         team: cells.text("team")?,
         description: cells.text("description")?,
-        versions: Vec::new(),
+        runs: Vec::new(),
     };
     Ok((slug, row))
 }
@@ -142,7 +145,7 @@ impl Store {
         sql.all(self.readers(), SERVICES, read).await
     }
 
-    /// A page of services by slug, with the newest version that succeeded in each environment.
+    /// A page of services by slug, with what their hosts were last seen to run.
     pub async fn services(
         &self,
         scope: &Scope,
@@ -159,7 +162,7 @@ impl Store {
             .push(" ORDER BY s.slug LIMIT ")
             .bind(cursor::fetch(limit));
         let mut page = cursor::page(sql.all(self.readers(), SERVICES, read_row).await?, limit)?;
-        self.add_versions(&mut page.items).await?;
+        self.add_runs(&mut page.items).await?;
         Ok(page)
     }
 
@@ -169,37 +172,37 @@ impl Store {
         sql.push("s.id = ").bind(id).scope("s.team_id", scope);
         let row = sql.optional(self.readers(), SERVICES, read_row).await?;
         let (_, mut row) = row.ok_or_else(|| StoreError::not_found(format!("The service {id}")))?;
-        self.add_versions(std::slice::from_mut(&mut row)).await?;
+        self.add_runs(std::slice::from_mut(&mut row)).await?;
         Ok(row)
     }
 
-    async fn add_versions(&self, rows: &mut [ServiceRow]) -> Result<()> {
+    async fn add_runs(&self, rows: &mut [ServiceRow]) -> Result<()> {
         let mut sql = Sql::new(
-            "SELECT v.id, v.environment, v.version FROM (
-                 SELECT s.id AS id, e.slug AS environment, (
-                     SELECT d.version FROM deployments d
-                     WHERE d.service_id = s.id AND d.environment_id = e.id AND d.outcome = 'succeeded'
-                     ORDER BY d.finished_at DESC LIMIT 1
-                 ) AS version
-                 FROM services s CROSS JOIN environments e WHERE s.id IN ",
+            "SELECT i.service_id AS id, e.slug AS environment, i.version, COUNT(*) AS hosts FROM installed i
+             JOIN hosts h ON h.id = i.host_id JOIN environments e ON e.id = h.environment_id
+             WHERE h.removed_at IS NULL AND i.service_id IN ",
         );
-        sql.list(rows.iter().map(|row| row.id))
-            .push(") v WHERE v.version IS NOT NULL ORDER BY v.environment");
+        sql.list(rows.iter().map(|row| row.id)).push(
+            " GROUP BY i.service_id, e.slug, i.version ORDER BY e.slug, hosts DESC, i.version",
+        );
         let found = sql
             .all(self.readers(), SERVICES, |cells| {
                 Ok((
                     cells.parse::<ServiceId>("id")?,
-                    cells.text("environment")?,
-                    cells.text("version")?,
+                    RunsOn {
+                        environment: cells.text("environment")?,
+                        version: cells.text("version")?,
+                        hosts: cells.count("hosts")?,
+                    },
                 ))
             })
             .await?;
-        let mut versions: BTreeMap<ServiceId, Vec<(String, String)>> = BTreeMap::new();
-        for (id, environment, version) in found {
-            versions.entry(id).or_default().push((environment, version));
+        let mut runs: BTreeMap<ServiceId, Vec<RunsOn>> = BTreeMap::new();
+        for (id, on) in found {
+            runs.entry(id).or_default().push(on);
         }
         for row in rows {
-            row.versions = versions.remove(&row.id).unwrap_or_default();
+            row.runs = runs.remove(&row.id).unwrap_or_default();
         }
         Ok(())
     }

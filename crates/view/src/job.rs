@@ -29,6 +29,17 @@ pub struct JobRow {
     pub ended_at: Option<Timestamp>,
     /// Why it ended badly; empty otherwise.
     pub message: String,
+    /// Who asked for it to be stopped.
+    pub cancelled: Option<JobCancelled>,
+}
+
+/// Who asked for a job to be stopped, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobCancelled {
+    pub by: String,
+    pub reason: String,
+    #[serde(with = "domain::moment")]
+    pub at: Timestamp,
 }
 
 /// One job, and whether it may be stopped.

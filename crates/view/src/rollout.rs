@@ -57,6 +57,8 @@ pub struct RolloutView {
     pub sentence: String,
     /// Names of hosts that keep a batch from going on; the first of them.
     pub stuck: Vec<String>,
+    /// Why it cannot be released yet.
+    pub held: Option<HeldElsewhere>,
     /// Both empty where the playbooks bring the version without an artefact.
     pub artifact: String,
     pub sha256: String,
@@ -91,6 +93,15 @@ pub struct RolloutView {
     pub events: Vec<AuditRow>,
 }
 
+/// A host that a rollout needs and another rollout of the same service holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldElsewhere {
+    pub host: String,
+    pub rollout: RolloutId,
+    /// Name of that rollout.
+    pub name: String,
+}
+
 /// Hosts of a rollout that did not take its change, with what helps to decide on them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TroubledView {
@@ -100,6 +111,10 @@ pub struct TroubledView {
     pub decision_version: i64,
     /// Batches that a person can decide on: number, state, message, what may be pressed.
     pub batches: Vec<(u32, String, String, BatchActions)>,
+    /// Names of hosts that keep a batch from going on; the first of them.
+    pub stuck: Vec<String>,
+    pub exclude: Allowance,
+    pub roll_back: Allowance,
     pub hosts: Page<TroubledHost>,
 }
 
@@ -341,7 +356,15 @@ pub fn spread<'a>(versions: impl Iterator<Item = Option<&'a str>>) -> String {
         }
     }
     match hosts.as_slice() {
-        [] | [("not known", _)] => String::new(),
+        [("not known", _)] => String::new(),
+        hosts => on_hosts(hosts),
+    }
+}
+
+/// The same of versions whose hosts were counted.
+pub fn on_hosts(hosts: &[(&str, u32)]) -> String {
+    match hosts {
+        [] => String::new(),
         [(version, _)] => (*version).to_owned(),
         many => {
             let on = |(version, count): &(&str, u32)| format!("{version} on {count}");

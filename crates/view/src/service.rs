@@ -6,7 +6,12 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Allowance, page::Page, rollout::RolloutRow, variable::VariableRow};
+use crate::{
+    access::Allowance,
+    page::Page,
+    rollout::{RolloutRow, on_hosts},
+    variable::VariableRow,
+};
 
 /// One service in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,8 +21,33 @@ pub struct ServiceRow {
     pub name: String,
     pub team: String,
     pub description: String,
-    /// Newest version that succeeded, by environment slug.
-    pub versions: Vec<(String, String)>,
+    /// What its hosts were last seen to run: by environment, what most of them run first.
+    pub runs: Vec<RunsOn>,
+}
+
+/// How many hosts of an environment run a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsOn {
+    /// Slug of the environment.
+    pub environment: String,
+    pub version: String,
+    pub hosts: u32,
+}
+
+impl ServiceRow {
+    /// Each environment with what runs in it, as one reads it: “1.4.1”, or “1.4.1 on 5, 1.4.0 on 1”.
+    pub fn runs_in(&self) -> Vec<(String, String)> {
+        self.runs
+            .chunk_by(|one, next| one.environment == next.environment)
+            .map(|runs| {
+                let versions: Vec<_> = runs
+                    .iter()
+                    .map(|on| (on.version.as_str(), on.hosts))
+                    .collect();
+                (runs[0].environment.clone(), on_hosts(&versions))
+            })
+            .collect()
+    }
 }
 
 /// The list of services.

@@ -1,8 +1,10 @@
 //! From the read models to what the API sends.
 
+use std::collections::BTreeMap;
+
 use super::shape::{
-    Batch, BatchState, Host, HostDiff, InventoryDiff, InventoryHost, Items, Job, Line, Log,
-    Measurement, Rollout, RolloutDetail, Service, ServiceDetail, Verdict,
+    Batch, BatchState, Cancelled, Host, HostDiff, InventoryDiff, InventoryHost, Items, Job, Line,
+    Log, Measurement, Rollout, RolloutDetail, Service, ServiceDetail, Verdict,
 };
 
 impl<T> Items<T> {
@@ -32,13 +34,18 @@ impl From<view::rollout::HostCell> for Host {
 
 impl From<view::service::ServiceRow> for Service {
     fn from(row: view::service::ServiceRow) -> Self {
+        let mut runs: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
+        for on in row.runs {
+            let environment = runs.entry(on.environment).or_default();
+            environment.insert(on.version, on.hosts);
+        }
         Self {
             id: row.id.0,
             slug: row.slug,
             name: row.name,
             team: row.team,
             description: row.description,
-            versions: row.versions.into_iter().collect(),
+            runs,
         }
     }
 }
@@ -185,6 +192,11 @@ impl From<view::job::JobRow> for Job {
             started_at: row.started_at,
             ended_at: row.ended_at,
             message: row.message,
+            cancelled: row.cancelled.map(|cancelled| Cancelled {
+                by: cancelled.by,
+                reason: cancelled.reason,
+                at: cancelled.at,
+            }),
         }
     }
 }

@@ -227,19 +227,19 @@ async fn log(
 
 /// Ask for a job to be stopped
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "jobs", params(("id" = String, Path)), request_body = Cancel, responses(
-    (status = 202, description = "It will be stopped; follow the job to see when"),
+    (status = 202, description = "The job, which will be stopped; follow it to see when", body = Job),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn cancel(
     Extension(ctx): Extension<Ctx>,
     Path(id): Path<String>,
     body: Result<Json<Cancel>, JsonRejection>,
-) -> Result<StatusCode, Problem> {
+) -> Result<(StatusCode, Json<Job>), Problem> {
     let id: JobId = id.parse().map_err(Problem::unknown)?;
     let Json(cancel) = body.map_err(|why| ApiError::Invalid {
         field: "reason".to_owned(),
         message: format!("Send a JSON object with a reason ({}).", why.body_text()),
     })?;
-    ctx.cancel_job(id, cancel.reason).await?;
-    Ok(StatusCode::ACCEPTED)
+    let job = ctx.cancel_job(id, cancel.reason).await?;
+    Ok((StatusCode::ACCEPTED, Json(job.into())))
 }

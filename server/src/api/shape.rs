@@ -23,8 +23,8 @@ pub struct Service {
     pub name: String,
     pub team: String,
     pub description: String,
-    /// Newest version that was rolled out, by environment.
-    pub versions: BTreeMap<String, String>,
+    /// Versions that hosts were last seen to run, by environment, each with how many of them.
+    pub runs: BTreeMap<String, BTreeMap<String, u32>>,
 }
 
 /// A service with its newest rollouts.
@@ -206,6 +206,16 @@ pub struct Job {
     pub ended_at: Option<Timestamp>,
     /// Why it ended badly; may be empty.
     pub message: String,
+    /// Who asked for it to be stopped; null where nobody did.
+    pub cancelled: Option<Cancelled>,
+}
+
+/// Who asked for a job to be stopped, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cancelled {
+    pub by: String,
+    pub reason: String,
+    pub at: Timestamp,
 }
 
 /// A range of a job's output.

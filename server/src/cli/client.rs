@@ -82,30 +82,12 @@ impl Client {
         response.json().await.map_err(|why| self.no_answer(&why))
     }
 
-    /// Asks for a change.
-    pub async fn post(
-        &self,
-        segments: &[&str],
-        body: &impl serde::Serialize,
-    ) -> Result<(), Failure> {
-        self.posted(segments, body).await.map(drop)
-    }
-
-    /// Asks about something that is too long for an address.
-    pub async fn ask<T: DeserializeOwned>(
+    /// Sends something: a wish, or a question that is too long for an address.
+    pub async fn post<T: DeserializeOwned>(
         &self,
         segments: &[&str],
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
-        let response = self.posted(segments, body).await?;
-        response.json().await.map_err(|why| self.no_answer(&why))
-    }
-
-    async fn posted(
-        &self,
-        segments: &[&str],
-        body: &impl serde::Serialize,
-    ) -> Result<Response, Failure> {
         let url = self.url("/api/v1/", segments, &[])?;
         let response = self
             .http
@@ -115,7 +97,8 @@ impl Client {
             .json(body)
             .send()
             .await;
-        self.accepted(response).await
+        let response = self.accepted(response).await?;
+        response.json().await.map_err(|why| self.no_answer(&why))
     }
 
     /// Follows a stream; `None` when the server says there is nothing more to follow.

@@ -81,7 +81,7 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
                 absent: absent.to_string(),
             };
             let segments = ["environments", &environment, "inventory", "diff"];
-            let diff: InventoryDiff = client.ask(&segments, &asked).await?;
+            let diff: InventoryDiff = client.post(&segments, &asked).await?;
             if output.json {
                 return super::write_json(&diff);
             }

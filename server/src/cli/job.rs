@@ -106,11 +106,10 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
             id, from, output, ..
         } => logs(client, &id, from, output).await,
         Command::Cancel { id, reason, output } => {
-            client
+            let job: Job = client
                 .post(&["jobs", &id, "cancel"], &Cancel { reason })
                 .await?;
             if output.json {
-                let job: Job = client.get(&["jobs", &id], &[]).await?;
                 return super::write_json(&job);
             }
             println!("The job will be stopped. `slipway job show {id}` says when it has been.");
@@ -135,6 +134,10 @@ fn show(job: &Job) -> Result<(), Failure> {
         vec!["started".to_owned(), super::moment(job.started_at)],
         vec!["ended".to_owned(), super::moment(job.ended_at)],
     ];
+    if let Some(cancelled) = &job.cancelled {
+        let said = format!("by {}: {}", cancelled.by, cancelled.reason);
+        rows.push(vec!["cancelled".to_owned(), printable(&said)]);
+    }
     if !job.message.is_empty() {
         rows.push(vec!["message".to_owned(), job.message.clone()]);
     }

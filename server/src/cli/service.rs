@@ -1,5 +1,7 @@
 //! `slipway service`.
 
+use std::collections::BTreeMap;
+
 use clap::Subcommand;
 
 use super::{Failure, Output, client::Client, table::aligned};
@@ -24,6 +26,16 @@ pub enum Command {
     },
 }
 
+/// “1.4.1”, or “1.4.1 on 5, 1.4.0 on 1”.
+fn on_hosts(versions: &BTreeMap<String, u32>) -> String {
+    let mut versions: Vec<(&str, u32)> = versions
+        .iter()
+        .map(|(version, hosts)| (version.as_str(), *hosts))
+        .collect();
+    versions.sort_by_key(|(_, hosts)| std::cmp::Reverse(*hosts));
+    view::rollout::on_hosts(&versions)
+}
+
 pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
     match command {
         Command::List { cursor, output } => {
@@ -33,17 +45,19 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
             super::write_page(
                 output,
                 &page,
-                &["SERVICE", "TEAM", "VERSIONS", "NAME"],
+                &["SERVICE", "TEAM", "RUNS", "NAME"],
                 |service| {
-                    let versions: Vec<String> = service
-                        .versions
+                    let runs: Vec<String> = service
+                        .runs
                         .iter()
-                        .map(|(environment, version)| format!("{environment} {version}"))
+                        .map(|(environment, versions)| {
+                            format!("{environment} {}", on_hosts(versions))
+                        })
                         .collect();
                     vec![
                         service.slug.clone(),
                         service.team.clone(),
-                        versions.join(", "),
+                        runs.join(", "),
                         service.name.clone(),
                     ]
                 },
@@ -68,11 +82,9 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
                     rows.push(vec![label.to_owned(), value.clone()]);
                 }
             }
-            rows.extend(
-                service.versions.iter().map(|(environment, version)| {
-                    vec![format!("in {environment}"), version.clone()]
-                }),
-            );
+            rows.extend(service.runs.iter().map(|(environment, versions)| {
+                vec![format!("in {environment}"), on_hosts(versions)]
+            }));
             print!("{}", aligned(&[], &rows));
             if !detail.rollouts.is_empty() {
                 let rows: Vec<_> = detail.rollouts.iter().map(super::rollout::row).collect();

@@ -12,7 +12,7 @@ use view::{
     rollout::{BatchActions, RolloutActions},
 };
 
-use crate::{Ctx, rollout::resource};
+use crate::{Ctx, Error, rollout::resource};
 
 impl Ctx {
     /// Whether policy allows an action.
@@ -33,19 +33,21 @@ impl Ctx {
         }
     }
 
-    /// `superseded` says why an ended rollout cannot be rolled back any more.
-    pub(super) fn rollout_actions(
-        &self,
-        loaded: &Loaded,
-        superseded: Option<String>,
-    ) -> RolloutActions {
+    /// What may be pressed on a rollout.
+    pub(super) async fn rollout_actions(&self, loaded: &Loaded) -> Result<RolloutActions, Error> {
+        let superseded = if loaded.rollout.state.ended() {
+            let scope = self.scope()?;
+            self.store().superseded(&scope, &loaded.rollout).await?
+        } else {
+            None
+        };
         let state = &loaded.rollout.state;
         let live = matches!(state, S::Running | S::Paused { .. });
         let awaiting = matches!(state, S::AwaitingApproval);
         let reversible = live
             || matches!(state, S::Succeeded { .. } | S::RollbackFailed { .. })
             || (matches!(state, S::Aborted { .. }) && loaded.rollout.touched_hosts());
-        RolloutActions {
+        Ok(RolloutActions {
             approve: self.offered(awaiting, Action::Approve, loaded),
             reject: self.offered(awaiting, Action::Reject, loaded),
             dry_run: self.offered(
@@ -72,7 +74,9 @@ impl Ctx {
                 self.offered(reversible, Action::RollBack, loaded),
                 superseded,
             ) {
-                (Allowance::Allowed, Some(why)) => Allowance::Refused { why },
+                (Allowance::Allowed, Some(why)) => Allowance::Refused {
+                    why: why.to_string(),
+                },
                 (allowance, _) => allowance,
             },
             recover: self.offered(
@@ -80,7 +84,7 @@ impl Ctx {
                 Action::Recover,
                 loaded,
             ),
-        }
+        })
     }
 
     /// What may be decided on one batch, whose hosts stand so.

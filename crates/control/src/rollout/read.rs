@@ -124,19 +124,12 @@ impl Ctx {
                 .filter(|(phase, _)| matches!(phase, HostPhase::Excluded | HostPhase::Gone))
                 .map(|(_, count)| count)
                 .sum();
-            let waits = |batch: &Batch| {
-                batch.state.excludes() && !matches!(batch.state, BatchState::Pending)
-            };
-            // Most rollouts wait for no host, and then nobody is asked.
-            let stuck = if rollout.batches.iter().any(waits) {
-                self.store().stuck(&scope, id, SUGGESTED).await?
-            } else {
-                Vec::new()
-            };
-            let superseded = if rollout.state.ended() {
-                self.store().superseded(&scope, rollout).await?
-            } else {
-                None
+            let stuck = self.stuck(rollout).await?;
+            let held = match rollout.state {
+                RolloutState::AwaitingApproval | RolloutState::Scheduled => {
+                    self.store().held_elsewhere(&scope, rollout).await?
+                }
+                _ => None,
             };
             let plan = &rollout.plan;
             let running = matches!(rollout.state, RolloutState::Running);
@@ -159,6 +152,7 @@ impl Ctx {
                 environment_name: loaded.environment_name.clone(),
                 sentence: sentence(rollout, left_out),
                 stuck,
+                held,
                 artifact: artifact.map_or_else(String::new, |artifact| artifact.source.shown()),
                 sha256: artifact.map_or_else(String::new, |artifact| artifact.sha256.to_string()),
                 commit: plan.release.commit.clone(),
@@ -181,12 +175,26 @@ impl Ctx {
                 now: self.console.now(),
                 released_at: rollout.released_at,
                 batches,
-                actions: self.rollout_actions(&loaded, superseded.map(|why| why.to_string())),
+                actions: self.rollout_actions(&loaded).await?,
                 jobs,
                 events,
             })
         })
         .await
+    }
+
+    /// Names of the first hosts that keep a batch of it waiting.
+    pub(super) async fn stuck(&self, rollout: &Rollout) -> Result<Vec<String>, Error> {
+        let waits =
+            |batch: &Batch| batch.state.excludes() && !matches!(batch.state, BatchState::Pending);
+        // Most rollouts wait for no host, and then nobody is asked.
+        if !rollout.batches.iter().any(waits) {
+            return Ok(Vec::new());
+        }
+        Ok(self
+            .store()
+            .stuck(&self.scope()?, rollout.id, SUGGESTED)
+            .await?)
     }
 
     /// Hosts of a rollout, or of one of its batches.

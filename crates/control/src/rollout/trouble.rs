@@ -46,12 +46,16 @@ impl Ctx {
                 .troubled(&scope, id, cursor.as_deref(), HOSTS)
                 .await?;
             self.add_last_tasks(&mut hosts.items).await?;
+            let actions = self.rollout_actions(&loaded).await?;
             Ok(TroubledView {
                 row: read::row(&loaded),
                 service_name: loaded.service_name.clone(),
                 environment_name: loaded.environment_name.clone(),
                 decision_version: loaded.rollout.decision_version,
                 batches,
+                stuck: self.stuck(&loaded.rollout).await?,
+                exclude: actions.exclude,
+                roll_back: actions.roll_back,
                 hosts,
             })
         })

@@ -54,6 +54,12 @@ impl Step<'_, '_> {
                     _ => HostPhase::Failed,
                 };
                 let message = match report.outcome.version() {
+                    Some(version)
+                        if phase == HostPhase::Failed
+                            && report.before.as_ref() == Some(version) =>
+                    {
+                        format!("still runs {version}: {wanted} was not brought to its end here")
+                    }
                     Some(version) if phase == HostPhase::Failed => {
                         format!("runs {version}, not {wanted}")
                     }

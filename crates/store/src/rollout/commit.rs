@@ -91,7 +91,7 @@ impl Store {
             job::observed(&mut tx, job).await?;
         }
         for effect in &change.effects {
-            apply(&mut tx, rollout, before.team, effect, at).await?;
+            apply(&mut tx, permit, rollout, before.team, effect, at).await?;
         }
         outbox::insert(&mut tx, rollout.id, &change.effects, at).await?;
         let object = Object {
@@ -174,6 +174,7 @@ async fn save(tx: &mut Tx, rollout: &Rollout, revision: i64, at: Timestamp) -> R
 
 async fn apply(
     tx: &mut Tx,
+    permit: &Permit,
     rollout: &Rollout,
     team: TeamId,
     effect: &Effect,
@@ -181,9 +182,12 @@ async fn apply(
 ) -> Result<()> {
     match effect {
         Effect::QueueJob(new) => job::queue(tx, rollout.id, team, new, at).await,
-        Effect::CancelJob(job) => job::cancel(tx, *job, "The rollout no longer needs it.", at)
-            .await
-            .map(|_| ()),
+        Effect::CancelJob(job) => {
+            let why = "The rollout no longer needs it.";
+            job::cancel(tx, *job, permit.actor(), why, at)
+                .await
+                .map(|_| ())
+        }
         Effect::MarkHosts { marks, .. } => {
             hosts::mark(tx, rollout.id, marks).await?;
             match marks.iter().any(|mark| mark.phase == HostPhase::Excluded) {

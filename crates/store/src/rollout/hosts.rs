@@ -87,6 +87,23 @@ pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) ->
         sql.bind(rollout);
         sql.run(&mut **tx).await?;
     }
+    let seen: Vec<&HostMark> = marks
+        .iter()
+        .filter(|mark| mark.observed.is_some() || mark.before.is_some())
+        .collect();
+    for seen in seen.chunks(CHUNK) {
+        let mut sql = Sql::new(
+            "INSERT INTO installed (service_id, host_id, version)
+             SELECT r.service_id, h.host_id, COALESCE(h.version_observed, h.version_before)
+             FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id
+             WHERE COALESCE(h.version_observed, h.version_before) IS NOT NULL AND h.rollout_id = ",
+        );
+        sql.bind(rollout)
+            .push(" AND h.host_id IN ")
+            .list(seen.iter().map(|mark| mark.host))
+            .push(" ON CONFLICT (service_id, host_id) DO UPDATE SET version = excluded.version");
+        sql.run(&mut **tx).await?;
+    }
     Ok(())
 }
 
@@ -253,16 +270,11 @@ impl Store {
         let mut installed: BTreeMap<HostId, Vec<(String, String)>> = BTreeMap::new();
         for hosts in hosts.chunks(CHUNK) {
             let mut sql = Sql::new(
-                "SELECT seen.host_id, seen.slug, seen.version FROM (
-                     SELECT h.host_id, s.slug, COALESCE(h.version_observed, h.version_before) AS version,
-                         ROW_NUMBER() OVER (PARTITION BY h.host_id, s.id ORDER BY r.released_at DESC, r.id DESC) AS age
-                     FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id JOIN services s ON s.id = r.service_id
-                     WHERE COALESCE(h.version_observed, h.version_before) IS NOT NULL",
+                "SELECT i.host_id, s.slug, i.version FROM installed i JOIN services s ON s.id = i.service_id WHERE i.host_id IN ",
             );
-            sql.scope("r.team_id", scope)
-                .push(" AND h.host_id IN ")
-                .list(hosts.iter().copied())
-                .push(") seen WHERE seen.age = 1 ORDER BY seen.slug");
+            sql.list(hosts.iter().copied())
+                .scope("s.team_id", scope)
+                .push(" ORDER BY s.slug");
             let seen = sql
                 .all(self.readers(), ROLLOUT_HOSTS, |cells| {
                     Ok((

@@ -7,6 +7,7 @@ use domain::{
     verdict::Outcome,
 };
 use testkit::{Database, World, on_each_database};
+use view::service::RunsOn;
 
 use crate::{phases, verdict};
 
@@ -45,6 +46,10 @@ async fn what_hosts_run_is_what_they_were_last_seen_to_run(db: Database) {
             .flatten()
             .eq([&("checkout".to_owned(), "1.5.0".to_owned()); 2])
     );
+    let all = world.everything();
+    let service = world.store().service_row(&all, world.service.id);
+    let runs = [("production".to_owned(), "1.5.0".to_owned())];
+    assert_eq!(service.await.unwrap().runs_in(), runs);
 
     world.clock.advance_seconds(30);
     let second = world.request("1.6.0").await;
@@ -143,9 +148,15 @@ async fn a_bad_rollout_is_rolled_back(db: Database) {
         .services(&world.everything(), None, 10)
         .await
         .unwrap();
-    assert!(
-        services.items[0].versions.is_empty(),
-        "a version that was rolled back is not shown as running"
+    let on = RunsOn {
+        environment: "production".to_owned(),
+        version: "1.0.0".to_owned(),
+        hosts: 2,
+    };
+    assert_eq!(
+        services.items[0].runs,
+        [on],
+        "what was rolled back is not shown as running"
     );
 }
 

@@ -2,8 +2,9 @@
 
 use domain::{attempt::AttemptState, host::HostPhase, job::JobEnd};
 use policy::{Action, Resource};
-use store::CancelWish;
+use store::{AuditFilter, CancelWish};
 use testkit::{Database, World, on_each_database, permit};
+use view::job::JobCancelled;
 
 use crate::{claim, is_conflict, report, running};
 
@@ -46,6 +47,43 @@ async fn a_restarted_worker_finds_its_attempts(db: Database) {
     assert_eq!(
         world.store().open_attempts().await.unwrap()[0].cancel_asked,
         CancelWish::Asked
+    );
+    let row = world.store().job(&world.everything(), claimed.job).await;
+    let row = row.unwrap();
+    assert_eq!(
+        row.state,
+        AttemptState::Cancelling,
+        "also before its worker has heard of it"
+    );
+    assert_eq!(
+        row.cancelled,
+        Some(JobCancelled {
+            by: world.omar.name.clone(),
+            reason: "wrong version".to_owned(),
+            at: world.clock.now(),
+        })
+    );
+    assert!(
+        is_conflict(
+            &world
+                .store()
+                .job_cancel(&permit, claimed.job, "me too", world.clock.now())
+                .await
+        ),
+        "one person asks, and the others are told who"
+    );
+    let about = AuditFilter {
+        object: Some(("rollout".to_owned(), id.to_string())),
+    };
+    let all = world.everything();
+    let event = world.store().audit(&all, &about, None, 1);
+    let event = event.await.unwrap().items.remove(0);
+    assert_eq!(
+        (event.summary.as_str(), event.reason.as_str()),
+        (
+            "The deployment of batch 1 was asked to stop",
+            "wrong version"
+        )
     );
 }
 
@@ -104,15 +142,13 @@ async fn a_queued_job_that_is_cancelled_leaves_hosts_as_they_were(db: Database) 
         ),
         "it has ended"
     );
-    assert_eq!(
-        world
-            .store()
-            .job(&world.everything(), job.id)
-            .await
-            .unwrap()
-            .message,
-        "wrong version"
-    );
+    let row = world
+        .store()
+        .job(&world.everything(), job.id)
+        .await
+        .unwrap();
+    assert_eq!(row.message, "It was cancelled before it began.");
+    assert_eq!(row.cancelled.unwrap().reason, "wrong version");
 }
 
 async fn a_cancelled_job_is_not_queued_again(db: Database) {

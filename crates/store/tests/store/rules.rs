@@ -37,11 +37,16 @@ async fn a_held_host_is_refused(db: Database) {
             rollout: "checkout 1.1.0 to production".to_owned()
         }
     );
+    let waiting = world.load(second).await.rollout;
     assert_eq!(
-        world.load(second).await.rollout.state,
+        waiting.state,
         RolloutState::Scheduled,
         "nothing is half-written"
     );
+    let all = world.everything();
+    let held = world.store().held_elsewhere(&all, &waiting);
+    let held = held.await.unwrap().unwrap();
+    assert_eq!((held.host.as_str(), held.rollout), ("web-00001", first));
     assert_eq!(
         world
             .store()

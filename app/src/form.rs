@@ -1,7 +1,8 @@
 //! Posted forms. They are plain forms: a refused one sends the person back to its page, which finds the values and the
 //! error in the session and shows both where they were typed.
 
-use leptos::prelude::*;
+use ui::prelude::*;
+use ui::{Alert, Tone};
 use view::error::ApiError;
 
 use crate::frame::Framing;
@@ -22,6 +23,24 @@ pub fn typed(id: &str) -> Typed {
         },
         _ => Typed::default(),
     }
+}
+
+/// What became of a form that came back to a page that does not show it any more, and so cannot say it itself. `offered`
+/// tells whether the page shows the form of an id.
+pub fn undone(offered: impl FnOnce(&str) -> bool) -> Option<AnyView> {
+    let returned = use_context::<Framing>().and_then(Framing::returned)?;
+    let message = returned.error.as_ref()?.message();
+    if offered(&returned.form) {
+        return None;
+    }
+    let wrote = returned
+        .values
+        .into_iter()
+        .find(|(field, text)| field == "reason" && !text.is_empty())
+        .map(|(_, reason)| view! { <p>"You wrote: “" {reason} "”"</p> });
+    let alert =
+        view! { <Alert tone=Tone::Bad title="Nothing was done"><p>{message}</p> {wrote}</Alert> };
+    Some(alert.into_any())
 }
 
 impl Typed {

@@ -19,7 +19,7 @@ use view::{
 
 use crate::{
     error::PageError,
-    form::typed,
+    form::{typed, undone},
     job::{
         api::{foreseen, job, job_page, job_times},
         foreseen::foreseen_view,
@@ -96,30 +96,45 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
     let shown = RwSignal::new(row);
     let waits_for = RwSignal::new(waits_for);
     let first_failure = RwSignal::new(first_failure);
+    let undone = undone(|form| form == "cancel" && cancel.offered());
     let may_cancel = RwSignal::new(cancel);
     let took = RwSignal::new(times);
     let told = RwSignal::new(dry);
+    let foresees = shown.with_untracked(|row| row.kind == JobKind::DryRun);
     let asking = StoredValue::new(false);
-    let read_again = move || {
-        // Nobody is asked for a page that was left meanwhile.
+    let ended_meanwhile = StoredValue::new(false);
+    let read_again = move |ended: bool| {
+        // Nobody asks for a page that was left meanwhile.
         if asking.try_get_value().unwrap_or(true) {
+            ended_meanwhile.try_update_value(|again| *again |= ended);
             return;
         }
         asking.set_value(true);
         spawn_local(async move {
-            if let Ok(newest) = job(id).await {
-                shown.set(newest.job);
-                waits_for.set(newest.waits_for);
-                first_failure.set(newest.first_failure);
-                may_cancel.set(newest.cancel);
-            }
-            if let Ok(newest) = job_times(id).await {
-                took.set(newest);
-            }
-            if shown.with_untracked(|row| row.kind == JobKind::DryRun)
-                && let Ok(newest) = foreseen(id).await
-            {
-                told.set(newest);
+            let mut ended = ended;
+            loop {
+                if let Ok(newest) = job(id).await {
+                    shown.set(newest.job);
+                    waits_for.set(newest.waits_for);
+                    first_failure.set(newest.first_failure);
+                    may_cancel.set(newest.cancel);
+                }
+                if let Ok(newest) = job_times(id).await {
+                    took.set(newest);
+                }
+                if ended
+                    && foresees
+                    && let Ok(newest) = foreseen(id).await
+                {
+                    told.set(newest);
+                }
+                // The end is told once, and an answer that was on its way does not know of it.
+                ended = ended_meanwhile
+                    .try_update_value(std::mem::take)
+                    .unwrap_or_default();
+                if !ended {
+                    break;
+                }
             }
             asking.try_set_value(false);
         });
@@ -128,13 +143,13 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
     let soon = StoredValue::new(false);
     let moved = Callback::new(move |ended: bool| {
         if ended || shown.with_untracked(|row| row.started_at.is_none()) {
-            read_again();
+            read_again(ended);
         } else if !soon.get_value() {
             soon.set_value(true);
             set_timeout(
                 move || {
                     soon.try_set_value(false);
-                    read_again();
+                    read_again(false);
                 },
                 BETWEEN_LOOKS,
             );
@@ -165,6 +180,7 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
     view! {
         <Title text=heading.clone() />
         <PageHeader title=heading crumbs badge=move || view! { <StateBadge look=Look::attempt(state.get()) /> } />
+        {undone}
         {move || facts(shown.get())}
         {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="It waits">{why}</Alert> })}
         {move || cancel_form(id, may_cancel.get())}
@@ -192,7 +208,7 @@ fn facts(row: JobRow) -> impl IntoView {
             <Fact name="Queued"><TimeText at=row.queued_at seconds=true /></Fact>
             {row.started_at.map(|at| view! { <Fact name="Started"><TimeText at seconds=true /></Fact> })}
             {took.map(|took| view! { <Fact name="Took">{took}</Fact> })}
-            {row.cancelled.map(|cancelled| view! { <Fact name="Cancelled by">{cancelled.by}", "<TimeText at=cancelled.at seconds=true />": "{cancelled.reason}</Fact> })}
+            {row.cancelled.map(|cancelled| view! { <Fact name="Asked to stop by">{cancelled.by}", "<TimeText at=cancelled.at seconds=true />": "{cancelled.reason}</Fact> })}
             {(!row.message.is_empty()).then(|| view! { <Fact name="Ended because">{row.message}</Fact> })}
         </Facts>
     }

@@ -21,7 +21,7 @@ use super::actions::{Deciding, batch_actions, rollout_actions};
 use crate::{
     audit::list::audit_rows,
     error::PageError,
-    frame::Framing,
+    form,
     job::list::job_table,
     live::{LOST, use_events},
     load,
@@ -154,7 +154,7 @@ fn Live(first: Whole) -> impl IntoView {
         Crumb::link("Rollouts", "/rollouts"),
         Crumb::here(title.clone()),
     ];
-    let undone = shown.with_untracked(|shown| undone(&shown.view));
+    let undone = shown.with_untracked(|shown| undone_here(&shown.view));
     let plan = shown.with_untracked(|shown| plan_facts(shown.view.clone()));
     // The clock is set again whenever the server was heard; in between the browser carries it on.
     let now = Signal::derive(move || shown.with(|shown| shown.view.now));
@@ -227,26 +227,14 @@ fn held_elsewhere(held: HeldElsewhere) -> impl IntoView {
     } = held;
     view! {
         <Alert tone=Tone::Waiting title="Another rollout holds a host of this one">
-            <p>{host}" is held by "<a href=format!("/rollouts/{rollout}")>{name}</a>". Batch 1 can be released when that rollout has ended or was rolled back."</p>
+            <p>{host}" is held by "<a href=format!("/rollouts/{rollout}")>{name}</a>". Until that rollout has ended or was rolled back, this one cannot be released. Reload the page to see whether it can."</p>
         </Alert>
     }
 }
 
 /// What became of a decision that came too late: its form is no longer there to say so itself.
-fn undone(view: &RolloutView) -> Option<AnyView> {
-    let returned = use_context::<Framing>().and_then(Framing::returned)?;
-    let message = returned.error.as_ref()?.message();
-    if offered(view, &returned.form) {
-        return None;
-    }
-    let wrote = returned
-        .values
-        .into_iter()
-        .find(|(field, text)| field == "reason" && !text.is_empty())
-        .map(|(_, reason)| view! { <p>"You wrote: “" {reason} "”"</p> });
-    let alert =
-        view! { <Alert tone=Tone::Bad title="Nothing was done"><p>{message}</p> {wrote}</Alert> };
-    Some(alert.into_any())
+fn undone_here(view: &RolloutView) -> Option<AnyView> {
+    form::undone(|form| offered(view, form))
 }
 
 /// Whether the page shows the form of this id.

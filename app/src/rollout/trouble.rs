@@ -15,6 +15,7 @@ use view::{
 
 use crate::{
     error::PageError,
+    form::undone,
     load,
     rollout::{
         actions::{batch_actions, exclude, roll_back},
@@ -66,10 +67,26 @@ fn page(view: TroubledView, cursor: Option<String>) -> impl IntoView {
         .next
         .map(|cursor| format!("{here}/trouble?cursor={cursor}"));
     let shown = hosts.items.len();
+    let undone = undone(|form| {
+        let (kind, number) = form.rsplit_once('-').unwrap_or((form, ""));
+        let batch = batches
+            .iter()
+            .find(|(batch, ..)| batch.to_string() == number);
+        match (kind, batch) {
+            ("exclude", _) => may_exclude.offered(),
+            ("roll_back", _) => may_roll_back.offered(),
+            ("go" | "no_go", Some((.., actions))) => actions.decide.offered(),
+            ("retry", Some((.., actions))) => actions.retry.offered(),
+            ("ask", Some((.., actions))) => actions.ask.offered(),
+            ("extend", Some((.., actions))) => actions.extend.offered(),
+            _ => false,
+        }
+    });
     let rows = hosts.items.into_iter().map(host).collect_view();
     view! {
         <Title text="Hosts to decide on" />
         <PageHeader title="Hosts to decide on" crumbs sub=|| "What was last seen of each host that did not take the change." />
+        {undone}
         {batch_actions(row.id, decision_version, batches, None)}
         <div class="actions">
             {exclude(row.id, decision_version, stuck.join(" "), may_exclude)}

@@ -114,7 +114,11 @@ impl Ctx {
                     "The job has ended already; there is nothing to stop.".to_owned(),
                 ));
             }
-            if let Some(before) = row.cancelled {
+            if let Some(before) = row.cancelled.clone() {
+                // A wish that is sent again because its answer was lost has been heard.
+                if before.by == self.subject.name && before.reason == reason.as_str() {
+                    return Ok(row);
+                }
                 return Err(Error::Conflict(format!(
                     "{} asked for the job to be stopped already: “{}”. Nothing more has to be done.",
                     before.by, before.reason
@@ -124,6 +128,7 @@ impl Ctx {
                 .job_cancel(&permit, id, reason.as_str(), self.console.now())
                 .await?;
             self.console.signal(Signal::Job(id));
+            self.console.signal(Signal::Rollout(row.rollout));
             self.console.wake();
             Ok(self.store().job(&self.scope()?, id).await?)
         })

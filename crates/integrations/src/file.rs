@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::OFlags;
+use rustix::{fs::OFlags, io::Errno};
 
 /// Puts `bytes` at `path` (mode 0600) by rename, so that a reader and a crash see the old content or the new.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -46,18 +46,30 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
 /// waits for the other end of a pipe.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let displaced = || {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "something else was put in its place",
+        )
+    };
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+        .open(path)
+        .map_err(|error| match error.raw_os_error() {
+            Some(code) if code == Errno::LOOP.raw_os_error() => displaced(),
+            _ => error,
+        })?;
     if file.metadata()?.is_file() {
         Ok(file)
     } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "something else was put in its place",
-        ))
+        Err(displaced())
     }
+}
+
+/// Whether a file cannot be read because something else was put in its place: looking again would not help.
+pub fn is_displaced(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::InvalidInput
 }
 
 /// The content, or `None` when there is no such file.
@@ -66,5 +78,35 @@ pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_a_file_is_read_in_the_place_of_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "text").unwrap();
+        assert!(open_regular(&at("file")).is_ok());
+        symlink(at("file"), at("link")).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        for name in ["link", "pipe", "."] {
+            let error = open_regular(&at(name)).unwrap_err();
+            assert!(is_displaced(&error), "{name}: {error}");
+        }
+        let error = open_regular(&at("nothing")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

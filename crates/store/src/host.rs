@@ -280,9 +280,14 @@ async fn remove(
                 ),
             });
         }
-        let mut sql = Sql::new("DELETE FROM host_groups WHERE host_id IN ");
-        sql.list(ids());
-        sql.run(&mut **tx).await?;
+        for gone in [
+            "DELETE FROM host_groups WHERE host_id IN ",
+            "DELETE FROM installed WHERE host_id IN ",
+        ] {
+            let mut sql = Sql::new(gone);
+            sql.list(ids());
+            sql.run(&mut **tx).await?;
+        }
     }
     Ok(())
 }

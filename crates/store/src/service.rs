@@ -178,12 +178,12 @@ impl Store {
 
     async fn add_runs(&self, rows: &mut [ServiceRow]) -> Result<()> {
         let mut sql = Sql::new(
-            "SELECT i.service_id AS id, e.slug AS environment, i.version, COUNT(*) AS hosts FROM installed i
-             JOIN hosts h ON h.id = i.host_id JOIN environments e ON e.id = h.environment_id
-             WHERE h.removed_at IS NULL AND i.service_id IN ",
+            "SELECT v.id, e.slug AS environment, v.version, v.hosts FROM (
+                 SELECT i.service_id AS id, i.environment_id, i.version, COUNT(*) AS hosts FROM installed i WHERE i.service_id IN ",
         );
         sql.list(rows.iter().map(|row| row.id)).push(
-            " GROUP BY i.service_id, e.slug, i.version ORDER BY e.slug, hosts DESC, i.version",
+            " GROUP BY i.service_id, i.environment_id, i.version
+             ) v JOIN environments e ON e.id = v.environment_id ORDER BY e.slug, v.hosts DESC, v.version",
         );
         let found = sql
             .all(self.readers(), SERVICES, |cells| {

@@ -356,15 +356,7 @@ pub fn spread<'a>(versions: impl Iterator<Item = Option<&'a str>>) -> String {
         }
     }
     match hosts.as_slice() {
-        [("not known", _)] => String::new(),
-        hosts => on_hosts(hosts),
-    }
-}
-
-/// The same of versions whose hosts were counted.
-pub fn on_hosts(hosts: &[(&str, u32)]) -> String {
-    match hosts {
-        [] => String::new(),
+        [] | [("not known", _)] => String::new(),
         [(version, _)] => (*version).to_owned(),
         many => {
             let on = |(version, count): &(&str, u32)| format!("{version} on {count}");

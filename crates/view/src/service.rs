@@ -6,12 +6,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    access::Allowance,
-    page::Page,
-    rollout::{RolloutRow, on_hosts},
-    variable::VariableRow,
-};
+use crate::{access::Allowance, page::Page, rollout::RolloutRow, variable::VariableRow};
 
 /// One service in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +30,17 @@ pub struct RunsOn {
 }
 
 impl ServiceRow {
-    /// Each environment with what runs in it, as one reads it: “1.4.1”, or “1.4.1 on 5, 1.4.0 on 1”.
+    /// Each environment with what runs in it, as one reads it: “1.4.1 on 5, 1.4.0 on 1”. Always with the number of hosts:
+    /// there may be others that nobody asked yet.
     pub fn runs_in(&self) -> Vec<(String, String)> {
         self.runs
             .chunk_by(|one, next| one.environment == next.environment)
             .map(|runs| {
                 let versions: Vec<_> = runs
                     .iter()
-                    .map(|on| (on.version.as_str(), on.hosts))
+                    .map(|on| format!("{} on {}", on.version, on.hosts))
                     .collect();
-                (runs[0].environment.clone(), on_hosts(&versions))
+                (runs[0].environment.clone(), versions.join(", "))
             })
             .collect()
     }

@@ -26,14 +26,12 @@ pub enum Command {
     },
 }
 
-/// “1.4.1”, or “1.4.1 on 5, 1.4.0 on 1”.
+/// “1.4.1 on 5, 1.4.0 on 1”.
 fn on_hosts(versions: &BTreeMap<String, u32>) -> String {
-    let mut versions: Vec<(&str, u32)> = versions
-        .iter()
-        .map(|(version, hosts)| (version.as_str(), *hosts))
-        .collect();
-    versions.sort_by_key(|(_, hosts)| std::cmp::Reverse(*hosts));
-    view::rollout::on_hosts(&versions)
+    let mut versions: Vec<_> = versions.iter().collect();
+    versions.sort_by_key(|(_, hosts)| std::cmp::Reverse(**hosts));
+    let on = |(version, hosts): (&String, &u32)| format!("{version} on {hosts}");
+    versions.into_iter().map(on).collect::<Vec<_>>().join(", ")
 }
 
 pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {

@@ -183,6 +183,11 @@ impl Tally {
         &self.facts
     }
 
+    /// Takes in that the events cannot be read to their end.
+    pub fn damaged(&mut self) {
+        self.broken.get_or_insert(self.read + 1);
+    }
+
     /// Takes in that the output announces a play, though no event may.
     pub const fn play_announced(&mut self) {
         self.played = true;
@@ -286,6 +291,10 @@ impl Tally {
         match (exit.code, &self.stats) {
             (Some(code), Some(stats)) if (0..16).contains(&code) && code & 1 == 0 => Ok(stats),
             (Some(code), Some(_)) => Err(format!("ansible-playbook failed with code {code}")),
+            (Some(_), None) if exit.output_incomplete => Err(
+                "not all of its events could be stored: the disk was full, or there were more than 1,024 MB of them"
+                    .to_owned(),
+            ),
             (Some(code), None) => Err(format!(
                 "ansible-playbook ended with code {code} without its final event"
             )),

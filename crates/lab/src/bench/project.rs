@@ -31,8 +31,9 @@ pub fn write(folder: PathBuf) -> Result<PathBuf> {
         let text = disk::read(&shipped.join(name))?;
         disk::write(&folder.join(name), text.as_bytes(), 0o644)?;
     }
-    // A part of every project, if an empty one.
+    // Parts of every project, if empty ones.
     make(&folder.join("roles"))?;
+    make(&folder.join("datadog"))?;
     Ok(folder)
 }
 

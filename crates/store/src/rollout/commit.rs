@@ -183,7 +183,7 @@ async fn apply(
     match effect {
         Effect::QueueJob(new) => job::queue(tx, rollout.id, team, new, at).await,
         Effect::CancelJob(job) => {
-            let why = "The rollout no longer needs it.";
+            let why = "The rollout was stopped or is being rolled back.";
             job::cancel(tx, *job, permit.actor(), why, at)
                 .await
                 .map(|_| ())

@@ -93,15 +93,15 @@ pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) ->
         .collect();
     for seen in seen.chunks(CHUNK) {
         let mut sql = Sql::new(
-            "INSERT INTO installed (service_id, host_id, version)
-             SELECT r.service_id, h.host_id, COALESCE(h.version_observed, h.version_before)
-             FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id
-             WHERE COALESCE(h.version_observed, h.version_before) IS NOT NULL AND h.rollout_id = ",
+            "INSERT INTO installed (service_id, host_id, environment_id, version)
+             SELECT r.service_id, h.host_id, m.environment_id, COALESCE(h.version_observed, h.version_before)
+             FROM rollout_hosts h JOIN rollouts r ON r.id = h.rollout_id JOIN hosts m ON m.id = h.host_id
+             WHERE m.removed_at IS NULL AND COALESCE(h.version_observed, h.version_before) IS NOT NULL AND h.rollout_id = ",
         );
         sql.bind(rollout)
             .push(" AND h.host_id IN ")
             .list(seen.iter().map(|mark| mark.host))
-            .push(" ON CONFLICT (service_id, host_id) DO UPDATE SET version = excluded.version");
+            .push(" ON CONFLICT (service_id, host_id) DO UPDATE SET version = excluded.version WHERE installed.version <> excluded.version");
         sql.run(&mut **tx).await?;
     }
     Ok(())

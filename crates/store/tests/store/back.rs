@@ -48,7 +48,7 @@ async fn what_hosts_run_is_what_they_were_last_seen_to_run(db: Database) {
     );
     let all = world.everything();
     let service = world.store().service_row(&all, world.service.id);
-    let runs = [("production".to_owned(), "1.5.0".to_owned())];
+    let runs = [("production".to_owned(), "1.5.0 on 2".to_owned())];
     assert_eq!(service.await.unwrap().runs_in(), runs);
 
     world.clock.advance_seconds(30);

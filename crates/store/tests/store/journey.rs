@@ -158,7 +158,7 @@ async fn a_rollout_succeeds_in_three_batches(db: Database) {
     let services = world.store().services(&all, None, 10).await.unwrap();
     assert_eq!(
         services.items[0].runs_in(),
-        [("production".to_owned(), "1.4.2".to_owned())]
+        [("production".to_owned(), "1.4.2 on 6".to_owned())]
     );
     assert_eq!(
         world

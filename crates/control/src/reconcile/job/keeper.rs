@@ -14,6 +14,7 @@ use integrations::{
         command,
         events::{Conclusion, Event, Tally},
     },
+    file::is_displaced,
     supervisor::{self, Exit, Found, names},
     tail,
 };
@@ -220,6 +221,10 @@ impl Keeper {
             let read = spawn_blocking(move || tail::read_lines(&path, offset, BYTES))
                 .await
                 .map_err(|error| Error::Internal(error.to_string()))?;
+            if read.as_ref().is_err_and(is_displaced) {
+                watch.tally.damaged();
+                return Ok(());
+            }
             let (lines, next) = read.map_err(|error: io::Error| {
                 Error::Unavailable(format!(
                     "The events of attempt {} cannot be read: {error}.",

@@ -12,15 +12,27 @@ use rustix::{fs::OFlags, io::Errno};
 /// Puts `bytes` at `path` (mode 0600) by rename, so that a reader and a crash see the old content or the new.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = draft_of(path);
+    write(&draft, bytes)?.sync_all()?;
+    publish(&draft, path)
+}
+
+/// As [`replace`], for what is worth nothing after a power cut, which may take it or leave it empty: waiting for the disk
+/// takes longer than writing.
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = draft_of(path);
+    write(&draft, bytes)?;
+    fs::rename(draft, path)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&draft)?;
+        .open(path)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    publish(&draft, path)
+    Ok(file)
 }
 
 /// Gives a finished draft its name and makes the name durable.

@@ -21,7 +21,7 @@ impl Store {
         if facts.is_empty() {
             return Ok(());
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_relaxed().await?;
         for facts in facts.chunks(CHUNK) {
             let rows = facts.iter().map(|(host, facts)| {
                 Ok(vec![

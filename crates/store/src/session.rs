@@ -65,12 +65,14 @@ impl Store {
             .await
     }
 
+    /// Ends a session, for good: not even a power cut brings it back.
     pub async fn session_delete(&self, id_hash: &str) -> Result<()> {
+        let mut tx = self.begin().await?;
         Sql::new("DELETE FROM sessions WHERE id_hash = $1")
             .with(id_hash)
-            .run(self.writer())
+            .run(&mut *tx)
             .await?;
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     /// Deletes sessions that have expired; gives how many.

@@ -85,6 +85,7 @@ impl Runner {
     /// Claims what there is room for beside those that are under way.
     async fn claim_all(&mut self, mut busy: u32, mut deploys: u32) -> Result<(), Error> {
         let limits = self.console.settings().jobs;
+        let mut claimed_now = Vec::new();
         while busy < limits.at_once {
             let which = if deploys + JobLimits::NOT_FOR_DEPLOYS < limits.at_once {
                 Claimable::Any {
@@ -93,11 +94,26 @@ impl Runner {
             } else {
                 Claimable::AllButDeploys
             };
-            let Some(claimed) = self.claim(which).await? else {
-                return Ok(());
+            let claimed = match self.claim(which).await {
+                Ok(Some(claimed)) => claimed,
+                Ok(None) => break,
+                Err(error) if claimed_now.is_empty() => return Err(error),
+                // What was claimed is to be started all the same.
+                Err(error) => {
+                    tracing::error!(%error, "no further job could be claimed");
+                    break;
+                }
             };
             busy += 1;
             deploys += u32::from(claimed.kind.can_wait());
+            claimed_now.push(claimed);
+        }
+        if claimed_now.is_empty() {
+            return Ok(());
+        }
+        // If this fails they are under way without a task, and looked after in the next round like those of a predecessor.
+        self.console.store().settle().await?;
+        for claimed in claimed_now {
             let keeper = Keeper::new(self.console.clone(), claimed, None);
             self.begin(keeper, None);
         }

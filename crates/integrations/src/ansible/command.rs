@@ -115,7 +115,7 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
     file::private_folder(folder).map_err(|error| RecordError::write(folder, error))?;
     let stored = |name: &str, value: &Value| {
         let path = folder.join(name);
-        file::replace(&path, value.to_string().as_bytes())
+        file::put(&path, value.to_string().as_bytes())
             .map_err(|error| RecordError::write(&path, error))?;
         text(path)
     };

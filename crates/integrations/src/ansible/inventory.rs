@@ -102,9 +102,9 @@ pub async fn read(playbook_bin: &Path, text: &str) -> Result<Vec<InventoryHost>,
         .tempdir()?;
     let source = folder.path().join("inventory");
     let config = folder.path().join("ansible.cfg");
-    file::replace(&source, text.as_bytes())?;
+    file::put(&source, text.as_bytes())?;
     // ansible-inventory reads no other configuration than this.
-    file::replace(
+    file::put(
         &config,
         b"[inventory]\nenable_plugins = yaml,ini\nany_unparsed_is_failed = True\n",
     )?;

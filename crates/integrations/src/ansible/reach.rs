@@ -197,8 +197,7 @@ impl Reach {
             line(format!("    {setting}"));
         }
         let path = folder.join("ssh_config");
-        file::replace(&path, config.as_bytes())
-            .map_err(|error| RecordError::write(&path, error))?;
+        file::put(&path, config.as_bytes()).map_err(|error| RecordError::write(&path, error))?;
         Ok(path)
     }
 

@@ -47,7 +47,7 @@ impl Private {
         file::private_folder(&self.folder)
             .map_err(|error| RecordError::write(&self.folder, error))?;
         let path = self.folder.join(name);
-        file::replace(&path, bytes).map_err(|error| RecordError::write(&path, error))?;
+        file::put(&path, bytes).map_err(|error| RecordError::write(&path, error))?;
         Ok(path)
     }
 

@@ -20,7 +20,7 @@ impl Keys {
         let folder = folder.map_err(|why| GitError::Disk { path: at, why })?;
         let store = |name: &str, text: &str| {
             let path = folder.path().join(name);
-            match file::replace(&path, text.as_bytes()) {
+            match file::put(&path, text.as_bytes()) {
                 Ok(()) => Ok(path),
                 Err(why) => Err(GitError::Disk { path, why }),
             }

@@ -125,9 +125,6 @@ async fn run(folder: &Path, clock: impl Fn() -> Timestamp) -> Result<(), Supervi
 
     // The line between "may be queued again" and "may have touched a host".
     save(folder, names::BEGUN, &begun)?;
-    spec.redact.clear();
-    // On a disk that has just filled up the old spec stays, readable by us alone; from here on nothing may stop the run.
-    let _ = save(folder, names::SPEC, &spec);
 
     let mut exit = Exit::default();
     if folder.join(names::CANCEL).exists() {
@@ -142,6 +139,9 @@ async fn run(folder: &Path, clock: impl Fn() -> Timestamp) -> Result<(), Supervi
                 begun.child = ProcessId::of(started.pid);
                 // Only helps to find survivors sooner; they carry a mark as well.
                 let _ = save(folder, names::BEGUN, &begun);
+                // On a disk that has just filled up the old spec stays, readable by us alone; nothing may stop the run.
+                spec.redact.clear();
+                let _ = save(folder, names::SPEC, &spec);
                 watch(
                     folder,
                     &spec,

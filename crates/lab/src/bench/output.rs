@@ -11,7 +11,7 @@ use domain::attempt::AttemptState;
 use domain::job::JobKind;
 use serde::Serialize;
 use tokio::process::Command;
-use view::job::{JobRow, LogFound, LogPage};
+use view::job::{JobPage, JobRow, LogPage};
 
 use super::execution::attempt_of;
 use super::median;
@@ -87,10 +87,19 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result
     file.flush()?;
     let (mut search, mut rg) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let asked = [("id", id.as_str()), ("text", NEEDLE), ("from", "1")];
+        let asked = [
+            ("id", id.as_str()),
+            ("wish[from]", "1"),
+            ("wish[limit]", "1"),
+            ("wish[find]", NEEDLE),
+            ("wish[after]", "1"),
+            ("wish[by_task]", "false"),
+        ];
         let began = Instant::now();
-        let found: LogFound = journey.lena.read("job/find", &asked).await?;
+        let page: JobPage = journey.lena.read("job/page", &asked).await?;
         search.push(began.elapsed().as_secs_f64());
+        let found = page.found.context("nothing was searched for")?;
+        let found = found.map_err(anyhow::Error::msg)?;
         if found.lines.len() != 1 {
             bail!("{} lines were found", found.lines.len());
         }

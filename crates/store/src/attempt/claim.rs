@@ -101,7 +101,8 @@ struct Claim<'a> {
 impl Store {
     /// Gives a queued job to this worker under a new attempt; `None` when none can start now. What brings hosts back
     /// comes first, then what asks them, then deploys; of each, the team with the fewest jobs under way; of its own, the
-    /// oldest. A job waits while another one works on one of its hosts.
+    /// oldest. A job waits while another one works on one of its hosts. To be settled before anything of it is started: a
+    /// claim that a power cut made forgotten would be run again.
     pub async fn claim(
         &self,
         permit: &Permit,
@@ -127,7 +128,7 @@ impl Store {
             if any.await?.is_none() {
                 return Ok(None);
             }
-            let mut tx = self.begin().await?;
+            let mut tx = self.begin_relaxed().await?;
             match look(&mut tx, which, &claim).await? {
                 Look::Claimed(claimed) => {
                     tx.commit().await?;

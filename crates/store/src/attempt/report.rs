@@ -86,7 +86,7 @@ impl Store {
         state: AttemptState,
         at: Timestamp,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_relaxed().await?;
         let held = hold(&mut tx, attempt, fencing).await?;
         let resolves = held.state == AttemptState::Unknown && state == AttemptState::Resolved;
         if !resolves && (held.state.ended() || state.ended()) {
@@ -122,7 +122,7 @@ impl Store {
         offset: i64,
         marks: &[HostMark],
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_relaxed().await?;
         let held = hold_open(&mut tx, attempt, fencing).await?;
         let sql =
             Sql::new("UPDATE attempts SET event_offset = $1 WHERE id = $2 AND event_offset < $1")
@@ -149,7 +149,7 @@ impl Store {
         report: &JobReport,
         at: Timestamp,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_relaxed().await?;
         let held = hold_open(&mut tx, attempt, fencing).await?;
         if !state.ended() {
             return Err(StoreError::defect(format!("“{state}” is not an end")));
@@ -197,7 +197,7 @@ impl Store {
         fencing: i64,
         at: Timestamp,
     ) -> Result<()> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_relaxed().await?;
         let held = hold_open(&mut tx, attempt, fencing).await?;
         let cancelled = held.cancel == CancelWish::Asked;
         let what = if cancelled {

@@ -40,6 +40,14 @@ impl Backend {
         }
     }
 
+    /// Begins a transaction that will write, and whose commit does not wait for the disk.
+    pub const fn begin_relaxed(self) -> &'static str {
+        match self {
+            Self::Sqlite => sqlite::BEGIN_RELAXED,
+            Self::Postgres => postgres::BEGIN_RELAXED,
+        }
+    }
+
     /// Begins a transaction that reads one consistent state.
     pub const fn snapshot(self) -> &'static str {
         match self {

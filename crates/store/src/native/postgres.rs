@@ -7,6 +7,7 @@ use sqlx::{AnyConnection, Connection, Executor, migrate::Migrator, postgres::PgC
 use crate::error::Result;
 
 pub(crate) const BEGIN: &str = "BEGIN";
+pub(crate) const BEGIN_RELAXED: &str = "BEGIN; SET LOCAL synchronous_commit = off";
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");

@@ -13,7 +13,8 @@ use sqlx::{AnyConnection, Connection, Executor, migrate::Migrator, sqlite::Sqlit
 
 use crate::error::{Result, StoreError};
 
-pub(crate) const BEGIN: &str = "BEGIN IMMEDIATE";
+pub(crate) const BEGIN: &str = "PRAGMA synchronous = FULL; BEGIN IMMEDIATE";
+pub(crate) const BEGIN_RELAXED: &str = "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE";
 pub(crate) const SNAPSHOT: &str = "BEGIN";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
@@ -24,8 +25,6 @@ pub(crate) async fn prepare(connection: &mut AnyConnection, writes: bool) -> sql
     connection.execute("PRAGMA foreign_keys = ON").await?;
     if writes {
         connection.execute("PRAGMA journal_mode = WAL").await?;
-        // What was committed stays committed when the power goes: a claim that were forgotten would be run again.
-        connection.execute("PRAGMA synchronous = FULL").await?;
     } else {
         connection.execute("PRAGMA query_only = ON").await?;
     }

@@ -61,7 +61,7 @@ pub async fn from_project(
         .prefix("slipway-inventory-")
         .tempdir()?;
     let config = home.path().join("ansible.cfg");
-    file::replace(
+    file::put(
         &config,
         b"[inventory]\nenable_plugins = script,auto,yaml,ini\nany_unparsed_is_failed = True\n",
     )?;

@@ -10,15 +10,27 @@ use crate::error::PageError;
 
 /// Who is signed in, as the router found out; `None` is nobody.
 #[derive(Clone)]
-pub struct SignedIn(pub Option<Subject>);
+pub struct SignedIn {
+    pub subject: Option<Subject>,
+    /// Where the session is kept, which is what it is ended by.
+    pub session: Option<String>,
+}
 
 /// The use cases on behalf of whoever is signed in.
 pub fn ctx() -> Result<Ctx, PageError> {
     let console = expect_console()?;
     match use_context::<SignedIn>() {
-        Some(SignedIn(Some(subject))) => Ok(console.ctx(subject)),
+        Some(SignedIn {
+            subject: Some(subject),
+            ..
+        }) => Ok(console.ctx(subject)),
         _ => Err(fail(ApiError::Unauthenticated)),
     }
+}
+
+/// Where the session of this request is kept.
+pub fn session() -> Option<String> {
+    use_context::<SignedIn>().and_then(|signed_in| signed_in.session)
 }
 
 /// The console the router provided.

@@ -82,7 +82,10 @@ pub async fn frame() -> Result<Frame, PageError> {
     };
     let console = expect_console()?;
     let viewer = match use_context::<SignedIn>() {
-        Some(SignedIn(Some(subject))) => Some(answer(console.viewer(&subject).await)?),
+        Some(SignedIn {
+            subject: Some(subject),
+            ..
+        }) => Some(answer(console.viewer(&subject).await)?),
         _ => None,
     };
     Ok(Frame {

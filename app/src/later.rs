@@ -11,6 +11,10 @@ use crate::{
     delivery::page::DeliveryPage,
     environment::{detail::EnvironmentPage, list::EnvironmentsPage},
     job::{detail::JobPage, list::JobsPage},
+    person::{
+        detail::{MyPage, PersonPage},
+        list::PeoplePage,
+    },
     project::list::ProjectsPage,
     rollout::{detail::RolloutPage, list::RolloutsPage, new::NewRolloutPage, trouble::TroublePage},
     service::{detail::ServicePage, list::ServicesPage, new::OnboardPage},
@@ -115,6 +119,9 @@ pub fn seldom(page: Seldom) -> AnyView {
         Seldom::Delivery => view! { <DeliveryPage /> },
         Seldom::Projects => view! { <ProjectsPage /> },
         Seldom::Trouble => view! { <TroublePage /> },
+        Seldom::People => view! { <PeoplePage /> },
+        Seldom::Person => view! { <PersonPage /> },
+        Seldom::Me => view! { <MyPage /> },
     }
 }
 
@@ -126,6 +133,9 @@ pub enum Seldom {
     Delivery,
     Projects,
     Trouble,
+    People,
+    Person,
+    Me,
 }
 
 /// One of its kind.

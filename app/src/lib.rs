@@ -13,6 +13,7 @@ pub mod job;
 mod later;
 pub mod live;
 mod load;
+pub mod person;
 pub mod project;
 pub mod rollout;
 mod routes;

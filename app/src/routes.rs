@@ -107,6 +107,9 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/jobs") view=Later(|| Box::pin(later::lists(List::Jobs))) ssr=SsrMode::Async />
             <Route path=path!("/jobs/:id") view=Later(|| Box::pin(later::details(Detail::Job))) ssr=SsrMode::Async />
             <Route path=path!("/delivery") view=Later(|| Box::pin(later::seldom(Seldom::Delivery))) ssr=SsrMode::Async />
+            <Route path=path!("/people") view=Later(|| Box::pin(later::seldom(Seldom::People))) ssr=SsrMode::Async />
+            <Route path=path!("/people/:id") view=Later(|| Box::pin(later::seldom(Seldom::Person))) ssr=SsrMode::Async />
+            <Route path=path!("/me") view=Later(|| Box::pin(later::seldom(Seldom::Me))) ssr=SsrMode::Async />
             <Route path=path!("/audit") view=Later(|| Box::pin(later::lists(List::Audit))) ssr=SsrMode::Async />
             <Route path=path!("/ui") view=GalleryPage ssr=SsrMode::Async />
         </FlatRoutes>

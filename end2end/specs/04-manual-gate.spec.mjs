@@ -47,7 +47,7 @@ test('at a manual gate an operator says go, and no-go; a pause stops the clock',
     await maria.goto(new URL(omar.url()).pathname);
     const go = maria.getByRole('button', { name: 'Go', exact: true });
     await expect(go).toBeDisabled();
-    await expect(go).toHaveAccessibleDescription(/Takes the role operator/);
+    await expect(go).toHaveAccessibleDescription(/Takes the role SRE/);
   });
 
   await test.step('a go without a reason comes back; with one it promotes the batch and starts the next', async () => {

@@ -197,7 +197,9 @@ test('a job that is cancelled leaves no host unknown: they are asked what they r
   await expect(rollout.batch(omar, 1)).not.toContainText('unknown');
   await expect(jobs(omar, /version/i).first()).toBeVisible();
   const happened = omar.getByRole('region', { name: 'What happened' }).getByRole('row');
-  await expect(happened.filter({ hasText: 'The deployment of batch 1 was asked to stop' })).toContainText('Not today.');
+  await expect(happened.filter({ hasText: 'The deployment of batch 1 was asked to stop' })).toContainText(
+    'Not today.',
+  );
   await rollout.decide(omar, 'Abort', 'Another day.');
   await expect(rollout.state(omar)).toHaveText('Aborted', WORK);
 });

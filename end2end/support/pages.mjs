@@ -28,6 +28,8 @@ export async function everyPage(page) {
     job,
     '/delivery',
     '/audit',
+    '/me',
+    '/people',
     '/ui',
     '/no/such/page',
   ];

@@ -5,6 +5,7 @@ mod auth;
 mod cli;
 mod clock;
 mod config;
+mod export;
 mod lock;
 mod observe;
 mod origin;

@@ -77,7 +77,9 @@ fn pages(site: &Site) -> Router<Site> {
         provide_context(console.clone());
         let visitor = leptos::context::use_context::<axum::http::request::Parts>()
             .and_then(|parts| parts.extensions.get::<Visitor>().cloned());
-        provide_context(SignedIn(visitor.and_then(|Visitor(subject)| subject)));
+        let (subject, session) =
+            visitor.map_or((None, None), |visitor| (visitor.subject, visitor.session));
+        provide_context(SignedIn { subject, session });
     };
     let options = site.leptos.clone();
     Router::new()
@@ -93,7 +95,7 @@ fn pages(site: &Site) -> Router<Site> {
             site.clone(),
             origin::same_origin,
         ))
-        .layer(middleware::from_fn(auth::identify))
+        .layer(middleware::from_fn_with_state(site.clone(), auth::identify))
         .layer(session::layer(sessions))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
 }
@@ -151,7 +153,7 @@ mod tests {
     use crate::{
         auth::session::{self, Sessions},
         clock::SystemClock,
-        testing::{Lab, ask, get, lab, somebody, text},
+        testing::{Lab, ask, get, lab, text},
     };
 
     #[tokio::test]
@@ -276,7 +278,7 @@ mod tests {
             seal: lab.site.seal.clone(),
         };
         let session = Session::new(None, Arc::new(store), None);
-        session::sign_in(&session, somebody(), SystemClock.now())
+        session::sign_in(&session, lab.somebody().await, SystemClock.now())
             .await
             .unwrap();
         session.save().await.unwrap();

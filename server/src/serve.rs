@@ -30,6 +30,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let checked = config.check()?;
     let leptos = leptos_options(&checked)?;
     checked.installed()?;
+    policy::check()?;
     // Both are held to the end of this function.
     let _lock = lock::lock(&checked.settings.data_dir)?;
     let mut database = ServeLock::take(&checked.settings.database_url).await?;

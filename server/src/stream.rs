@@ -14,12 +14,13 @@ use axum::{
     },
     routing::get,
 };
-use control::{Clock as _, Ctx, Signal};
-use domain::id::{JobId, RolloutId};
+use control::{Clock as _, Console, Ctx, Signal};
+use domain::id::{JobId, RolloutId, UserId};
 use futures::{
     Stream, StreamExt as _,
     stream::{BoxStream, unfold},
 };
+use policy::Subject;
 use serde::Deserialize;
 use tokio::{
     sync::{
@@ -38,6 +39,7 @@ use crate::{
     api::{Problem, bearer},
     auth::session::{self, Sessions},
     clock::SystemClock,
+    export,
     site::Site,
 };
 
@@ -47,6 +49,8 @@ const CALM: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(500);
 /// A stream ends after this long; the browser comes back at once, and may be refused by then.
 const LONGEST: Duration = Duration::from_mins(5);
+/// Whether whoever follows a stream still may is looked at this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 const LINES: u32 = 500;
 
 pub fn routes(site: &Site) -> Router<Site> {
@@ -58,6 +62,7 @@ pub fn routes(site: &Site) -> Router<Site> {
         .route("/stream/rollouts/{id}", get(rollout))
         .route("/stream/jobs/{id}/log", get(log))
         .route("/download/jobs/{id}/output", get(output))
+        .route("/download/audit", get(export::audit))
         .layer(middleware::from_fn_with_state(site.clone(), identify))
         .layer(session::layer(sessions))
 }
@@ -69,26 +74,79 @@ async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let subject = match bearer(request.headers()) {
-        Some(token) => match site.console.subject_of_token(token).await {
-            Ok(subject) => subject,
-            Err(why) => return Problem(why).into_response(),
-        },
+    let unavailable = || {
+        Problem(ApiError::Unavailable {
+            message: "The database does not answer. Try again in a minute.".to_owned(),
+        })
+    };
+    let credential = match bearer(request.headers()) {
+        Some(token) => Credential::Token(token.to_owned()),
         None => match session::current(&session, SystemClock.now()).await {
-            Ok(subject) => subject,
-            Err(_) => {
-                return Problem(ApiError::Unavailable {
-                    message: "The database does not answer. Try again in a minute.".to_owned(),
-                })
-                .into_response();
-            }
+            Ok(Some(user)) => Credential::Session {
+                user,
+                place: session::place(&session).unwrap_or_default(),
+            },
+            Ok(None) => return Problem(ApiError::Unauthenticated).into_response(),
+            Err(_) => return unavailable().into_response(),
         },
     };
-    let Some(subject) = subject else {
-        return Problem(ApiError::Unauthenticated).into_response();
+    let subject = match credential.subject(&site.console).await {
+        Ok(Some(subject)) => subject,
+        Ok(None) => return Problem(ApiError::Unauthenticated).into_response(),
+        Err(why) => return Problem(why).into_response(),
+    };
+    let watched = Watched {
+        console: site.console.clone(),
+        credential,
+        subject: subject.clone(),
     };
     request.extensions_mut().insert(site.console.ctx(subject));
+    request.extensions_mut().insert(watched);
     next.run(request).await
+}
+
+/// What somebody follows a stream with.
+#[derive(Debug, Clone)]
+enum Credential {
+    Session { user: UserId, place: String },
+    Token(String),
+}
+
+impl Credential {
+    /// Whom it stands for just now; nobody when it was taken away.
+    async fn subject(&self, console: &Console) -> Result<Option<Subject>, ApiError> {
+        match self {
+            Self::Token(token) => console.subject_of_token(token).await,
+            Self::Session { user, place } => match console.session_load(place).await? {
+                Some(_) => console.subject(*user).await,
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// Whoever follows a stream: it outlives the request that was allowed.
+#[derive(Clone)]
+struct Watched {
+    console: Console,
+    credential: Credential,
+    subject: Subject,
+}
+
+impl Watched {
+    /// Waits until they may no longer do what they might when the stream began. The browser comes back at once, and is then
+    /// told what holds now.
+    async fn changed(self) {
+        loop {
+            sleep(LOOK_AGAIN).await;
+            // While the database is gone nothing is sent either.
+            if let Ok(now) = self.credential.subject(&self.console).await
+                && now.as_ref() != Some(&self.subject)
+            {
+                return;
+            }
+        }
+    }
 }
 
 /// The whole output of a job, as it is stored.
@@ -111,6 +169,7 @@ async fn output(
 async fn rollout(
     State(site): State<Site>,
     Extension(ctx): Extension<Ctx>,
+    Extension(watched): Extension<Watched>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id: RolloutId = id.parse().map_err(Problem::unknown)?;
@@ -125,7 +184,7 @@ async fn rollout(
         until: Instant::now() + LONGEST,
         count: 0,
     };
-    Ok(events(unfold(changes, Changes::next)))
+    Ok(events(unfold(changes, Changes::next), watched))
 }
 
 /// Yields when the charts of a rollout have a new point.
@@ -195,6 +254,7 @@ struct From {
 async fn log(
     State(site): State<Site>,
     Extension(ctx): Extension<Ctx>,
+    Extension(watched): Extension<Watched>,
     Path(id): Path<String>,
     Query(query): Query<From>,
     headers: HeaderMap,
@@ -231,7 +291,7 @@ async fn log(
         done: false,
     };
     lines.take(page);
-    Ok(events(unfold(lines, Lines::next)))
+    Ok(events(unfold(lines, Lines::next), watched))
 }
 
 struct Lines {
@@ -292,8 +352,11 @@ impl Lines {
     }
 }
 
-fn events(stream: impl Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    let mut response = Sse::new(stream)
+fn events(
+    stream: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
+    watched: Watched,
+) -> Response {
+    let mut response = Sse::new(stream.take_until(Box::pin(watched.changed())))
         .keep_alive(
             KeepAlive::new()
                 .interval(Duration::from_secs(15))

@@ -7,7 +7,7 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode},
 };
-use control::{AnsibleSettings, Console, Seal, SecretKey, Settings};
+use control::{AnsibleSettings, Console, RoleRule, Seal, SecretKey, Settings, SignIn};
 use domain::id::UserId;
 use leptos::config::LeptosOptions;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -44,7 +44,11 @@ pub async fn lab() -> Lab {
         jobs: control::JobLimits::default(),
         outputs: control::OutputSettings::default(),
         time_scale: 1,
-        role_rules: Vec::new(),
+        role_rules: vec![RoleRule {
+            group: "viewers".to_owned(),
+            role: Role::Viewer,
+            team: None,
+        }],
         supervisor_exe: "/proc/self/exe".into(),
         worker: "test".to_owned(),
         seal: Some(Seal::new(&SecretKey([7; 32]))),
@@ -81,18 +85,34 @@ pub async fn lab() -> Lab {
     }
 }
 
-pub fn somebody() -> Subject {
+/// Maria, who signed in once.
+pub async fn somebody(console: &Console) -> UserId {
+    let who = SignIn {
+        issuer: "https://login.example.org".to_owned(),
+        subject: "maria".to_owned(),
+        name: "Maria Member".to_owned(),
+        email: "maria@example.org".to_owned(),
+        email_verified: None,
+        groups: vec!["viewers".to_owned()],
+    };
+    console.sign_in(who).await.unwrap().user
+}
+
+/// Somebody who keeps people, and who never signed in.
+pub fn admin() -> Subject {
     Subject {
         user: UserId(uuid::Uuid::now_v7()),
-        name: "Maria Member".to_owned(),
-        grants: vec![Grant {
-            role: Role::Viewer,
-            team: None,
-        }],
+        name: "Alma Admin".to_owned(),
+        selves: Vec::new(),
+        grants: vec![Grant::new(Role::Admin, None)],
     }
 }
 
 impl Lab {
+    pub async fn somebody(&self) -> UserId {
+        somebody(&self.site.console).await
+    }
+
     pub fn router(&self) -> Router {
         router(
             self.site.clone(),

@@ -1,64 +1,116 @@
 //! The audit trail.
 
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
+use leptos_router::{hooks::use_query_map, location::Url};
 use ui::prelude::*;
-use ui::{Cell, Column, DataTable, EmptyState, PageHeader, Pager, Section, Tag, TimeText};
-use view::{audit::AuditRow, page::Page};
+use ui::{
+    Button, Cell, Choice, Column, DataTable, EmptyState, PageHeader, Pager, Section, Select, Tag,
+    TextField, TimeText,
+};
+use view::{audit::AuditRow, input::AuditQuery, page::Page};
 
 use crate::{audit::api::audit, load};
 
-/// The audit trail, newest first; of one object when the address names it.
+/// The audit trail, newest first; the address says which of it.
 #[component]
 pub fn AuditPage() -> impl IntoView {
-    let asked = move || {
-        use_query_map().with(|query| (query.get("kind"), query.get("id"), query.get("cursor")))
+    let query = move || {
+        use_query_map().with(|query| {
+            let value = |name| query.get(name).unwrap_or_default();
+            AuditQuery {
+                kind: value("kind"),
+                id: value("id"),
+                who: value("who"),
+                about: value("about"),
+                from: value("from"),
+                to: value("to"),
+                words: value("words"),
+                cursor: value("cursor"),
+            }
+        })
     };
-    let read = load::read(asked, |(kind, id, cursor)| audit(kind, id, cursor));
+    let read = load::read(query, audit);
     view! {
         <Title text="Audit" />
-        {load::draw(read, "the audit trail", move |page| audit_view(page, asked()))}
+        <PageHeader title="Audit" sub=|| "Who did what, when, why, and what allowed it. Lines are never changed." />
+        {move || filters(query())}
+        {load::draw(read, "the audit trail", move |page| audit_view(page, query()))}
     }
 }
 
-fn audit_view(
-    page: Page<AuditRow>,
-    (kind, id, cursor): (Option<String>, Option<String>, Option<String>),
-) -> impl IntoView {
-    let object = kind
-        .zip(id)
-        .map(|(kind, id)| format!("kind={kind}&id={id}"));
-    let here = object
-        .as_ref()
-        .map_or_else(|| "/audit".to_owned(), |object| format!("/audit?{object}"));
-    let first = cursor.is_some().then(|| here.clone());
-    let next = page.next.map(|cursor| {
-        if object.is_some() {
-            format!("{here}&cursor={cursor}")
-        } else {
-            format!("{here}?cursor={cursor}")
+/// The address of the trail with these filters; ends so that more can be added.
+fn address(base: &str, query: &AuditQuery) -> String {
+    let mut address = format!("{base}?");
+    for (name, value) in query.filters() {
+        if !value.is_empty() {
+            address.push_str(&format!("{name}={}&", Url::escape(value)));
         }
-    });
-    let shown = page.items.len();
-    let rows = audit_rows(page.items, false);
-    let whole = object
-        .is_some()
-        .then(|| view! { <p><a href="/audit">"Show the whole trail"</a></p> });
-    view! {
-        <PageHeader title="Audit" sub=|| "Who did what, when, why, and what allowed it. Lines are never changed." />
-        {whole}
-        {if shown == 0 {
-            view! { <EmptyState title="Nothing has been recorded here">"Every change, decision and sign-in is written down."</EmptyState> }.into_any()
-        } else {
-            view! {
-                <Section title="Events" id="events" flush=true>
-                    {rows}
-                    <Pager shown what="events" first next />
-                </Section>
-            }
-                .into_any()
-        }}
     }
+    address
+}
+
+fn filters(query: AuditQuery) -> impl IntoView {
+    let narrow = query.is_narrow();
+    let mut about = vec![Choice::new("", "Everything", "")];
+    about.extend(
+        AuditQuery::ABOUT
+            .iter()
+            .map(|word| Choice::new(*word, *word, "")),
+    );
+    let exports = ["csv", "jsonl"].map(|kind| {
+        let href = format!("{}format={kind}", address("/download/audit", &query));
+        view! { " " <a href=href rel="external" download>{kind.to_uppercase()}</a> }
+    });
+    let object = [("kind", query.kind.clone()), ("id", query.id.clone())]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
+        .collect_view();
+    view! {
+        <form method="get" action="/audit" class="filter" role="search" aria-label="Search the audit trail">
+            {object}
+            <TextField name="words" id="audit-words" label="Words" value=query.words required=false />
+            <TextField name="who" id="audit-who" label="Who" value=query.who required=false />
+            <Select name="about" id="audit-about" label="About" choices=about value=query.about required=false />
+            <TextField name="from" id="audit-from" label="From" value=query.from kind="date" required=false />
+            <TextField name="to" id="audit-to" label="To" value=query.to kind="date" required=false />
+            <div class="filter-buttons">
+                <Button>"Search"</Button>
+                {narrow.then(|| view! { <a href="/audit">"Show the whole trail"</a> })}
+                <span class="muted">"Download" {exports.into_iter().collect_view()}</span>
+            </div>
+        </form>
+    }
+}
+
+fn audit_view(page: Page<AuditRow>, query: AuditQuery) -> impl IntoView {
+    let here = address("/audit", &query);
+    let first = (!query.cursor.is_empty()).then(|| here.clone());
+    let next = page.next.map(|cursor| format!("{here}cursor={cursor}"));
+    let shown = page.items.len();
+    let narrow = query.is_narrow();
+    let rows = audit_rows(page.items, false);
+    if shown == 0 {
+        let (title, hint) = if narrow {
+            (
+                "Nothing was found",
+                "No line that you may see is as you asked. Of a word only its beginning has to be right; names of people have to be whole.",
+            )
+        } else {
+            (
+                "Nothing has been recorded here",
+                "Every change, decision and sign-in is written down.",
+            )
+        };
+        return view! { <EmptyState title>{hint}</EmptyState> }.into_any();
+    }
+    view! {
+        <Section title="Events" id="events" flush=true>
+            {rows}
+            <Pager shown what="events" first next />
+        </Section>
+    }
+    .into_any()
 }
 
 /// Events as a table; those of a single object do not name it in every row.
@@ -78,14 +130,16 @@ pub fn audit_rows(events: Vec<AuditRow>, of_one: bool) -> impl IntoView {
 fn row(event: AuditRow, of_one: bool) -> impl IntoView {
     let object = match event.object_kind.as_str() {
         "rollout" => view! { <a href=format!("/rollouts/{}", event.object_id)>{event.object_name}</a> }.into_any(),
+        "person" => view! { <a href=format!("/people/{}", event.object_id)>{event.object_name}</a> }.into_any(),
         "service" => view! { <a href=format!("/services/{}", event.object_name)>{event.object_name.clone()}</a> }.into_any(),
         _ => event.object_name.into_any(),
     };
+    let by = format!("/audit?who={}", Url::escape(&event.actor));
     let reason = (!event.reason.is_empty()).then(|| view! { <p class="muted">{event.reason}</p> });
     view! {
         <tr>
             <Cell label="Time"><TimeText at=event.at seconds=true /></Cell>
-            <Cell label="Who">{event.actor}</Cell>
+            <Cell label="Who"><a href=by>{event.actor}</a></Cell>
             <Cell head=true>
                 {event.summary} " "
                 <Tag text=event.action />

@@ -3,12 +3,16 @@
 use domain::{
     SignedDuration, Timestamp,
     id::{TeamId, TokenId, UserId},
+    person::PersonState,
     text::{Name, Slug},
 };
-use policy::{Grant, Resource, Role, Subject, SystemAction};
+use policy::{Grant, Kind, Resource, Role, Subject, SystemAction};
 use sha2::{Digest as _, Sha256};
 use store::{Person, TokenRow};
-use view::{access::Viewer, error::ApiError};
+use view::{
+    access::{Allowance, Viewer},
+    error::ApiError,
+};
 
 use crate::{Console, Error};
 
@@ -19,7 +23,15 @@ pub struct SignIn {
     pub subject: String,
     pub name: String,
     pub email: String,
+    /// What the provider says of the address, if it says anything.
+    pub email_verified: Option<bool>,
     pub groups: Vec<String>,
+}
+
+/// Whether somebody may act here.
+enum Standing {
+    In(Subject),
+    Out { why: String },
 }
 
 /// A token for machines and the command line.
@@ -48,32 +60,76 @@ impl Console {
     }
 
     async fn signed_in(&self, who: SignIn) -> Result<Subject, Error> {
-        let mut grants = Vec::new();
-        for rule in self
-            .settings()
-            .role_rules
-            .iter()
-            .filter(|rule| who.groups.contains(&rule.group))
-        {
-            grants.push(self.grant(rule.role, rule.team.as_ref()).await?);
-        }
         let person = Person {
             id: UserId(self.mint()),
             issuer: who.issuer,
             subject: who.subject,
             name: who.name.clone(),
+            // An address that the provider says it did not verify may be anybody's.
+            human: match who.email_verified {
+                Some(false) => String::new(),
+                _ => who.email.trim().to_lowercase(),
+            },
             email: who.email,
+            groups: who.groups,
         };
         let permit = self.system(
             SystemAction::SIGN_IN,
-            Resource::new("person", person.id, &who.name),
+            Resource::new(Kind::Person, person.id, &who.name),
         );
         let user = self.store().sign_in(&permit, &person, self.now()).await?;
-        Ok(Subject {
+        match self.standing(user).await? {
+            Standing::In(subject) => Ok(subject),
+            Standing::Out { why } => Err(Error::Conflict(why)),
+        }
+    }
+
+    /// Who somebody is and what they hold just now; `None` for whom an admin keeps out, and for nobody.
+    pub async fn subject(&self, user: UserId) -> Result<Option<Subject>, ApiError> {
+        match self.standing(user).await {
+            Ok(Standing::In(subject)) => Ok(Some(subject)),
+            Ok(Standing::Out { .. }) => Ok(None),
+            Err(error) => Err(self.api(error)),
+        }
+    }
+
+    async fn standing(&self, user: UserId) -> Result<Standing, Error> {
+        let Some(found) = self.store().person_now(user, self.now()).await? else {
+            return Ok(Standing::Out {
+                why: "Slipway does not know you.".to_owned(),
+            });
+        };
+        if found.state == PersonState::Disabled {
+            return Ok(Standing::Out {
+                why: format!(
+                    "An admin keeps you out of Slipway: {}. Ask them to let you in.",
+                    found.state_reason.trim_end_matches('.')
+                ),
+            });
+        }
+        let mut grants = found.grants;
+        grants.extend(
+            self.rules_for(&found.person.groups)
+                .map(|(_, grant)| grant.clone()),
+        );
+        Ok(Standing::In(Subject {
             user,
-            name: who.name,
+            name: found.person.name,
+            selves: found.selves,
             grants,
-        })
+        }))
+    }
+
+    /// What the rules give whoever belongs to these groups, each with the group.
+    pub(crate) fn rules_for<'a>(
+        &'a self,
+        groups: &'a [String],
+    ) -> impl Iterator<Item = (&'a str, &'a Grant)> {
+        let rules = self.inner.rules.get().map_or(&[][..], Vec::as_slice);
+        rules
+            .iter()
+            .filter(|(group, _)| groups.contains(group))
+            .map(|(group, grant)| (group.as_str(), grant))
     }
 
     async fn grant(&self, role: Role, team: Option<&Slug>) -> Result<Grant, Error> {
@@ -81,7 +137,7 @@ impl Console {
             None => None,
             Some(slug) => Some(self.team_by_slug(slug).await?),
         };
-        Ok(Grant { role, team })
+        Ok(Grant::new(role, team))
     }
 
     async fn team_by_slug(&self, slug: &Slug) -> Result<TeamId, Error> {
@@ -109,17 +165,26 @@ impl Console {
             .iter()
             .map(|grant| {
                 match grant
+                    .place
                     .team
                     .and_then(|id| teams.iter().find(|team| team.id == id))
                 {
-                    Some(team) => format!("{} of {}", grant.role, team.name),
-                    None => grant.role.to_string(),
+                    Some(team) => format!("{} of {}", grant.role.label(), team.name),
+                    None => grant.role.label().to_owned(),
                 }
             })
             .collect();
+        let ctx = self.ctx(subject.clone());
+        let people = match ctx.may_read_people() {
+            Ok(()) => Allowance::Allowed,
+            Err(why) => Allowance::Refused {
+                why: why.to_string(),
+            },
+        };
         Ok(Viewer {
             id: subject.user,
             name: subject.name.clone(),
+            people,
             roles,
         })
     }
@@ -147,7 +212,7 @@ impl Console {
             };
             let permit = self.system(
                 SystemAction::SIGN_IN,
-                Resource::new("token", row.id, &row.name),
+                Resource::new(Kind::Token, row.id, &row.name),
             );
             self.store().token_insert(&permit, &row).await?;
             Ok(secret)
@@ -168,10 +233,29 @@ impl Console {
             Ok(Some(Subject {
                 user: row.user,
                 name: row.name,
+                selves: Vec::new(),
                 grants,
             }))
         };
         work.await.map_err(|error: Error| self.api(error))
+    }
+
+    /// Keeps what the browser of a session says it is, and where it was.
+    pub async fn session_describe(
+        &self,
+        id_hash: &str,
+        agent: &str,
+        address: &str,
+    ) -> Result<(), ApiError> {
+        let agent: String = agent
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(200)
+            .collect();
+        self.store()
+            .session_describe(id_hash, &agent, address)
+            .await
+            .map_err(|error| self.api(error.into()))
     }
 
     /// Keeps a new session under the hash of its id.

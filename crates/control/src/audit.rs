@@ -1,25 +1,55 @@
 //! Reading the audit trail.
 
+use domain::{Timestamp, text::FieldError};
 use store::AuditFilter;
-use view::{audit::AuditRow, error::ApiError, page::Page};
+use tokio::sync::Semaphore;
+use view::{audit::AuditRow, error::ApiError, input::AuditQuery, page::Page};
 
-use crate::Ctx;
+use crate::{Ctx, Error};
 
 const PAGE: u32 = 50;
+/// Lines an export reads at a time, and has at most.
+const PIECE: u32 = 500;
+const MOST_EXPORTED: usize = 100_000;
 
 impl Ctx {
-    /// The audit trail, newest first; of one object when `object` is its kind and id.
-    pub async fn audit(
-        &self,
-        object: Option<(String, String)>,
-        cursor: Option<String>,
-    ) -> Result<Page<AuditRow>, ApiError> {
+    /// The audit trail, newest first, as far as it is asked for.
+    pub async fn audit(&self, query: AuditQuery) -> Result<Page<AuditRow>, ApiError> {
         self.answer(async {
-            let scope = self.scope()?;
+            let cursor = given(&query.cursor);
+            let filter = self.filter(&query)?;
             Ok(self
                 .store()
-                .audit(&scope, &AuditFilter { object }, cursor.as_deref(), PAGE)
+                .audit(&self.scope()?, &filter, cursor.as_deref(), PAGE)
                 .await?)
+        })
+        .await
+    }
+
+    /// All lines that are asked for, newest first, for a file; refused where there are too many.
+    pub async fn audit_export(&self, query: AuditQuery) -> Result<Vec<AuditRow>, ApiError> {
+        self.answer(async {
+            // Each holds its lines in memory.
+            static PLACES: Semaphore = Semaphore::const_new(2);
+            let _place = PLACES.acquire().await;
+            let (scope, filter) = (self.scope()?, self.filter(&query)?);
+            let mut rows = Vec::new();
+            let mut cursor: Option<String> = None;
+            loop {
+                let page = self
+                    .store()
+                    .audit(&scope, &filter, cursor.as_deref(), PIECE)
+                    .await?;
+                rows.extend(page.items);
+                cursor = page.next;
+                if cursor.is_none() {
+                    return Ok(rows);
+                }
+                if rows.len() >= MOST_EXPORTED {
+                    let why = format!("There are more than {MOST_EXPORTED} lines, which is too much for one file. Ask for fewer days.");
+                    return Err(FieldError::new("from", why).into());
+                }
+            }
         })
         .await
     }
@@ -29,4 +59,55 @@ impl Ctx {
         self.answer(async { Ok(self.store().audit_total(&self.scope()?).await?) })
             .await
     }
+}
+
+impl Ctx {
+    fn filter(&self, query: &AuditQuery) -> Result<AuditFilter, Error> {
+        Ok(AuditFilter {
+            nobody_but: self.may_read_people().is_err().then(|| self.user()),
+            ..filter(query)?
+        })
+    }
+}
+
+fn given(text: &str) -> Option<String> {
+    Some(text.trim())
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+fn filter(query: &AuditQuery) -> Result<AuditFilter, Error> {
+    let about = given(&query.about);
+    if about
+        .as_ref()
+        .is_some_and(|about| !AuditQuery::ABOUT.contains(&about.as_str()))
+    {
+        let why = format!("Choose one of: {}.", AuditQuery::ABOUT.join(", "));
+        return Err(FieldError::new("about", why).into());
+    }
+    Ok(AuditFilter {
+        object: given(&query.kind).zip(given(&query.id)),
+        actor: given(&query.who),
+        about,
+        since: day("from", &query.from, 0)?,
+        until: day("to", &query.to, 1)?,
+        words: query
+            .words
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .take(10)
+            .map(str::to_lowercase)
+            .collect(),
+        nobody_but: None,
+    })
+}
+
+/// The beginning of a day in UTC, so many days later.
+fn day(field: &'static str, text: &str, later: i64) -> Result<Option<Timestamp>, Error> {
+    let Some(text) = given(text) else {
+        return Ok(None);
+    };
+    let begin = domain::moment::begin_of_day(&text, later);
+    let wrong = || FieldError::new(field, "Write a day as 2026-11-22.");
+    Ok(Some(begin.ok_or_else(wrong)?))
 }

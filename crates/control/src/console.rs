@@ -1,6 +1,9 @@
 //! The console: everything the pages, the API and the reconcilers work with.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use domain::{
     Timestamp,
@@ -13,7 +16,7 @@ use integrations::{
     output::{S3, Shelf},
     supervisor::OutputRules,
 };
-use policy::{Permit, Resource, Role, Scope, Subject, SystemAction};
+use policy::{Grant, Kind, Permit, Resource, Role, Scope, Subject, SystemAction};
 use secrecy::SecretString;
 use store::Store;
 use tokio::sync::{Notify, broadcast, watch};
@@ -111,6 +114,8 @@ pub(crate) struct Inner {
     pub outputs: Outputs,
     pub shelf: Shelf,
     pub charts: Charts,
+    /// The role rules, with the ids of their teams: group and grant.
+    pub rules: OnceLock<Vec<(String, Grant)>>,
     /// Wakes the job reconciler; rung by the threads that wait for supervisors, too.
     pub jobs_due: Arc<Notify>,
     /// Wakes the rollout reconciler.
@@ -168,6 +173,7 @@ impl Console {
             outputs: Outputs::default(),
             shelf,
             charts: Charts::default(),
+            rules: OnceLock::new(),
             jobs_due: Arc::default(),
             rollouts_due: Notify::new(),
             looks_due: Notify::new(),
@@ -176,7 +182,9 @@ impl Console {
         let console = Self {
             inner: Arc::new(inner),
         };
-        console.ensure_teams().await?;
+        let rules = console.resolve_rules().await?;
+        // Nobody else has it yet, so this is the first time.
+        let _ = console.inner.rules.set(rules);
         Ok(console)
     }
 
@@ -211,9 +219,14 @@ impl Console {
         Ok(())
     }
 
-    async fn ensure_teams(&self) -> Result<(), Error> {
+    /// Makes sure that the teams of the role rules exist.
+    async fn resolve_rules(&self) -> Result<Vec<(String, Grant)>, Error> {
+        let mut rules = Vec::new();
         for rule in &self.inner.settings.role_rules {
-            let Some(slug) = &rule.team else { continue };
+            let Some(slug) = &rule.team else {
+                rules.push((rule.group.clone(), Grant::new(rule.role, None)));
+                continue;
+            };
             let name = slug.as_str().parse()?;
             let team = Team {
                 id: TeamId(self.mint()),
@@ -222,11 +235,12 @@ impl Console {
             };
             let permit = self.system(
                 SystemAction::SIGN_IN,
-                Resource::new("team", team.id, &team.slug),
+                Resource::new(Kind::Team, team.id, &team.slug),
             );
-            self.store().ensure_team(&permit, &team, self.now()).await?;
+            let id = self.store().ensure_team(&permit, &team, self.now()).await?;
+            rules.push((rule.group.clone(), Grant::new(rule.role, Some(id))));
         }
-        Ok(())
+        Ok(rules)
     }
 
     /// A use case on behalf of `subject`.

@@ -11,7 +11,7 @@ use integrations::{
     ansible::inventory::{self, InventoryHost},
     datadog::Selection,
 };
-use policy::{Action, Permit, Resource};
+use policy::{Action, Kind, Permit, Resource};
 use serde_json::Value;
 use store::{AuditFilter, Import, Owner};
 use view::{
@@ -35,7 +35,7 @@ impl Ctx {
                 items,
                 may_add: self.allowance(
                     Action::ManageInventory,
-                    Resource::new("environment", "", ""),
+                    Resource::new(Kind::Environment, "", ""),
                 ),
             })
         })
@@ -64,10 +64,12 @@ impl Ctx {
                 .map_or(0, |row| row.hosts);
             let may_import = self.allowance(
                 Action::ManageInventory,
-                Resource::new("environment", environment.id, &environment.slug),
+                Resource::new(Kind::Environment, environment.id, &environment.slug)
+                    .in_environment(environment.id),
             );
             let about = AuditFilter {
                 object: Some(("environment".to_owned(), environment.id.to_string())),
+                ..AuditFilter::default()
             };
             // What happens to an environment is no team's secret, and there is little of it.
             let events = self
@@ -117,7 +119,8 @@ impl Ctx {
             .check()?;
             let permit = self.permit(
                 Action::ManageInventory,
-                Resource::new("environment", environment.id, &environment.slug),
+                Resource::new(Kind::Environment, environment.id, &environment.slug)
+                    .in_environment(environment.id),
             )?;
             self.store()
                 .environment_insert(&permit, &environment, self.console.now())
@@ -184,7 +187,8 @@ impl Ctx {
             .await?;
         let permit = self.permit(
             Action::ManageInventory,
-            Resource::new("environment", environment.id, &environment.slug),
+            Resource::new(Kind::Environment, environment.id, &environment.slug)
+                .in_environment(environment.id),
         )?;
         let absent = match input.absent.trim() {
             "" => Absent::default(),
@@ -231,7 +235,7 @@ impl Ctx {
         // Its scripts run on this machine, as its playbooks do.
         self.permit(
             Action::ManageInventory,
-            Resource::new("project", project.id, &project.slug),
+            Resource::new(Kind::Project, project.id, &project.slug),
         )?;
         let planned = planned(project)?;
         let dir = self.console.checked_out(&planned).await?.dir;

@@ -7,7 +7,7 @@ use domain::{
     id::{AttemptId, JobId},
     text::Reason,
 };
-use policy::{Action, Resource};
+use policy::{Action, Kind, Resource};
 use view::{
     access::Allowance,
     error::ApiError,
@@ -83,12 +83,14 @@ impl Ctx {
 
     async fn job_resource(&self, job: &JobRow) -> Result<Resource, Error> {
         let loaded = self.store().rollout(&self.scope()?, job.rollout).await?;
-        Ok(Resource::new(
-            "job",
-            job.id,
-            format!("{} of {}", job.kind, rollout::name(&loaded.rollout)),
-        )
-        .of_team(loaded.team))
+        let name = format!("{} of {}", job.kind, rollout::name(&loaded.rollout));
+        Ok(Resource {
+            kind: Kind::Job,
+            id: job.id.to_string(),
+            name,
+            requested_by: None,
+            ..rollout::resource(&loaded)
+        })
     }
 
     /// A page of jobs, newest first.

@@ -11,6 +11,7 @@ mod error;
 mod foreseen;
 mod job;
 mod log;
+mod person;
 mod project;
 mod reach;
 mod reconcile;

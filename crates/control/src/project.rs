@@ -16,7 +16,7 @@ use integrations::{
     ansible,
     git::{Access, CommitId, Git, Source},
 };
-use policy::{Action, Permit, Resource, SystemAction};
+use policy::{Action, Kind, Permit, Resource, SystemAction};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
@@ -49,7 +49,7 @@ impl Ctx {
         self.answer(async {
             let items = self.store().projects(&self.scope()?).await?;
             let may_manage =
-                self.allowance(Action::ManageProjects, Resource::new("project", "", ""));
+                self.allowance(Action::ManageProjects, Resource::new(Kind::Project, "", ""));
             Ok(ProjectList { items, may_manage })
         })
         .await
@@ -74,7 +74,7 @@ impl Ctx {
                 .map_or_else(|| ProjectId(self.console.mint()), |known| known.id);
             let permit = self.permit(
                 Action::ManageProjects,
-                Resource::new("project", id, &input.slug),
+                Resource::new(Kind::Project, id, &input.slug),
             )?;
             let (source, secrets) = read(&input)?;
             let same = known
@@ -109,7 +109,7 @@ impl Ctx {
             let project = self.store().project(&self.scope()?, slug.trim()).await?;
             let permit = self.permit(
                 Action::ManageProjects,
-                Resource::new("project", project.id, &project.slug),
+                Resource::new(Kind::Project, project.id, &project.slug),
             )?;
             self.console.fetch(&permit, &project).await?;
             Ok("/projects".to_owned())
@@ -234,7 +234,7 @@ impl Console {
             |error: integrations::git::GitError| Error::Unavailable(error.to_string());
         let permit = self.system(
             SystemAction::RUN_JOB,
-            Resource::new("project", planned.id, &planned.name),
+            Resource::new(Kind::Project, planned.id, &planned.name),
         );
         let there = into.join(commit.as_str());
         let dir = if there.is_dir() {

@@ -7,7 +7,7 @@ use domain::{
     text::FieldError,
 };
 use integrations::ansible::reach::{self, Become, HostKeys, Jump};
-use policy::{Action, Permit, Resource, SystemAction};
+use policy::{Action, Kind, Permit, Resource, SystemAction};
 use view::{error::ApiError, input::ReachInput};
 
 use crate::{Console, Ctx, Error, error::invalid};
@@ -22,7 +22,8 @@ impl Ctx {
                 .await?;
             let permit = self.permit(
                 Action::ManageInventory,
-                Resource::new("environment", environment.id, &environment.slug),
+                Resource::new(Kind::Environment, environment.id, &environment.slug)
+                    .in_environment(environment.id),
             )?;
             let reach = typed(&input)?;
             // What nobody can open any more is replaced by what is given now.
@@ -74,7 +75,7 @@ impl Ctx {
     /// Names of the keys and passwords that are kept, and nothing of what they are; or one sentence where they cannot be
     /// opened.
     pub(crate) async fn reach_secrets_kept(&self, id: EnvironmentId) -> Result<Vec<String>, Error> {
-        let resource = Resource::new("environment", id, "");
+        let resource = Resource::new(Kind::Environment, id, "").in_environment(id);
         let permit = self.console.system(SystemAction::RUN_JOB, resource);
         let secrets = match self.console.reach_secrets(&permit, id).await {
             Err(Error::Unavailable(why)) => return Ok(vec![why]),

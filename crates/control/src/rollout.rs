@@ -9,7 +9,7 @@ mod trouble;
 pub(crate) use act::close_ended;
 
 use domain::rollout::Rollout;
-use policy::Resource;
+use policy::{Kind, Resource};
 use store::Loaded;
 
 /// Who approved where the environment requires no approval.
@@ -25,8 +25,10 @@ pub(crate) fn name(rollout: &Rollout) -> String {
 
 /// A rollout as a thing to ask permission about.
 pub(crate) fn resource(loaded: &Loaded) -> Resource {
-    Resource::new("rollout", loaded.rollout.id, name(&loaded.rollout))
+    Resource::new(Kind::Rollout, loaded.rollout.id, name(&loaded.rollout))
         .of_team(loaded.team)
+        .of_service(loaded.rollout.plan.service)
+        .in_environment(loaded.rollout.plan.environment)
         .requested_by(loaded.rollout.requested_by)
 }
 

@@ -5,7 +5,7 @@ use domain::{
     service::{Installation, Service, Telemetry},
     text::FieldError,
 };
-use policy::{Action, Resource};
+use policy::{Action, Kind, Resource};
 use store::{Owner, RolloutFilter};
 use view::{
     error::ApiError,
@@ -122,13 +122,13 @@ impl Ctx {
     async fn onboarding_form_inner(&self) -> Result<OnboardingForm, Error> {
         let scope = self.scope()?;
         let teams = self.store().teams(&scope).await?;
-        let refused = self.allowance(Action::OnboardService, Resource::new("service", "", ""));
+        let refused = self.allowance(Action::OnboardService, Resource::new(Kind::Service, "", ""));
         let teams: Vec<TeamChoice> = teams
             .into_iter()
             .filter(|team| {
                 self.allowance(
                     Action::OnboardService,
-                    Resource::new("service", "", "").of_team(team.id),
+                    Resource::new(Kind::Service, "", "").of_team(team.id),
                 )
                 .allowed()
             })
@@ -157,7 +157,7 @@ impl Ctx {
             let id = ServiceId(self.console.mint());
             let permit = self.permit(
                 Action::OnboardService,
-                Resource::new("service", id, &input.slug).of_team(team.id),
+                Resource::new(Kind::Service, id, &input.slug).of_team(team.id),
             )?;
             let service = parse(input, team.id, id)?;
             self.store()
@@ -171,5 +171,7 @@ impl Ctx {
 
 /// A service as a thing to ask permission about.
 pub(crate) fn resource(service: &Service) -> Resource {
-    Resource::new("service", service.id, &service.slug).of_team(service.team)
+    Resource::new(Kind::Service, service.id, &service.slug)
+        .of_team(service.team)
+        .of_service(service.id)
 }

@@ -9,7 +9,7 @@ use domain::{
     text::{FieldError, GroupName},
     variable::{self, Place, Variable, VariableKind},
 };
-use policy::{Action, Permit, Resource};
+use policy::{Action, Kind, Permit, Resource};
 use secrecy::SecretString;
 use serde_json::Value;
 use store::{NewVariable, Owner};
@@ -91,7 +91,8 @@ impl Ctx {
         let scope = self.scope()?;
         if service.trim().is_empty() {
             let environment = self.store().environment(&scope, environment.trim()).await?;
-            let resource = Resource::new("environment", environment.id, &environment.slug);
+            let resource = Resource::new(Kind::Environment, environment.id, &environment.slug)
+                .in_environment(environment.id);
             let permit = self.permit(Action::ManageInventory, resource)?;
             let page = format!("/environments/{}#variables", environment.slug);
             return Ok((Owner::Environment(environment.id), permit, page));

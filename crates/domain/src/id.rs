@@ -49,6 +49,7 @@ ids! {
     ChangeRequestId "change request";
     DeploymentId "deployment";
     EnvironmentId "environment";
+    GrantId "grant";
     HostId "host";
     JobId "job";
     OutboxId "outbox message";

@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod job;
 pub mod moment;
 pub mod partition;
+pub mod person;
 pub mod plan;
 pub mod project;
 pub mod reach;

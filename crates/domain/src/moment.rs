@@ -1,7 +1,7 @@
 //! Moments as text: reads RFC 3339 in UTC, and takes a moment apart for people. Only what Slipway itself writes, so that the
 //! browser need not load jiff's parser and formatter, which read and write everything.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 const DAY: i64 = 86_400;
@@ -82,6 +82,15 @@ pub fn parse(text: &str) -> Option<Timestamp> {
     let at = Timestamp::new(parts.at(), nanoseconds).ok()?;
     // There is no 31 February.
     (Parts::of(at) == parts).then_some(at)
+}
+
+/// The beginning of the day “2026-11-21” in UTC, so many days later.
+pub fn begin_of_day(text: &str, later: i64) -> Option<Timestamp> {
+    let is_day = text.len() == 10 && text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-';
+    let begin = parse(&format!("{text}T00:00:00Z")).filter(|_| is_day)?;
+    begin
+        .checked_add(SignedDuration::from_secs(DAY * later))
+        .ok()
 }
 
 /// For `#[serde(with = "…")]`.

@@ -200,7 +200,7 @@ pub fn listed<T: fmt::Display>(things: impl IntoIterator<Item = T>, most: usize)
 }
 
 /// What of a refused text is quoted back: short, and without control characters.
-pub(crate) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
     if text.chars().count() > 60 {
         short.push('…');

@@ -1,5 +1,6 @@
 //! Enums that are one word each: stored, posted and read as that word.
 
+#[macro_export]
 macro_rules! words {
     ($name:ident $field:literal: $($variant:ident = $word:literal),+) => {
         impl $name {

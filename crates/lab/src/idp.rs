@@ -165,6 +165,11 @@ fn people() -> Vec<Person> {
             &["slipway-users", "slipway-approvers"][..],
         ),
         ("lena", "Lena Novak", &["slipway-users"][..]),
+        (
+            "alma",
+            "Alma Okafor",
+            &["slipway-users", "slipway-admins"][..],
+        ),
     ]
     .into_iter()
     .map(|(login, name, groups)| Person {

@@ -1,34 +1,37 @@
 //! Who may do what. The one maker of a [`Permit`], for a change, and of a [`Scope`], for a read.
+//!
+//! A grant is a role in a place. Which of somebody's grants reach a resource is arithmetic and decided here; what a role may
+//! do there is said by the policies in `policies/`, in Cedar, which the security team can read (ADR 0020).
 
+mod action;
 mod permit;
-mod table;
+mod role;
+mod rules;
 
+pub use action::{Action, Kind};
 pub use permit::{Permit, Resource, Scope, Teams};
-pub use table::{Action, Role};
+pub use role::{Grant, Place, Role};
+pub use rules::{PolicyError, check};
 
 use domain::{
     audit::Actor,
     id::{TeamId, UserId},
 };
+use rules::{Verdict, rules};
 use serde::{Deserialize, Serialize};
 
-/// A role somebody holds, everywhere or for one team.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Grant {
-    pub role: Role,
-    /// `None` is every team.
-    pub team: Option<TeamId>,
-}
-
-/// Somebody who asks, with what was granted to them.
+/// Somebody who asks, with what they hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
     pub user: UserId,
     pub name: String,
+    /// Other ids of the same human: sign-ins at other providers, tokens.
+    #[serde(default)]
+    pub selves: Vec<UserId>,
     pub grants: Vec<Grant>,
 }
 
-/// Why something is not allowed: names the missing grant.
+/// Why somebody may not do something, as a sentence with the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     #[error(
@@ -39,8 +42,9 @@ pub enum Denied {
         roles: String,
         scope: String,
     },
-    #[error("You requested this change, so somebody else has to decide on it.")]
-    OwnRequest,
+    /// A policy forbids it, whatever somebody holds; what it says.
+    #[error("{0}")]
+    Forbidden(String),
     #[error("You hold no role in Slipway yet. Ask whoever manages your sign-on groups for one.")]
     NoRole,
 }
@@ -55,46 +59,75 @@ impl Denied {
     }
 }
 
-/// A permit for one action on one resource at one version, or which grant is missing.
+/// Decides whether somebody may do something; the permit names the grant and the policy that decided.
 pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<Permit, Denied> {
-    if action.separates_duties() && resource.requested_by == Some(subject.user) {
-        return Err(Denied::OwnRequest);
-    }
-    let grant = subject.grants.iter().find(|grant| {
-        action.roles().contains(&grant.role)
-            && (grant.team.is_none() || grant.team == resource.team)
-    });
-    match grant {
-        Some(grant) => Ok(Permit {
-            actor: Actor::Person {
-                id: subject.user,
-                name: subject.name.clone(),
-            },
-            action,
-            allowed_by: format!(
-                "role {}{}",
-                grant.role,
-                if grant.team.is_some() {
-                    " of the owning team"
-                } else {
-                    ""
-                }
-            ),
-            resource,
-        }),
-        None => {
-            let roles: Vec<&str> = action.roles().iter().map(|role| role.word()).collect();
-            let scope = if action.roles().contains(&Role::Member) && resource.team.is_some() {
-                " for the owning team"
-            } else {
-                ""
-            };
-            Err(Denied::MissingRole {
-                verb: action.verb(),
-                roles: roles.join(" or "),
-                scope: scope.to_owned(),
+    let Ok(rules) = rules() else {
+        // Nobody gets here: Slipway does not start with policies it cannot read.
+        return Err(missing(&[], action, &resource));
+    };
+    let held: Vec<&Grant> = subject
+        .grants
+        .iter()
+        .filter(|grant| grant.place.covers(&resource.place))
+        .collect();
+    let roles = held.iter().map(|grant| grant.role);
+    match rules.ask(subject.user, &subject.selves, roles, action, &resource) {
+        Verdict::Allowed(role, policy) => {
+            let grant = held
+                .iter()
+                .find(|grant| grant.role.with_included().contains(&role));
+            let grant = grant.ok_or_else(|| missing(&[role], action, &resource))?;
+            Ok(Permit {
+                actor: Actor::Person {
+                    id: subject.user,
+                    name: subject.name.clone(),
+                },
+                action,
+                allowed_by: format!(
+                    "role {}{}: {policy}",
+                    grant.role.label(),
+                    grant.place.spelt()
+                ),
+                resource,
             })
         }
+        Verdict::Forbidden(why) => Err(Denied::Forbidden(why)),
+        Verdict::NotAllowed => Err(missing(
+            &rules.roles_that_may(action, &resource),
+            action,
+            &resource,
+        )),
+    }
+}
+
+/// A permit for what is somebody's own, such as their sessions: it takes no role.
+pub fn own(subject: &Subject, action: Action, resource: Resource) -> Result<Permit, Denied> {
+    if resource.kind != Kind::Person || resource.id != subject.user.to_string() {
+        return Err(Denied::Forbidden(
+            "This belongs to somebody else.".to_owned(),
+        ));
+    }
+    Ok(Permit {
+        actor: Actor::Person {
+            id: subject.user,
+            name: subject.name.clone(),
+        },
+        action,
+        allowed_by: "it is their own".to_owned(),
+        resource,
+    })
+}
+
+fn missing(roles: &[Role], action: Action, resource: &Resource) -> Denied {
+    let words: Vec<&str> = roles.iter().map(|role| role.label()).collect();
+    let scope = match resource.place.team {
+        Some(_) if roles.contains(&Role::Member) => " for the owning team",
+        _ => "",
+    };
+    Denied::MissingRole {
+        verb: action.verb(),
+        roles: words.join(" or "),
+        scope: scope.to_owned(),
     }
 }
 
@@ -133,7 +166,7 @@ pub fn scope(subject: &Subject) -> Result<Scope, Denied> {
     let teams = subject
         .grants
         .iter()
-        .map(|grant| grant.team)
+        .map(|grant| grant.place.team)
         .collect::<Option<Vec<TeamId>>>();
     Ok(Scope {
         teams: teams.map_or(Teams::All, Teams::Of),

@@ -2,44 +2,63 @@
 
 use domain::{
     audit::Actor,
-    id::{TeamId, UserId},
+    id::{EnvironmentId, ServiceId, TeamId, UserId},
 };
 
-use crate::Action;
+use crate::{Action, Grant, Kind, Place, Role};
 
 /// What an action is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
-    /// `rollout`, `service`, …
-    pub kind: &'static str,
+    pub kind: Kind,
     pub id: String,
     pub name: String,
-    /// The team that owns it, where one does.
-    pub team: Option<TeamId>,
+    /// The team that owns it, and the service and the environment it is about; each where there is one.
+    pub place: Place,
     /// The version the decision was made on; the store refuses another.
     pub version: Option<i64>,
     /// Who asked for it, for separation of duties.
     pub requested_by: Option<UserId>,
+    /// Of a grant: the role, and who has it.
+    pub held: Option<(Role, UserId)>,
 }
 
 impl Resource {
     /// A resource without owner, version or requester.
-    pub fn new(kind: &'static str, id: impl ToString, name: impl ToString) -> Self {
+    pub fn new(kind: Kind, id: impl ToString, name: impl ToString) -> Self {
         Self {
             kind,
             id: id.to_string(),
             name: name.to_string(),
-            team: None,
+            place: Place::default(),
             version: None,
             requested_by: None,
+            held: None,
         }
     }
 
-    pub fn of_team(self, team: TeamId) -> Self {
+    /// A role that somebody has, or is to have. The trail tells it of the person.
+    pub fn grant(holder: UserId, name: impl ToString, grant: &Grant) -> Self {
         Self {
-            team: Some(team),
-            ..self
+            place: grant.place,
+            held: Some((grant.role, holder)),
+            ..Self::new(Kind::Grant, holder, name)
         }
+    }
+
+    pub fn of_team(mut self, team: TeamId) -> Self {
+        self.place.team = Some(team);
+        self
+    }
+
+    pub fn of_service(mut self, service: ServiceId) -> Self {
+        self.place.service = Some(service);
+        self
+    }
+
+    pub fn in_environment(mut self, environment: EnvironmentId) -> Self {
+        self.place.environment = Some(environment);
+        self
     }
 
     pub fn at_version(self, version: i64) -> Self {

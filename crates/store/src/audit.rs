@@ -3,9 +3,9 @@
 use domain::{
     Timestamp,
     audit::{Actor, AuditNote},
-    id::{AuditEventId, TeamId},
+    id::{AuditEventId, TeamId, UserId},
 };
-use policy::{Permit, Scope, Teams};
+use policy::{Kind, Permit, Scope, Teams};
 use uuid::Uuid;
 use view::{audit::AuditRow, page::Page};
 
@@ -26,6 +26,17 @@ const COUNTERS: Source = source("counters", "name");
 pub struct AuditFilter {
     /// Kind and id of the object they are about.
     pub object: Option<(String, String)>,
+    /// Name of who acted, as it is written.
+    pub actor: Option<String>,
+    /// What the action begins with, up to its first dot: `rollout`.
+    pub about: Option<String>,
+    /// From this moment on, and before that one.
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+    /// Leaves out what is of no team and tells of people and tokens, but for this person.
+    pub nobody_but: Option<UserId>,
+    /// Words, in any order, of which only the beginnings have to be right.
+    pub words: Vec<String>,
 }
 
 /// What events are about.
@@ -42,10 +53,14 @@ impl Object {
     pub fn of(permit: &Permit) -> Self {
         let resource = permit.resource();
         Self {
-            kind: resource.kind,
+            kind: match resource.kind {
+                // What somebody holds is a part of them.
+                Kind::Grant => Kind::Person.word(),
+                kind => kind.word(),
+            },
             id: resource.id.clone(),
             name: resource.name.clone(),
-            team: resource.team,
+            team: resource.place.team,
         }
     }
 
@@ -170,6 +185,30 @@ impl Store {
                 .bind(kind.as_str())
                 .push(" AND object_id = ")
                 .bind(id.as_str());
+        }
+        if let Some(user) = filter.nobody_but {
+            sql.push(" AND (team_id IS NOT NULL OR object_kind NOT IN ('person', 'token') OR object_id = ")
+                .bind(user)
+                .push(")");
+        }
+        if let Some(actor) = &filter.actor {
+            sql.push(" AND actor_name = ").bind(actor.as_str());
+        }
+        if let Some(about) = &filter.about {
+            // From the dot to what comes after it in the order of characters.
+            sql.push(" AND action >= ")
+                .bind(format!("{about}."))
+                .push(" AND action < ")
+                .bind(format!("{about}/"));
+        }
+        if let Some(since) = filter.since {
+            sql.push(" AND at >= ").bind(since);
+        }
+        if let Some(until) = filter.until {
+            sql.push(" AND at < ").bind(until);
+        }
+        if !filter.words.is_empty() {
+            self.backend().holds_words(&mut sql, &filter.words);
         }
         if let Some(seq) = cursor::read::<i64>(cursor)? {
             sql.push(" AND seq < ").bind(seq);

@@ -121,6 +121,10 @@ impl Store {
         self.writer.close().await;
     }
 
+    pub(crate) const fn backend(&self) -> Backend {
+        self.backend
+    }
+
     /// Begins a transaction that writes. What it commits outlives a power cut, and so does all that was committed before.
     pub(crate) async fn begin(&self) -> Result<Tx> {
         Ok(self.writer.begin_with(self.backend.begin()).await?)

@@ -1,14 +1,24 @@
 //! Sessions of signed-in people: opaque data under the hash of an id that only the browser knows.
 
-use domain::{Timestamp, id::UserId};
+use domain::{Timestamp, audit::AuditNote, id::UserId};
+use policy::Permit;
+use view::person::{Here, SessionRow};
 
 use crate::{
     Store,
+    audit::{self, Object},
     error::Result,
     sql::{Source, Sql, source},
 };
 
 const SESSIONS: Source = source("sessions", "id_hash");
+
+/// Which sessions of a person end; by the hash of an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending<'a> {
+    One(&'a str),
+    AllBut(&'a str),
+}
 
 impl Store {
     /// Keeps a new session.
@@ -53,6 +63,65 @@ impl Store {
             .run(self.writer())
             .await?;
         Ok(())
+    }
+
+    /// Keeps what the browser of a session says it is, and where it was.
+    pub async fn session_describe(&self, id_hash: &str, agent: &str, address: &str) -> Result<()> {
+        Sql::new("UPDATE sessions SET agent = $1, address = $2 WHERE id_hash = $3")
+            .with(agent)
+            .with(address)
+            .with(id_hash)
+            .run(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// Where a person is signed in, newest first.
+    pub async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<SessionRow>> {
+        let sql = Sql::new(
+            "SELECT id_hash, agent, address, created_at, expires_at FROM sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC, id_hash",
+        );
+        sql.with(user)
+            .with(now)
+            .all(self.readers(), SESSIONS, |cells| {
+                Ok(SessionRow {
+                    id: cells.text("id_hash")?,
+                    agent: cells.text("agent")?,
+                    address: cells.text("address")?,
+                    since: cells.time("created_at")?,
+                    expires_at: cells.time("expires_at")?,
+                    here: Here::Another,
+                })
+            })
+            .await
+    }
+
+    /// Ends a session of a person: one, or all but one.
+    pub async fn sessions_end(
+        &self,
+        permit: &Permit,
+        user: UserId,
+        which: Ending<'_>,
+        now: Timestamp,
+    ) -> Result<u64> {
+        let mut tx = self.begin().await?;
+        let mut sql = Sql::new("DELETE FROM sessions WHERE user_id = ");
+        sql.bind(user);
+        match which {
+            Ending::One(id) => sql.push(" AND id_hash = ").bind(id),
+            Ending::AllBut(id) => sql.push(" AND id_hash <> ").bind(id),
+        };
+        let ended = sql.run(&mut *tx).await?;
+        if ended > 0 {
+            let summary = match ended {
+                1 => format!("A session of {} was ended", permit.resource().name),
+                many => format!("{many} sessions of {} were ended", permit.resource().name),
+            };
+            let note = AuditNote::new("session.end", summary, "");
+            audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
+        }
+        tx.commit().await?;
+        Ok(ended)
     }
 
     /// The data of a session that has not expired.

@@ -233,4 +233,4 @@ macro_rules! ids {
     )*};
 }
 
-ids! { AttemptId AuditEventId ChangeRequestId DeploymentId EnvironmentId HostId JobId OutboxId ProjectId RolloutId ServiceId TeamId TokenId UserId VariableId }
+ids! { AttemptId AuditEventId ChangeRequestId DeploymentId EnvironmentId GrantId HostId JobId OutboxId ProjectId RolloutId ServiceId TeamId TokenId UserId VariableId }

@@ -7,7 +7,7 @@ use crate::mint;
 
 /// A role everywhere, or for one team.
 pub fn grant(role: Role, team: Option<TeamId>) -> Grant {
-    Grant { role, team }
+    Grant::new(role, team)
 }
 
 /// Somebody with one role everywhere.
@@ -15,6 +15,7 @@ pub fn subject(name: &str, role: Role) -> Subject {
     Subject {
         user: UserId(mint()),
         name: name.to_owned(),
+        selves: vec![],
         grants: vec![grant(role, None)],
     }
 }

@@ -3,7 +3,7 @@
 mod moves;
 
 use domain::{environment::Environment, host::Host, service::Service, team::Team};
-use policy::{Action, Grant, Permit, Resource, Role, Scope, Subject, SystemAction};
+use policy::{Action, Grant, Kind, Permit, Resource, Role, Scope, Subject, SystemAction};
 use store::{Person, Store, StoreError};
 
 use crate::{Database, ManualClock, build, permit, system};
@@ -37,10 +37,7 @@ impl World {
         let environment = build::environment("production");
         let hosts = build::hosts(environment.id, many);
         let member = |name: &str, team: &Team| Subject {
-            grants: vec![Grant {
-                role: Role::Member,
-                team: Some(team.id),
-            }],
+            grants: vec![Grant::new(Role::Member, Some(team.id))],
             ..crate::subject(name, Role::Member)
         };
         let (maria, otto) = (member("Maria", &team), member("Otto", &other_team));
@@ -71,7 +68,7 @@ impl World {
                 .ensure_team(
                     &system(
                         SystemAction::SIGN_IN,
-                        Resource::new("team", team.id, &team.slug),
+                        Resource::new(Kind::Team, team.id, &team.slug),
                     ),
                     team,
                     now,
@@ -80,6 +77,8 @@ impl World {
         }
         for subject in [&self.omar, &self.ada, &self.maria, &self.otto] {
             let person = Person {
+                groups: Vec::new(),
+                human: String::new(),
                 id: subject.user,
                 issuer: "https://id.example.org".to_owned(),
                 subject: subject.name.to_lowercase(),
@@ -90,7 +89,7 @@ impl World {
                 .sign_in(
                     &system(
                         SystemAction::SIGN_IN,
-                        Resource::new("person", person.id, &person.name),
+                        Resource::new(Kind::Person, person.id, &person.name),
                     ),
                     &person,
                     now,
@@ -98,7 +97,8 @@ impl World {
                 .await?;
         }
         let service = &self.service;
-        let resource = Resource::new("service", service.id, &service.slug).of_team(service.team);
+        let resource =
+            Resource::new(Kind::Service, service.id, &service.slug).of_team(service.team);
         self.store()
             .service_insert(
                 &permit(&self.omar, Action::OnboardService, resource),
@@ -130,13 +130,20 @@ impl World {
         permit(
             &self.omar,
             Action::ManageInventory,
-            Resource::new("environment", self.environment.id, &self.environment.slug),
+            Resource::new(
+                Kind::Environment,
+                self.environment.id,
+                &self.environment.slug,
+            ),
         )
     }
 
     /// Leave to run jobs.
     pub fn worker_permit(&self) -> Permit {
-        system(SystemAction::RUN_JOB, Resource::new("worker", "w1", "w1"))
+        system(
+            SystemAction::RUN_JOB,
+            Resource::new(Kind::Worker, "w1", "w1"),
+        )
     }
 
     /// What everybody may see together.

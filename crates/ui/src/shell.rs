@@ -123,6 +123,10 @@ pub fn TopNav(
                             <div class="menu-panel">
                                 <p class="menu-who">{viewer.name}</p>
                                 <p class="menu-roles">{viewer.roles.join(" · ")}</p>
+                                <ul class="menu-links">
+                                    <li><a href="/me">"Your roles and sessions"</a></li>
+                                    {viewer.people.allowed().then(|| view! { <li><a href="/people">"People"</a></li> })}
+                                </ul>
                                 <ThemeSwitch theme />
                                 <form method="post" action=sign_out>
                                     <button class="btn btn-plain btn-sm" type="submit">"Sign out"</button>

@@ -12,6 +12,8 @@ pub struct Viewer {
     pub name: String,
     /// Words of the roles held, for the menu: “operator”, “member of payments”.
     pub roles: Vec<String>,
+    /// Whether they may read who may do what.
+    pub people: Allowance,
 }
 
 /// What every page needs before it draws anything.

@@ -246,3 +246,101 @@ impl ActInput {
         }
     }
 }
+
+/// Keeps a person out, or lets them in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonInput {
+    pub person: String,
+    /// Word of `domain::person::PersonState`.
+    pub state: String,
+    pub reason: String,
+}
+
+/// Gives somebody a role.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GrantInput {
+    pub person: String,
+    pub role: String,
+    /// Slugs of where it is held; empty is everywhere.
+    pub team: String,
+    pub service: String,
+    pub environment: String,
+    /// Days until it ends; empty is never.
+    pub days: String,
+    pub reason: String,
+}
+
+/// Takes a role away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndGrantInput {
+    pub person: String,
+    pub grant: String,
+    pub reason: String,
+}
+
+/// Ends sessions of somebody.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndSessionInput {
+    pub person: String,
+    /// Empty is every one but the one that asks.
+    pub session: String,
+}
+
+/// Which events of the audit trail are wanted; what is empty is not asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AuditQuery {
+    /// Kind and id of what they are about.
+    pub kind: String,
+    pub id: String,
+    /// Name of who acted.
+    pub who: String,
+    /// What the action is about: `rollout`, `grant` …
+    pub about: String,
+    /// Days in UTC, the second one among them: `2026-11-22`.
+    pub from: String,
+    pub to: String,
+    /// Words to be found.
+    pub words: String,
+    pub cursor: String,
+}
+
+impl AuditQuery {
+    /// What actions are about, in the order of the menu.
+    pub const ABOUT: &[&str] = &[
+        "rollout",
+        "batch",
+        "bake",
+        "job",
+        "service",
+        "environment",
+        "inventory",
+        "variable",
+        "project",
+        "person",
+        "grant",
+        "session",
+        "token",
+        "team",
+    ];
+
+    /// Names and values of all but the cursor, as in an address.
+    pub fn filters(&self) -> [(&'static str, &str); 7] {
+        [
+            ("kind", &self.kind),
+            ("id", &self.id),
+            ("who", &self.who),
+            ("about", &self.about),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("words", &self.words),
+        ]
+    }
+
+    /// Whether anything is left out.
+    pub fn is_narrow(&self) -> bool {
+        self.filters().iter().any(|(_, value)| !value.is_empty())
+    }
+}

@@ -8,6 +8,7 @@ pub mod error;
 pub mod input;
 pub mod job;
 pub mod page;
+pub mod person;
 pub mod project;
 pub mod rollout;
 pub mod service;

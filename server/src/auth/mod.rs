@@ -9,7 +9,7 @@ pub mod session;
 use axum::{
     Router,
     extract::{Query, Request, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
@@ -40,18 +40,46 @@ pub fn routes() -> Router<Site> {
         .route("/auth/signed-out", get(signed_out))
 }
 
-/// Who is looking at the page; in the request's extensions.
+/// Who is looking at the page, and where their session is kept; in the request's extensions.
 #[derive(Debug, Clone)]
-pub struct Visitor(pub Option<policy::Subject>);
+pub struct Visitor {
+    pub subject: Option<policy::Subject>,
+    pub session: Option<String>,
+}
 
-/// Finds out who is looking.
-pub async fn identify(session: Session, mut request: Request, next: Next) -> Response {
-    match session::current(&session, SystemClock.now()).await {
+/// Finds out who is looking, and what they hold now.
+pub async fn identify(
+    State(site): State<Site>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match visitor(&site, &session).await {
         Ok(subject) => {
-            request.extensions_mut().insert(Visitor(subject));
+            request.extensions_mut().insert(Visitor {
+                subject,
+                session: session::place(&session),
+            });
             next.run(request).await
         }
-        Err(why) => unavailable(&why),
+        Err(response) => response,
+    }
+}
+
+/// Whoever is signed in here, with what they hold now; nobody where an admin keeps them out.
+async fn visitor(site: &Site, session: &Session) -> Result<Option<policy::Subject>, Response> {
+    let user = session::current(session, SystemClock.now())
+        .await
+        .map_err(|why| unavailable(&why))?;
+    let Some(user) = user else {
+        return Ok(None);
+    };
+    match site.console.subject(user).await {
+        Ok(subject) => Ok(subject),
+        Err(why) => {
+            tracing::error!(error = %why.message(), "who is signed in cannot be read");
+            Err(not_available())
+        }
     }
 }
 
@@ -60,6 +88,10 @@ fn unavailable(why: &tower_sessions::session::Error) -> Response {
         error = why as &dyn std::error::Error,
         "sessions cannot be read or written"
     );
+    not_available()
+}
+
+fn not_available() -> Response {
     notice(
         StatusCode::SERVICE_UNAVAILABLE,
         "Slipway is not available",
@@ -130,6 +162,7 @@ async fn callback(
     State(site): State<Site>,
     session: Session,
     cookies: CookieJar,
+    headers: HeaderMap,
     Query(answer): Query<Answer>,
 ) -> Response {
     let begun = cookies
@@ -139,7 +172,7 @@ async fn callback(
     let cookies = cookies.remove(Cookie::build(LOGIN_COOKIE).path("/").secure(true));
     let response = match begun {
         Some(begun) if answer.state.as_deref() == Some(begun.pending.state.as_str()) => {
-            finish(&site, &session, begun, answer).await
+            finish(&site, &session, &headers, begun, answer).await
         }
         _ => notice(
             StatusCode::BAD_REQUEST,
@@ -157,7 +190,13 @@ fn begun(site: &Site, sealed: &str) -> Option<Begun> {
     (age < SignedDuration::from_mins(LOGIN_MINUTES)).then_some(begun)
 }
 
-async fn finish(site: &Site, session: &Session, begun: Begun, answer: Answer) -> Response {
+async fn finish(
+    site: &Site,
+    session: &Session,
+    headers: &HeaderMap,
+    begun: Begun,
+    answer: Answer,
+) -> Response {
     let code = match (answer.error.as_deref(), answer.code) {
         (None, Some(code)) => code,
         (Some("access_denied"), _) => {
@@ -186,6 +225,7 @@ async fn finish(site: &Site, session: &Session, begun: Begun, answer: Answer) ->
         subject: who.subject,
         name: who.name,
         email: who.email,
+        email_verified: who.email_verified,
         groups: who.groups,
     };
     let subject = match site.console.sign_in(sign_in).await {
@@ -210,10 +250,23 @@ async fn finish(site: &Site, session: &Session, begun: Begun, answer: Answer) ->
             ("/auth/login", "Sign in as somebody else"),
         );
     }
-    match session::sign_in(session, subject, SystemClock.now()).await {
-        Ok(()) => Redirect::to(begun.return_to.as_str()).into_response(),
-        Err(why) => unavailable(&why),
+    if let Err(why) = session::sign_in(session, subject.user, SystemClock.now()).await {
+        return unavailable(&why);
     }
+    // Kept now, so that there is a row to describe.
+    if let Err(why) = session.save().await {
+        return unavailable(&why);
+    }
+    let agent = headers.get(header::USER_AGENT);
+    let agent = agent
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
+    if let Some(place) = session::place(session)
+        && let Err(why) = site.console.session_describe(&place, agent, "").await
+    {
+        tracing::warn!(error = %why.message(), "a session is not described");
+    }
+    Redirect::to(begun.return_to.as_str()).into_response()
 }
 
 const NO_ROLE: &str = "was recognised by the identity provider, but is in none of the groups that hold a role here. Ask whoever manages your sign-on groups to add you to one, then sign in again.";

@@ -59,6 +59,7 @@ pub struct Identity {
     pub subject: String,
     pub name: String,
     pub email: String,
+    pub email_verified: Option<bool>,
     pub groups: Vec<String>,
 }
 
@@ -206,6 +207,7 @@ impl Provider {
             .map(|name| name.to_string());
         let mut login = claims.preferred_username().map(|login| login.to_string());
         let mut email = claims.email().map(|email| email.to_string());
+        let mut email_verified = claims.email_verified();
         let mut groups = claims.additional_claims().groups();
         if (groups.is_none() || name.is_none() || email.is_none())
             && let Ok(request) = known.client.user_info(
@@ -223,7 +225,10 @@ impl Provider {
                     .map(|name| name.to_string())
             });
             login = login.or_else(|| info.preferred_username().map(|login| login.to_string()));
-            email = email.or_else(|| info.email().map(|email| email.to_string()));
+            if email.is_none() {
+                email = info.email().map(|email| email.to_string());
+                email_verified = info.email_verified();
+            }
             groups = groups.or_else(|| info.additional_claims().groups());
         }
         let subject = claims.subject().to_string();
@@ -236,6 +241,7 @@ impl Provider {
             subject,
             name: readable(&called),
             email: email.unwrap_or_default(),
+            email_verified,
             groups: groups.unwrap_or_default(),
         })
     }

@@ -4,7 +4,6 @@
 use async_trait::async_trait;
 use control::{Console, Seal};
 use domain::{SignedDuration, Timestamp, id::UserId};
-use policy::Subject;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tower_sessions::{
@@ -21,12 +20,12 @@ const IDLE_HOURS: i64 = 8;
 const ABSOLUTE_HOURS: i64 = 24;
 /// A session in use is written again this often, not with every request.
 const TOUCH_MINUTES: i64 = 5;
-const KEY: &str = "signed_in";
+const KEY: &str = "person";
 
-/// Who is signed in, and since when.
+/// Who is signed in, and since when; nothing of what they may do, which is asked with each request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct SignedIn {
-    subject: Subject,
+    user: UserId,
     since: Timestamp,
     seen: Timestamp,
 }
@@ -34,7 +33,7 @@ struct SignedIn {
 /// What the middleware and handlers do with a session.
 pub async fn sign_in(
     session: &Session,
-    subject: Subject,
+    user: UserId,
     now: Timestamp,
 ) -> std::result::Result<(), tower_sessions::session::Error> {
     // Whatever was in the browser before belongs to somebody else, and its id may be known to somebody else.
@@ -44,7 +43,7 @@ pub async fn sign_in(
         .insert(
             KEY,
             SignedIn {
-                subject,
+                user,
                 since: now,
                 seen: now,
             },
@@ -56,7 +55,7 @@ pub async fn sign_in(
 pub async fn current(
     session: &Session,
     now: Timestamp,
-) -> std::result::Result<Option<Subject>, tower_sessions::session::Error> {
+) -> std::result::Result<Option<UserId>, tower_sessions::session::Error> {
     if session.id().is_none() {
         return Ok(None);
     }
@@ -78,7 +77,7 @@ pub async fn current(
             )
             .await?;
     }
-    Ok(Some(signed_in.subject))
+    Ok(Some(signed_in.user))
 }
 
 /// The session cookie and where sessions are kept.
@@ -106,6 +105,11 @@ impl std::fmt::Debug for Sessions {
     }
 }
 
+/// Where the session is kept, which is also what it is ended by.
+pub fn place(session: &Session) -> Option<String> {
+    session.id().map(|id| hash(&id))
+}
+
 pub(super) fn hash(id: &Id) -> String {
     Sha256::digest(id.0.to_le_bytes())
         .iter()
@@ -119,7 +123,7 @@ fn backend(error: ApiError) -> Error {
 
 fn user(record: &Record) -> Option<UserId> {
     let signed_in = record.data.get(KEY)?;
-    serde_json::from_value(signed_in.get("subject")?.get("user")?.clone()).ok()
+    serde_json::from_value(signed_in.get("user")?.clone()).ok()
 }
 
 /// A session as it is kept.

@@ -5,19 +5,23 @@ use axum::{
     routing::get as get_route,
 };
 use tower_sessions::{Session, SessionStore as _};
+use view::input::{EndGrantInput, EndSessionInput, GrantInput, PersonInput};
 
 use super::{session::Sessions, *};
-use crate::testing::{Lab, ask, get, lab, somebody, text};
+use crate::testing::{Lab, admin, ask, get, lab, somebody, text};
 
-async fn enter(session: Session) -> &'static str {
-    session::sign_in(&session, somebody(), SystemClock.now())
+async fn enter(State(site): State<Site>, session: Session) -> &'static str {
+    let user = somebody(&site.console).await;
+    session::sign_in(&session, user, SystemClock.now())
         .await
         .unwrap();
     "in"
 }
 
-async fn who(axum::Extension(Visitor(subject)): axum::Extension<Visitor>) -> String {
-    subject.map_or_else(|| "nobody".to_owned(), |subject| subject.name)
+async fn who(axum::Extension(visitor): axum::Extension<Visitor>) -> String {
+    visitor
+        .subject
+        .map_or_else(|| "nobody".to_owned(), |subject| subject.name)
 }
 
 fn sessions(lab: &Lab) -> Sessions {
@@ -32,7 +36,7 @@ fn router(lab: &Lab) -> Router {
         .route("/enter", get_route(enter))
         .route("/who", get_route(who))
         .merge(routes())
-        .layer(middleware::from_fn(identify))
+        .layer(middleware::from_fn_with_state(lab.site.clone(), identify))
         .layer(session::layer(sessions(lab)))
         .with_state(lab.site.clone())
 }
@@ -120,11 +124,98 @@ async fn signing_in_again_changes_the_id_and_signing_out_ends_it() {
 }
 
 #[tokio::test]
+async fn who_is_kept_out_is_out_with_the_next_request() {
+    let lab = lab().await;
+    let router = router(&lab);
+    let pair = cookie(&ask(&router, get("/enter")).await);
+    let who = async || text(ask(&router, with("/who", &pair)).await).await.1;
+    assert_eq!(who().await, "Maria Member");
+    let maria = lab.somebody().await;
+    let set = async |state: &str| {
+        let input = PersonInput {
+            person: maria.to_string(),
+            state: state.to_owned(),
+            reason: "Left the company.".to_owned(),
+        };
+        lab.site.console.ctx(admin()).set_person(input).await
+    };
+    set("disabled").await.unwrap();
+    assert_eq!(who().await, "nobody");
+    assert!(set("disabled").await.is_err(), "already");
+    assert_eq!(lab.site.console.subject(maria).await.unwrap(), None);
+    set("active").await.unwrap();
+    assert_eq!(who().await, "nobody", "the session is gone for good");
+    assert!(lab.site.console.subject(maria).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_role_that_was_taken_is_gone_with_the_next_request() {
+    let lab = lab().await;
+    let maria = lab.somebody().await;
+    let console = &lab.site.console;
+    let roles = async || {
+        let subject = console.subject(maria).await.unwrap().unwrap();
+        let roles = subject.grants.iter().map(|grant| grant.role.word());
+        roles.collect::<Vec<_>>()
+    };
+    let give = GrantInput {
+        person: maria.to_string(),
+        role: "operator".to_owned(),
+        reason: "Stands in for Omar.".to_owned(),
+        days: "7".to_owned(),
+        ..GrantInput::default()
+    };
+    let ctx = console.ctx(admin());
+    ctx.give_role(give.clone()).await.unwrap();
+    assert_eq!(roles().await, ["operator", "viewer"]);
+    assert!(ctx.give_role(give).await.is_err(), "once is enough");
+    let view = ctx.person(maria, None).await.unwrap();
+    assert_eq!(view.row.roles, ["viewer", "operator"]);
+    let take = EndGrantInput {
+        person: maria.to_string(),
+        grant: view.grants[0].id.to_string(),
+        reason: "Omar is back.".to_owned(),
+    };
+    let own = console.ctx(console.subject(maria).await.unwrap().unwrap());
+    assert!(own.take_role(take.clone()).await.is_err());
+    ctx.take_role(take).await.unwrap();
+    assert_eq!(roles().await, ["viewer"]);
+}
+
+#[tokio::test]
+async fn people_end_their_own_sessions_and_nobody_elses() {
+    let lab = lab().await;
+    let router = router(&lab);
+    let here = cookie(&ask(&router, get("/enter")).await);
+    let there = cookie(&ask(&router, get("/enter")).await);
+    let who = async |pair: &str| text(ask(&router, with("/who", pair)).await).await.1;
+    let maria = lab.somebody().await;
+    let subject = lab.site.console.subject(maria).await.unwrap().unwrap();
+    let ctx = lab.site.console.ctx(subject);
+    let sessions = ctx.person(maria, None).await.unwrap().sessions;
+    assert_eq!(sessions.len(), 2);
+    let others = EndSessionInput {
+        person: maria.to_string(),
+        session: String::new(),
+    };
+    let mut stranger = admin();
+    stranger.grants.clear();
+    let stranger = lab.site.console.ctx(stranger);
+    assert!(stranger.end_sessions(others.clone(), None).await.is_err());
+    // Which of the two is the one that asks, the cookie alone would tell.
+    let one = sessions[0].id.clone();
+    ctx.end_sessions(others, Some(one)).await.unwrap();
+    let mut seen = [who(&here).await, who(&there).await];
+    seen.sort_unstable();
+    assert_eq!(seen, ["Maria Member", "nobody"]);
+}
+
+#[tokio::test]
 async fn the_database_holds_neither_the_id_nor_the_person() {
     let lab = lab().await;
     let store = sessions(&lab);
     let session = Session::new(None, std::sync::Arc::new(store.clone()), None);
-    session::sign_in(&session, somebody(), SystemClock.now())
+    session::sign_in(&session, lab.somebody().await, SystemClock.now())
         .await
         .unwrap();
     session.save().await.unwrap();
@@ -168,7 +259,9 @@ async fn a_session_ends_after_a_day_however_much_it_is_used() {
     let store = std::sync::Arc::new(sessions(&lab));
     let now = SystemClock.now();
     let session = Session::new(None, store.clone(), None);
-    session::sign_in(&session, somebody(), now).await.unwrap();
+    session::sign_in(&session, lab.somebody().await, now)
+        .await
+        .unwrap();
     session.save().await.unwrap();
     let again = || Session::new(session.id(), store.clone(), None);
     assert!(
@@ -194,7 +287,7 @@ async fn a_late_write_does_not_bring_a_session_back() {
     let lab = lab().await;
     let store = std::sync::Arc::new(sessions(&lab));
     let session = Session::new(None, store.clone(), None);
-    session::sign_in(&session, somebody(), SystemClock.now())
+    session::sign_in(&session, lab.somebody().await, SystemClock.now())
         .await
         .unwrap();
     session.save().await.unwrap();

@@ -43,8 +43,8 @@ fn grant(text: &str) -> Result<(Role, Option<Slug>), String> {
         .map(str::parse)
         .transpose()
         .map_err(|error: domain::text::FieldError| error.to_string())?;
-    if role == Role::Member && team.is_none() {
-        return Err("a member belongs to a team; write member:TEAM".to_owned());
+    if role.needs_team() && team.is_none() {
+        return Err(format!("a {role} belongs to a team; write {role}:TEAM"));
     }
     Ok((role, team))
 }
@@ -110,8 +110,9 @@ mod tests {
         );
         for bad in [
             "",
-            "admin",
+            "root",
             "member",
+            "owner",
             "operator:",
             "operator:A B",
             ":payments",

@@ -346,9 +346,9 @@ fn role(at: usize, rule: RoleConfig) -> Result<RoleRule, ConfigError> {
                 setting("team")
             ))
         })?;
-    if team.is_none() && role == Role::Member {
+    if team.is_none() && role.needs_team() {
         return Err(ConfigError(format!(
-            "The setting {} is missing: members belong to a team. Name the team by its short name, such as “payments”.",
+            "The setting {} is missing: members and owners belong to a team. Name the team by its short name, such as “payments”.",
             setting("team")
         )));
     }

@@ -203,7 +203,7 @@ fn refusals_name_the_setting_and_the_next_step() {
         ),
         (
             "role",
-            &good("roles = [{ group = \"g\", role = \"admin\" }]"),
+            &good("roles = [{ group = \"g\", role = \"root\" }]"),
             &[],
             &["roles[0].role", "admin", "operator"],
         ),

@@ -15,7 +15,7 @@ use std::{
 
 use domain::{SignedDuration, id::AttemptId};
 use integrations::supervisor::{self, names};
-use policy::{Resource, SystemAction};
+use policy::{Kind, Resource, SystemAction};
 use store::{CancelWish, Claimable, Claimed, OpenAttempt};
 use tokio::{
     sync::Semaphore,
@@ -123,7 +123,7 @@ impl Runner {
     async fn claim(&self, which: Claimable) -> Result<Option<Claimed>, Error> {
         let console = &self.console;
         let (id, now) = (AttemptId(console.mint()), console.now());
-        let permit = console.system(SystemAction::RUN_JOB, Resource::new("job", "", ""));
+        let permit = console.system(SystemAction::RUN_JOB, Resource::new(Kind::Job, "", ""));
         let lease = now.checked_add(LEASE).unwrap_or(now);
         let claimed = console
             .store()

@@ -2,7 +2,7 @@
 
 use domain::{SignedDuration, rollout::NoticeKind};
 use integrations::datadog;
-use policy::{Resource, SystemAction};
+use policy::{Kind, Resource, SystemAction};
 use store::OutboxMessage;
 
 use crate::{Console, Error};
@@ -28,7 +28,7 @@ pub(super) async fn round(console: &Console) {
 async fn deliver(console: &Console, message: &OutboxMessage) -> Result<(), Error> {
     let permit = console.system(
         SystemAction::DELIVER,
-        Resource::new("rollout", message.rollout, &message.notice.title).of_team(message.team),
+        Resource::new(Kind::Rollout, message.rollout, &message.notice.title).of_team(message.team),
     );
     let now = console.now();
     let Some(client) = &console.inner.datadog else {

@@ -12,7 +12,7 @@ use integrations::{
     ansible::command,
     output::{OutputError, remove, seal},
 };
-use policy::{Resource, SystemAction};
+use policy::{Kind, Resource, SystemAction};
 use store::KeptAttempt;
 use tokio::sync::watch;
 
@@ -73,6 +73,8 @@ impl Keeper {
                 return Ok(());
             };
             last = Some(newest.clone());
+            // The end of a run is read from its folder again if a power cut takes it from the database.
+            console.store().settle().await?;
             for attempt in kept {
                 let why = if let (Some(days), true) = (
                     keep.keep_days,
@@ -189,7 +191,7 @@ fn seal_one(console: &Console, attempt: AttemptId) -> Result<u64, OutputError> {
 fn permit(console: &Console, attempt: &KeptAttempt) -> policy::Permit {
     console.system(
         SystemAction::RUN_JOB,
-        Resource::new("job", attempt.job, "output"),
+        Resource::new(Kind::Job, attempt.job, "output"),
     )
 }
 

@@ -119,6 +119,7 @@ async fn an_event_carries_its_own_time_and_is_given_up_when_it_is_too_old() {
     assert_eq!(due.unwrap(), []);
     let about = AuditFilter {
         object: Some(("rollout".to_owned(), id.to_string())),
+        ..AuditFilter::default()
     };
     let newest = world
         .store()

@@ -169,12 +169,15 @@ impl Ctx {
             return Err(FieldError::new("environment", "Choose an environment.").into());
         }
         let service = self.store().service(&scope, input.service.trim()).await?;
-        // Before the artefact is read: that takes long, and what is said of it is not for everybody.
-        let permit = self.permit(Action::RequestRollout, service::resource(&service))?;
         let environment = self
             .store()
             .environment(&scope, input.environment.trim())
             .await?;
+        // Before the artefact is read: that takes long, and what is said of it is not for everybody.
+        let permit = self.permit(
+            Action::RequestRollout,
+            service::resource(&service).in_environment(environment.id),
+        )?;
         let strategy = strategy(input)?.check(
             self.console.interval_seconds(),
             self.console.settings().time_scale,
@@ -229,7 +232,7 @@ impl Ctx {
             let mut services = Vec::new();
             let mut refused = self.allowance(
                 Action::RequestRollout,
-                policy::Resource::new("rollout", "", ""),
+                policy::Resource::new(policy::Kind::Rollout, "", ""),
             );
             for service in self.store().services_all(&scope).await? {
                 let allowance = self.allowance(Action::RequestRollout, service::resource(&service));

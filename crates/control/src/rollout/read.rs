@@ -9,7 +9,7 @@ use domain::{
     id::RolloutId,
     rollout::{Rollout, RolloutState},
 };
-use policy::{Action, Resource};
+use policy::{Action, Kind, Resource};
 use store::{AuditFilter, Loaded, RolloutFilter, Standing};
 use view::{
     error::ApiError,
@@ -85,7 +85,8 @@ impl Ctx {
 
     /// A person may request a rollout if they may for any service they see.
     async fn may_request(&self) -> Result<view::access::Allowance, Error> {
-        let everywhere = self.allowance(Action::RequestRollout, Resource::new("rollout", "", ""));
+        let everywhere =
+            self.allowance(Action::RequestRollout, Resource::new(Kind::Rollout, "", ""));
         if everywhere.allowed() {
             return Ok(everywhere);
         }
@@ -95,7 +96,7 @@ impl Ctx {
             .map(|team| {
                 self.allowance(
                     Action::RequestRollout,
-                    Resource::new("rollout", "", "").of_team(team.id),
+                    Resource::new(Kind::Rollout, "", "").of_team(team.id),
                 )
             })
             .find(view::access::Allowance::allowed)
@@ -115,6 +116,7 @@ impl Ctx {
             let jobs = self.store().jobs(&scope, id).await?;
             let filter = AuditFilter {
                 object: Some(("rollout".to_owned(), id.to_string())),
+                ..AuditFilter::default()
             };
             let events = self.store().audit(&scope, &filter, None, 100).await?.items;
             let rollout = &loaded.rollout;

@@ -54,7 +54,7 @@ async fn hosts_are_excluded_by_whoever_may_and_as_they_stand() {
     let both = format!("{}, {}", first[0], second[0]);
     for (who, input, expected) in [
         (&world.otto, asked(both.clone()), "does not exist"),
-        (&world.maria, asked(both.clone()), "operator"),
+        (&world.maria, asked(both.clone()), "SRE"),
         (&world.omar, asked(" , ".to_owned()), "Name the hosts"),
         (
             &world.omar,

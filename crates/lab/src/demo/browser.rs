@@ -239,12 +239,13 @@ impl Browser {
         &self,
         what: &str,
         arguments: &[(&str, &str)],
+        cursor_field: &str,
     ) -> Result<Vec<T>> {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
             let mut arguments = arguments.to_vec();
-            arguments.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            arguments.extend(cursor.as_deref().map(|cursor| (cursor_field, cursor)));
             let page: ListPage<T> = self.read(what, &arguments).await?;
             items.extend(page.items);
             cursor = match page.next {

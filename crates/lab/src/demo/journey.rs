@@ -202,7 +202,10 @@ impl<'a> Journey<'a> {
 
     async fn report(&self, rolled_out: Vec<RolledOut>) -> Result<Report> {
         let delivery: DeliveryView = self.lena.read("delivery/show", &[("days", "1")]).await?;
-        let audit: Vec<AuditRow> = self.lena.read_all("audit/list", &[]).await?;
+        let audit: Vec<AuditRow> = self
+            .lena
+            .read_all("audit/list", &[("query[words]", "")], "query[cursor]")
+            .await?;
         let running = health::ask(self.record).await?;
         Ok(Report::new(
             self.record,

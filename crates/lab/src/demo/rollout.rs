@@ -76,7 +76,10 @@ impl Journey<'_> {
         } = started;
         let view = self.follow(&path, end).await?;
         let id = view.row.id.to_string();
-        let hosts = self.lena.read_all("rollout/hosts", &[("id", &id)]).await?;
+        let hosts = self
+            .lena
+            .read_all("rollout/hosts", &[("id", &id)], "cursor")
+            .await?;
         Ok(RolledOut {
             view,
             hosts,

@@ -15,7 +15,7 @@ use crate::record::Record;
 pub const TIME_SCALE: u64 = 8640;
 
 /// Who of the identity provider's groups holds which role; members belong to a team.
-const ROLES: [Role; 4] = [
+const ROLES: [Role; 5] = [
     Role {
         group: "slipway-users",
         role: "viewer",
@@ -29,6 +29,11 @@ const ROLES: [Role; 4] = [
     Role {
         group: "slipway-approvers",
         role: "approver",
+        team: None,
+    },
+    Role {
+        group: "slipway-admins",
+        role: "admin",
         team: None,
     },
     Role {

@@ -3,7 +3,10 @@
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
-use crate::error::{Result, StoreError};
+use crate::{
+    error::{Result, StoreError},
+    sql::Sql,
+};
 
 /// Which database it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +48,24 @@ impl Backend {
         match self {
             Self::Sqlite => sqlite::BEGIN_RELAXED,
             Self::Postgres => postgres::BEGIN_RELAXED,
+        }
+    }
+
+    /// Keeps to the rows of `audit_events` in which each of these words, of letters and digits alone, begins a word.
+    pub fn holds_words(self, sql: &mut Sql, words: &[String]) {
+        match self {
+            Self::Sqlite => {
+                let wanted: Vec<_> = words.iter().map(|word| format!("\"{word}\"*")).collect();
+                sql.push(" AND seq IN (SELECT rowid FROM audit_search WHERE audit_search MATCH ")
+                    .bind(wanted.join(" "))
+                    .push(")");
+            }
+            Self::Postgres => {
+                let wanted: Vec<_> = words.iter().map(|word| format!("{word}:*")).collect();
+                sql.push(" AND seq IN (SELECT seq FROM audit_search WHERE words @@ to_tsquery('simple', ")
+                    .bind(wanted.join(" & "))
+                    .push("))");
+            }
         }
     }
 

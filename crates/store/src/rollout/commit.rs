@@ -8,7 +8,7 @@ use domain::{
     id::{JobId, RolloutId, TeamId},
     rollout::{Change, Effect, Rollout, RolloutState},
 };
-use policy::Permit;
+use policy::{Kind, Permit};
 
 use super::{ROLLOUTS, batches, hosts};
 use crate::{
@@ -131,7 +131,7 @@ async fn before(tx: &mut Tx, id: RolloutId) -> Result<Before> {
 /// The change is of what is stored, and the permit is for it.
 fn check(permit: &Permit, rollout: &Rollout, before: &Before, revision: i64) -> Result<()> {
     let resource = permit.resource();
-    if resource.kind != "rollout" || resource.id != rollout.id.to_string() {
+    if resource.kind != Kind::Rollout || resource.id != rollout.id.to_string() {
         return Err(StoreError::defect(format!(
             "the permit is for {} {}, the change is of rollout {}",
             resource.kind, resource.id, rollout.id

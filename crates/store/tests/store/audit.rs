@@ -1,7 +1,7 @@
 //! The audit trail and the outbox.
 
 use domain::{SignedDuration, rollout::NoticeKind};
-use policy::{Resource, SystemAction};
+use policy::{Kind, Resource, SystemAction};
 use store::{AuditFilter, StoreError};
 use testkit::{Database, World, on_each_database, system};
 
@@ -9,6 +9,7 @@ on_each_database!(
     events_are_append_only,
     events_have_no_gap_and_are_paged,
     events_are_of_the_team,
+    events_are_found,
     messages_are_tried_again,
     a_message_that_is_given_up_is_told_of
 );
@@ -110,6 +111,7 @@ async fn events_are_of_the_team(db: Database) {
     let id = world.released("1.1.0").await;
     let filter = AuditFilter {
         object: Some(("rollout".to_owned(), id.to_string())),
+        ..AuditFilter::default()
     };
     let all = world
         .store()
@@ -144,11 +146,78 @@ async fn events_are_of_the_team(db: Database) {
     assert!(total(&world.maria).await < everything);
 }
 
+async fn events_are_found(db: Database) {
+    let world = World::new(db, 3).await;
+    let first = world.released("1.4.2").await;
+    world.clock.advance_seconds(3600);
+    let abort = domain::rollout::Event::Abort {
+        reason: "Größere Störung in web-00001".parse().unwrap(),
+    };
+    let action = policy::Action::Abort;
+    world.act(&world.maria, action, first, abort).await.unwrap();
+    let later = world.clock.now();
+    let found = async |filter: AuditFilter| {
+        let all = world.everything();
+        let events = world.store().audit(&all, &filter, None, 100);
+        let mut found: Vec<String> = events
+            .await
+            .unwrap()
+            .items
+            .into_iter()
+            .map(|event| event.action)
+            .collect();
+        found.dedup();
+        found
+    };
+    let words = |words: &[&str]| AuditFilter {
+        words: words.iter().map(ToString::to_string).collect(),
+        ..AuditFilter::default()
+    };
+    let aborted = ["rollout.abort"];
+    for wanted in [
+        &["störung"][..],
+        &["stör"],
+        &["störung", "web", "00001"],
+        &["00001", "größ"],
+        &["maria", "checkout", "1", "4", "2", "being"],
+    ] {
+        assert_eq!(found(words(wanted)).await, aborted, "{wanted:?}");
+    }
+    for nothing in [&["törung"][..], &["maria", "rejected"], &["drop"]] {
+        assert!(found(words(nothing)).await.is_empty(), "{nothing:?}");
+    }
+    let by = |actor: &str| AuditFilter {
+        actor: Some(actor.to_owned()),
+        ..AuditFilter::default()
+    };
+    assert!(
+        found(by("Maria"))
+            .await
+            .contains(&"rollout.abort".to_owned())
+    );
+    assert!(found(by("Mari")).await.is_empty());
+    let about = |about: &str| AuditFilter {
+        about: Some(about.to_owned()),
+        ..AuditFilter::default()
+    };
+    let rollouts = found(about("rollout")).await;
+    assert!(rollouts.iter().all(|action| action.starts_with("rollout.")));
+    assert!(rollouts.len() > 2, "{rollouts:?}");
+    let since = |since, until| AuditFilter {
+        since,
+        until,
+        ..AuditFilter::default()
+    };
+    assert_eq!(found(since(Some(later), None)).await, aborted);
+    let before = found(since(None, Some(later))).await;
+    assert!(!before.is_empty() && !before.contains(&"rollout.abort".to_owned()));
+}
+
 async fn messages_are_tried_again(db: Database) {
     let world = World::new(db, 3).await;
     world.released("1.1.0").await;
     let (store, now) = (world.store(), world.clock.now());
-    let permit = system(SystemAction::DELIVER, Resource::new("outbox", "", ""));
+    let permit = system(SystemAction::DELIVER, Resource::new(Kind::Worker, "", ""));
     let due = store.outbox_due(now, 10).await.unwrap();
     assert_eq!(
         due.iter()
@@ -192,7 +261,7 @@ async fn a_message_that_is_given_up_is_told_of(db: Database) {
     let due = store.outbox_due(now, 1).await.unwrap();
     let permit = system(
         SystemAction::DELIVER,
-        Resource::new("rollout", due[0].rollout, "").of_team(due[0].team),
+        Resource::new(Kind::Rollout, due[0].rollout, "").of_team(due[0].team),
     );
     store
         .outbox_give_up(&permit, due[0].id, "too old by now", now)
@@ -201,6 +270,7 @@ async fn a_message_that_is_given_up_is_told_of(db: Database) {
     assert!(!store.outbox_due(now, 10).await.unwrap().contains(&due[0]));
     let about = AuditFilter {
         object: Some(("rollout".to_owned(), rollout.to_string())),
+        ..AuditFilter::default()
     };
     let seen = store
         .audit(&world.scope_of(&world.maria), &about, None, 1)

@@ -1,7 +1,7 @@
 //! Jobs that are cancelled, never start, or outlive their worker.
 
 use domain::{attempt::AttemptState, host::HostPhase, job::JobEnd};
-use policy::{Action, Resource};
+use policy::{Action, Kind, Resource};
 use store::{AuditFilter, CancelWish};
 use testkit::{Database, World, on_each_database, permit};
 use view::job::JobCancelled;
@@ -37,7 +37,7 @@ async fn a_restarted_worker_finds_its_attempts(db: Database) {
     let permit = permit(
         &world.omar,
         Action::CancelJob,
-        Resource::new("job", claimed.job, "the deploy"),
+        Resource::new(Kind::Job, claimed.job, "the deploy"),
     );
     world
         .store()
@@ -74,6 +74,7 @@ async fn a_restarted_worker_finds_its_attempts(db: Database) {
     );
     let about = AuditFilter {
         object: Some(("rollout".to_owned(), id.to_string())),
+        ..AuditFilter::default()
     };
     let all = world.everything();
     let event = world.store().audit(&all, &about, None, 1);
@@ -99,7 +100,7 @@ async fn a_queued_job_that_is_cancelled_leaves_hosts_as_they_were(db: Database) 
     let permit = permit(
         &world.omar,
         Action::CancelJob,
-        Resource::new("job", job.id, "the deploy"),
+        Resource::new(Kind::Job, job.id, "the deploy"),
     );
     world
         .store()
@@ -158,7 +159,7 @@ async fn a_cancelled_job_is_not_queued_again(db: Database) {
     let permit = permit(
         &world.omar,
         Action::CancelJob,
-        Resource::new("job", claimed.job, "the deploy"),
+        Resource::new(Kind::Job, claimed.job, "the deploy"),
     );
     world
         .store()

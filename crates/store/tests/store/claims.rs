@@ -6,7 +6,7 @@ use domain::{
     id::{AttemptId, RolloutId, TeamId},
     job::{JobEnd, JobKind},
 };
-use policy::{Action, Resource};
+use policy::{Action, Kind, Resource};
 use store::{Claimable, Claimed};
 use testkit::{Database, World, mint, on_each_database, permit};
 
@@ -25,7 +25,7 @@ on_each_database!(
 async fn turn_to(world: &mut World, slug: &str, team: TeamId) {
     let mut service = testkit::service(slug, team);
     service.installation.install_root = format!("/opt/{slug}");
-    let resource = Resource::new("service", service.id, slug).of_team(team);
+    let resource = Resource::new(Kind::Service, service.id, slug).of_team(team);
     let leave = permit(&world.omar, Action::OnboardService, resource);
     let inserted = world
         .store()

@@ -1,7 +1,7 @@
 //! Services, environments, hosts.
 
 use domain::id::HostId;
-use policy::{Action, Resource};
+use policy::{Action, Kind, Resource};
 use store::{Imported, StoreError};
 use testkit::{Database, World, mint, on_each_database, permit};
 
@@ -229,7 +229,7 @@ async fn a_slug_is_taken_once(db: Database) {
     let leave = permit(
         &world.omar,
         Action::OnboardService,
-        Resource::new("service", service.id, &service.slug),
+        Resource::new(Kind::Service, service.id, &service.slug),
     );
     let refused = world
         .store()
@@ -429,7 +429,7 @@ async fn a_folder_belongs_to_one_service(db: Database) {
     let leave = permit(
         &world.omar,
         Action::OnboardService,
-        Resource::new("service", service.id, &service.slug),
+        Resource::new(Kind::Service, service.id, &service.slug),
     );
     let refused = world
         .store()

@@ -212,6 +212,7 @@ async fn a_rollout_succeeds_in_three_batches(db: Database) {
     );
     let filter = AuditFilter {
         object: Some(("rollout".to_owned(), id.to_string())),
+        ..AuditFilter::default()
     };
     let events = world
         .store()

@@ -4,7 +4,7 @@ use domain::{
     SignedDuration, Timestamp,
     id::{TokenId, UserId},
 };
-use policy::{Resource, SystemAction};
+use policy::{Kind, Resource, SystemAction};
 use store::{Person, StoreError, TokenRow};
 use testkit::{Database, World, mint, on_each_database, start, system};
 
@@ -24,8 +24,10 @@ async fn a_person_keeps_their_id(db: Database) {
         subject: "42".to_owned(),
         name: name.to_owned(),
         email: "m@example.org".to_owned(),
+        human: "m@example.org".to_owned(),
+        groups: vec!["one".to_owned()],
     };
-    let permit = system(SystemAction::SIGN_IN, Resource::new("person", "", ""));
+    let permit = system(SystemAction::SIGN_IN, Resource::new(Kind::Person, "", ""));
     let (maria, other) = (
         person("Maria", "https://one.example.org"),
         person("Mallory", "https://two.example.org"),
@@ -43,13 +45,18 @@ async fn a_person_keeps_their_id(db: Database) {
             .unwrap(),
         id
     );
-    assert_eq!(store.person(id).await.unwrap().unwrap().name, "Maria Jones");
+    let now = store.person_now(id, start()).await.unwrap().unwrap();
+    assert_eq!(now.person.name, "Maria Jones");
+    assert_eq!(now.person.groups, ["one"]);
     assert_ne!(
         store.sign_in(&permit, &other, start()).await.unwrap(),
         id,
         "the same subject at another issuer is somebody else"
     );
-    assert_eq!(store.person(UserId(mint())).await.unwrap(), None);
+    assert_eq!(
+        store.person_now(UserId(mint()), start()).await.unwrap(),
+        None
+    );
 }
 
 async fn sessions_end(db: Database) {
@@ -94,7 +101,7 @@ async fn tokens_end(db: Database) {
     };
     let permit = system(
         SystemAction::SIGN_IN,
-        Resource::new("token", token.id, &token.name),
+        Resource::new(Kind::Token, token.id, &token.name),
     );
     world.store().token_insert(&permit, &token).await.unwrap();
     assert_eq!(

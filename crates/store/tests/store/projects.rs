@@ -5,7 +5,7 @@ use domain::{
     project::{FetchedCommit, PlaybookPaths, Playbooks, Project, ProjectConfig, ProjectSource},
     reach::Reach,
 };
-use policy::{Action, Permit, Resource};
+use policy::{Action, Kind, Permit, Resource};
 use store::StoreError;
 use testkit::{Database, World, mint, on_each_database, permit};
 
@@ -36,7 +36,7 @@ fn project(slug: &str) -> Project {
 }
 
 fn managing(world: &World, project: &Project) -> Permit {
-    let resource = Resource::new("project", project.id, &project.slug);
+    let resource = Resource::new(Kind::Project, project.id, &project.slug);
     permit(&world.omar, Action::ManageProjects, resource)
 }
 
@@ -98,7 +98,7 @@ async fn a_service_runs_the_playbooks_of_a_project(db: Database) {
     let known = project("playbooks");
     set(&world, &known, None).await.unwrap();
     let service = &world.service;
-    let resource = Resource::new("service", service.id, &service.slug).of_team(service.team);
+    let resource = Resource::new(Kind::Service, service.id, &service.slug).of_team(service.team);
     let permit = permit(&world.maria, Action::ConfigureService, resource);
     let (store, now) = (world.store(), world.clock.now());
     for chosen in [
@@ -128,7 +128,7 @@ async fn how_hosts_are_reached_is_kept_apart_from_its_secrets(db: Database) {
         jump: vec!["ops@bastion:2222".to_owned()],
         ..Reach::default()
     };
-    let resource = Resource::new("environment", id, &world.environment.slug);
+    let resource = Resource::new(Kind::Environment, id, &world.environment.slug);
     let permit = permit(&world.omar, Action::ManageInventory, resource);
     let now = world.clock.now();
     store

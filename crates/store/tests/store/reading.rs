@@ -88,6 +88,7 @@ async fn other_teams_rows_are_hidden(db: Database) {
         );
         let about = AuditFilter {
             object: Some(("job".to_owned(), job.to_string())),
+            ..AuditFilter::default()
         };
         many(
             store
@@ -125,6 +126,7 @@ async fn a_scope_of_no_team_sees_nothing(db: Database) {
     let world = World::new(db, 3).await;
     world.request("1.1.0").await;
     let nobody = policy::Subject {
+        selves: vec![],
         grants: vec![testkit::grant(
             policy::Role::Member,
             Some(domain::id::TeamId(mint())),

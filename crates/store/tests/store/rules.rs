@@ -4,7 +4,7 @@ use domain::{
     change_request::ChangeRequestEvent,
     rollout::{Event, RolloutState},
 };
-use policy::{Action, Resource};
+use policy::{Action, Kind, Resource};
 use store::{AuditFilter, StoreError};
 use testkit::{Database, World, on_each_database, permit};
 
@@ -110,7 +110,7 @@ async fn the_requester_cannot_be_the_approver(db: Database) {
     let permit = permit(
         &both,
         Action::Approve,
-        Resource::new("rollout", id, "concealed"),
+        Resource::new(Kind::Rollout, id, "concealed"),
     );
     let change = world.applied(loaded.rollout, Event::Approve, &both);
     let refused = world
@@ -159,6 +159,7 @@ async fn one_key_makes_one_rollout(db: Database) {
     assert_eq!(one.unwrap(), two.unwrap());
     let filter = AuditFilter {
         object: Some(("rollout".to_owned(), first.to_string())),
+        ..AuditFilter::default()
     };
     assert_eq!(
         world

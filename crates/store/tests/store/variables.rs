@@ -4,7 +4,7 @@ use domain::{
     id::VariableId,
     variable::{Place, Variable, VariableKind},
 };
-use policy::{Action, Permit, Resource, SystemAction};
+use policy::{Action, Kind, Permit, Resource, SystemAction};
 use store::{AuditFilter, NewVariable, Owner, StoreError};
 use testkit::{Database, World, mint, on_each_database, permit, system};
 
@@ -39,7 +39,7 @@ fn everywhere(world: &World) -> Place {
 
 fn of_service(world: &World) -> Permit {
     let service = &world.service;
-    let resource = Resource::new("service", service.id, &service.slug).of_team(service.team);
+    let resource = Resource::new(Kind::Service, service.id, &service.slug).of_team(service.team);
     permit(&world.maria, Action::ConfigureService, resource)
 }
 
@@ -104,7 +104,7 @@ async fn one_name_at_one_place_has_one_value(db: Database) {
 async fn a_rollout_is_given_what_reaches_it(db: Database) {
     let world = World::new(db, 1).await;
     let other = testkit::service("search", world.other_team.id);
-    let resource = Resource::new("service", other.id, &other.slug).of_team(other.team);
+    let resource = Resource::new(Kind::Service, other.id, &other.slug).of_team(other.team);
     let onboard = permit(&world.otto, Action::OnboardService, resource.clone());
     let now = world.clock.now();
     world
@@ -116,7 +116,7 @@ async fn a_rollout_is_given_what_reaches_it(db: Database) {
     let inventory = permit(
         &world.omar,
         Action::ManageInventory,
-        Resource::new("environment", elsewhere.id, &elsewhere.slug),
+        Resource::new(Kind::Environment, elsewhere.id, &elsewhere.slug),
     );
     world
         .store()
@@ -159,7 +159,7 @@ async fn a_secret_is_kept_as_ciphertext(db: Database) {
     let secret = variable("db_password", everywhere(&world), None);
     set(&world, &secret).await;
     assert_eq!(listed(&world).await, [("db_password".to_owned(), None)]);
-    let job = system(SystemAction::RUN_JOB, Resource::new("job", "", ""));
+    let job = system(SystemAction::RUN_JOB, Resource::new(Kind::Job, "", ""));
     let found = world.store().secrets(&job, &[secret.id]).await.unwrap();
     assert_eq!(found[&secret.id], (secret.clone(), "ciphertext".to_owned()));
 

@@ -9,7 +9,7 @@ use domain::{
     job::{JobEnd, JobReport},
     rollout::{Change, Event, Moment, Rollout},
 };
-use policy::{Action, Permit, Resource, Subject, SystemAction};
+use policy::{Action, Kind, Permit, Resource, Subject, SystemAction};
 use store::{Claimable, Commit, Loaded, NewRollout, StoreError};
 
 use super::World;
@@ -42,7 +42,7 @@ impl World {
     ) -> Result<RolloutId, StoreError> {
         let (change, change_request) = self.submitted(version);
         let resource =
-            Resource::new("service", self.service.id, &self.service.slug).of_team(self.team.id);
+            Resource::new(Kind::Service, self.service.id, &self.service.slug).of_team(self.team.id);
         let new = NewRollout {
             change: &change,
             change_request: Some(&change_request),
@@ -100,7 +100,7 @@ impl World {
 
     /// What a person's action on a rollout is about.
     pub fn resource(&self, loaded: &Loaded) -> Resource {
-        Resource::new("rollout", loaded.rollout.id, "the rollout")
+        Resource::new(Kind::Rollout, loaded.rollout.id, "the rollout")
             .of_team(loaded.team)
             .requested_by(loaded.rollout.requested_by)
     }

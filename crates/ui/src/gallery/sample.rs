@@ -29,6 +29,7 @@ pub fn viewer() -> Viewer {
         id: UserId(Default::default()),
         name: "Omar Haddad".to_owned(),
         roles: vec!["operator".to_owned(), "member of payments".to_owned()],
+        people: Allowance::Allowed,
     }
 }
 

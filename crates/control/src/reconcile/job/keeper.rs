@@ -18,7 +18,7 @@ use integrations::{
     supervisor::{self, Exit, Found, names},
     tail,
 };
-use policy::{Permit, Resource, SystemAction, system_scope};
+use policy::{Kind, Permit, Resource, SystemAction, system_scope};
 use store::{CancelWish, Claimed, JobHost, OpenAttempt};
 use tokio::task::spawn_blocking;
 
@@ -78,7 +78,7 @@ impl Keeper {
     }
 
     pub fn permit(&self) -> Permit {
-        let resource = Resource::new("job", self.run.job, self.run.kind);
+        let resource = Resource::new(Kind::Job, self.run.job, self.run.kind);
         self.console.system(SystemAction::RUN_JOB, resource)
     }
 
@@ -115,7 +115,11 @@ impl Keeper {
         };
         let wanted = open.cancel_asked == CancelWish::None;
         match found {
-            Found::NeverBegan if wanted && !folder.join(names::SPEC).exists() => self.start().await,
+            Found::NeverBegan if wanted && !folder.join(names::SPEC).exists() => {
+                // Whoever claimed it may have gone before it was settled.
+                self.console.store().settle().await?;
+                self.start().await
+            }
             Found::NeverBegan => self.never_began(wanted, &folder).await,
             Found::Running { child, .. } => {
                 if attempt.state == AttemptState::Starting && child.is_some() {

@@ -7,7 +7,7 @@ use domain::{
     job::JobEnd,
 };
 use integrations::supervisor::names;
-use policy::Action;
+use policy::{Action, Kind};
 use testkit::{Database, World, mint};
 
 use super::{keeper::MOST_STARTS, *};
@@ -72,7 +72,7 @@ impl Scene {
         let world = &mut self.world;
         let mut service = testkit::service("basket", world.team.id);
         service.installation.install_root = "/opt/basket".to_owned();
-        let resource = Resource::new("service", service.id, "basket").of_team(world.team.id);
+        let resource = Resource::new(Kind::Service, service.id, "basket").of_team(world.team.id);
         let permit = testkit::permit(&world.omar, Action::OnboardService, resource);
         let inserted = world
             .store()
@@ -103,7 +103,7 @@ async fn an_attempt_to_be_cancelled_is_not_started_after_a_restart() {
     let permit = testkit::permit(
         &scene.world.omar,
         Action::CancelJob,
-        Resource::new("job", job, "the deploy"),
+        Resource::new(Kind::Job, job, "the deploy"),
     );
     let (store, now) = (scene.world.store(), scene.world.clock.now());
     store

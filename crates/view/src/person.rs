@@ -1,0 +1,117 @@
+//! People, what they hold, and where they are signed in.
+
+use domain::{
+    Timestamp,
+    id::{GrantId, UserId},
+    person::PersonState,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{access::Allowance, page::Page};
+
+/// One person in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonRow {
+    pub id: UserId,
+    pub name: String,
+    pub email: String,
+    /// The identity provider that vouches for them.
+    pub issuer: String,
+    pub state: PersonState,
+    /// Why they are kept out; empty while they are not.
+    pub state_reason: String,
+    /// What the provider said they belong to, when they signed in last.
+    pub groups: Vec<String>,
+    /// What they hold now, as one reads it: “operator”, “member of Payments”.
+    pub roles: Vec<String>,
+    /// When they signed in last.
+    #[serde(with = "domain::moment")]
+    pub seen_at: Timestamp,
+}
+
+/// The list of people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeopleList {
+    pub page: Page<PersonRow>,
+}
+
+/// A role that was given in the console.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRow {
+    pub id: GrantId,
+    pub role: String,
+    pub team: Option<String>,
+    pub service: Option<String>,
+    pub environment: Option<String>,
+    pub reason: String,
+    pub granted_by: String,
+    #[serde(with = "domain::moment")]
+    pub granted_at: Timestamp,
+    #[serde(with = "domain::moment::maybe")]
+    pub expires_at: Option<Timestamp>,
+    #[serde(with = "domain::moment::maybe")]
+    pub ended_at: Option<Timestamp>,
+    pub ended_by: String,
+    pub ended_reason: String,
+}
+
+impl GrantRow {
+    /// “operator”, “SRE of Payments, for Checkout, in Production”.
+    pub fn told(&self) -> String {
+        let mut told = self.role.clone();
+        for (word, place) in [
+            (" of ", &self.team),
+            (", for ", &self.service),
+            (", in ", &self.environment),
+        ] {
+            if let Some(place) = place {
+                told.push_str(word);
+                told.push_str(place);
+            }
+        }
+        told
+    }
+}
+
+/// Somewhere a person is signed in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// What it is ended by; nobody can act with it.
+    pub id: String,
+    /// What the browser says it is.
+    pub agent: String,
+    pub address: String,
+    #[serde(with = "domain::moment")]
+    pub since: Timestamp,
+    #[serde(with = "domain::moment")]
+    pub expires_at: Timestamp,
+    /// The one this page is read with.
+    pub here: Here,
+}
+
+/// Whether a session is the one that asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Here {
+    This,
+    Another,
+}
+
+/// One person, whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PersonView {
+    pub row: PersonRow,
+    /// What rules give them for their groups: the role, and the group.
+    pub by_group: Vec<(String, String)>,
+    pub grants: Vec<GrantRow>,
+    pub sessions: Vec<SessionRow>,
+    /// Roles, teams, services and environments to choose from: what is posted, and what it is called.
+    pub roles: Vec<(String, String)>,
+    pub teams: Vec<(String, String)>,
+    pub services: Vec<(String, String)>,
+    pub environments: Vec<(String, String)>,
+    #[serde(with = "domain::moment")]
+    pub now: Timestamp,
+    pub may_manage: Allowance,
+    pub may_grant: Allowance,
+}

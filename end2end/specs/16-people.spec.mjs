@@ -1,0 +1,94 @@
+import { expectAccessible } from '../support/axe.mjs';
+import { textbox } from '../support/form.mjs';
+import { signIn, takenOver } from '../support/people.mjs';
+import { decide } from '../support/rollout.mjs';
+import { expect, test } from '../support/test.mjs';
+
+const roles = (page) => page.getByRole('region', { name: 'Roles' }).getByRole('rowheader');
+
+/** Opens somebody's page from the list. */
+async function open(alma, name) {
+  await alma.goto('/rollouts');
+  await alma.getByText('Alma Okafor').first().click();
+  await alma.getByRole('link', { name: 'People' }).click();
+  await alma.getByRole('link', { name }).click();
+  await expect(alma.getByRole('heading', { level: 1 })).toHaveText(name);
+}
+
+test('a role is given for a while, and taken again: each holds with the next click', async ({ as }) => {
+  const [alma, lena] = [await as('alma'), await as('lena')];
+  await lena.goto('/services');
+  const bring = lena.getByRole('button', { name: 'Bring a service in' });
+  await expect(bring).toBeDisabled();
+
+  await test.step('an admin gives it, with a reason and an end', async () => {
+    await open(alma, 'Lena Novak');
+    await takenOver(alma);
+    await expect(roles(alma)).toHaveText(['viewer']);
+    await expectAccessible(alma, 'a person');
+    await alma.locator('summary', { hasText: 'Give a role' }).click();
+    await alma.getByRole('combobox', { name: 'Role' }).selectOption('member');
+    await textbox(alma, 'Reason').fill('Joins the team for a month.');
+    await textbox(alma, 'For how many days').fill('30');
+    await alma.getByRole('button', { name: 'Give', exact: true }).click();
+    await expect(alma.getByText('A member belongs to a team. Choose one.')).toBeVisible();
+    await expect(textbox(alma, 'For how many days')).toHaveValue('30');
+    await alma.getByRole('combobox', { name: 'Team' }).selectOption('payments');
+    await alma.getByRole('button', { name: 'Give', exact: true }).click();
+    await expect(roles(alma)).toHaveText(['viewer', 'member of payments']);
+  });
+
+  await test.step('she may bring a service in now, without signing in again', async () => {
+    await lena.reload();
+    await expect(lena.getByRole('link', { name: 'Bring a service in' })).toBeVisible();
+    await lena.goto('/me');
+    await expect(roles(lena)).toHaveText(['viewer', 'member of payments']);
+    await expect(lena.getByRole('region', { name: 'Signed in' })).toContainText('this one');
+  });
+
+  await test.step('nobody gives themselves a role', async () => {
+    await alma.goto('/me');
+    await expect(alma.getByText('Nobody gives or takes their own roles.').first()).toBeVisible();
+  });
+
+  await test.step('it is taken, and gone', async () => {
+    await open(alma, 'Lena Novak');
+    await decide(alma, 'Take', 'The month is over.');
+    await expect(alma.getByText('taken by Alma Okafor')).toBeVisible();
+    await lena.goto('/services');
+    await expect(bring).toBeDisabled();
+    await alma.goto('/audit');
+    const line = alma
+      .getByRole('row')
+      .filter({ hasText: 'Lena Novak was given the role member of payments' });
+    await expect(line).toContainText('Alma Okafor');
+    await expect(line).toContainText('admins-grant');
+  });
+});
+
+test('an admin keeps somebody out in one tab, and the other tab is out', async ({ as }) => {
+  const [alma, lena] = [await as('alma'), await as()];
+  await signIn(lena, 'lena');
+  await lena.goto('/rollouts');
+  await expect(lena.getByRole('heading', { level: 1 })).toHaveText('Rollouts');
+  await open(alma, 'Lena Novak');
+  await decide(alma, 'Keep out', 'Left the company.');
+  await expect(alma.getByRole('alert')).toContainText('Left the company.');
+
+  await lena.goto('/services');
+  await expect(lena.getByText('You are not signed in')).toBeVisible();
+  await lena.goto('/auth/login');
+  await lena.getByRole('button', { name: '(lena)' }).click();
+  await expect(lena.getByText('An admin keeps you out of Slipway: Left the company.')).toBeVisible();
+
+  await decide(alma, 'Let in', 'Came back.');
+  await expect(alma.locator('summary', { hasText: 'Keep out' })).toBeVisible();
+  await signIn(lena, 'lena');
+  await expect(lena.getByRole('heading', { level: 1 })).toHaveText('Rollouts');
+});
+
+test('whoever keeps no people does not see them', async ({ as }) => {
+  const omar = await as('omar');
+  await omar.goto('/people');
+  await expect(omar.getByText(/Reading who may do what takes the role auditor/)).toBeVisible();
+});

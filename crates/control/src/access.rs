@@ -4,15 +4,13 @@ use domain::{
     SignedDuration, Timestamp,
     id::{TeamId, TokenId, UserId},
     person::PersonState,
+    team::Team,
     text::{Name, Slug},
 };
-use policy::{Grant, Kind, Resource, Role, Subject, SystemAction};
+use policy::{Action, Grant, Kind, Resource, Role, Subject, SystemAction};
 use sha2::{Digest as _, Sha256};
 use store::{Person, TokenRow};
-use view::{
-    access::{Allowance, Viewer},
-    error::ApiError,
-};
+use view::{access::Viewer, error::ApiError};
 
 use crate::{Console, Error};
 
@@ -51,6 +49,15 @@ fn hash(secret: &str) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A role and its team, as one reads it: “operator”, “member of Payments”.
+pub(crate) fn told(grant: &Grant, teams: &[Team]) -> String {
+    let team = teams.iter().find(|team| Some(team.id) == grant.place.team);
+    match team {
+        Some(team) => format!("{} of {}", grant.role.label(), team.name),
+        None => grant.role.label().to_owned(),
+    }
 }
 
 impl Console {
@@ -160,27 +167,12 @@ impl Console {
             .teams(&policy::system_scope())
             .await
             .map_err(|error| self.api(error.into()))?;
-        let roles = subject
-            .grants
-            .iter()
-            .map(|grant| {
-                match grant
-                    .place
-                    .team
-                    .and_then(|id| teams.iter().find(|team| team.id == id))
-                {
-                    Some(team) => format!("{} of {}", grant.role.label(), team.name),
-                    None => grant.role.label().to_owned(),
-                }
-            })
-            .collect();
-        let ctx = self.ctx(subject.clone());
-        let people = match ctx.may_read_people() {
-            Ok(()) => Allowance::Allowed,
-            Err(why) => Allowance::Refused {
-                why: why.to_string(),
-            },
-        };
+        let roles = subject.grants.iter().map(|grant| told(grant, &teams));
+        let roles = roles.collect();
+        let everybody = Resource::new(Kind::Person, "", "");
+        let people = self
+            .ctx(subject.clone())
+            .allowance(Action::ReadPeople, everybody);
         Ok(Viewer {
             id: subject.user,
             name: subject.name.clone(),

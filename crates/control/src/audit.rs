@@ -1,6 +1,6 @@
 //! Reading the audit trail.
 
-use domain::{Timestamp, text::FieldError};
+use domain::{Timestamp, id::UserId, text::FieldError};
 use store::AuditFilter;
 use tokio::sync::Semaphore;
 use view::{audit::AuditRow, error::ApiError, input::AuditQuery, page::Page};
@@ -59,14 +59,10 @@ impl Ctx {
         self.answer(async { Ok(self.store().audit_total(&self.scope()?).await?) })
             .await
     }
-}
 
-impl Ctx {
     fn filter(&self, query: &AuditQuery) -> Result<AuditFilter, Error> {
-        Ok(AuditFilter {
-            nobody_but: self.may_read_people().is_err().then(|| self.user()),
-            ..filter(query)?
-        })
+        let nobody_but = self.may_read_people().is_err().then(|| self.user());
+        filter(query, nobody_but)
     }
 }
 
@@ -76,7 +72,7 @@ fn given(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn filter(query: &AuditQuery) -> Result<AuditFilter, Error> {
+fn filter(query: &AuditQuery, nobody_but: Option<UserId>) -> Result<AuditFilter, Error> {
     let about = given(&query.about);
     if about
         .as_ref()
@@ -98,7 +94,7 @@ fn filter(query: &AuditQuery) -> Result<AuditFilter, Error> {
             .take(10)
             .map(str::to_lowercase)
             .collect(),
-        nobody_but: None,
+        nobody_but,
     })
 }
 

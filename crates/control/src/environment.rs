@@ -62,11 +62,7 @@ impl Ctx {
                 .into_iter()
                 .find(|row| row.id == environment.id)
                 .map_or(0, |row| row.hosts);
-            let may_import = self.allowance(
-                Action::ManageInventory,
-                Resource::new(Kind::Environment, environment.id, &environment.slug)
-                    .in_environment(environment.id),
-            );
+            let may_import = self.allowance(Action::ManageInventory, resource(&environment));
             let about = AuditFilter {
                 object: Some(("environment".to_owned(), environment.id.to_string())),
                 ..AuditFilter::default()
@@ -117,11 +113,7 @@ impl Ctx {
                 approval: input.approval.parse()?,
             }
             .check()?;
-            let permit = self.permit(
-                Action::ManageInventory,
-                Resource::new(Kind::Environment, environment.id, &environment.slug)
-                    .in_environment(environment.id),
-            )?;
+            let permit = self.permit(Action::ManageInventory, resource(&environment))?;
             self.store()
                 .environment_insert(&permit, &environment, self.console.now())
                 .await?;
@@ -185,11 +177,7 @@ impl Ctx {
             .store()
             .environment(&self.scope()?, &input.environment)
             .await?;
-        let permit = self.permit(
-            Action::ManageInventory,
-            Resource::new(Kind::Environment, environment.id, &environment.slug)
-                .in_environment(environment.id),
-        )?;
+        let permit = self.permit(Action::ManageInventory, resource(&environment))?;
         let absent = match input.absent.trim() {
             "" => Absent::default(),
             word => word.parse()?,
@@ -359,6 +347,12 @@ fn known(
         groups: host.groups,
         variables,
     })
+}
+
+/// An environment as a thing to ask permission about.
+pub(crate) fn resource(environment: &Environment) -> Resource {
+    Resource::new(Kind::Environment, environment.id, &environment.slug)
+        .in_environment(environment.id)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use domain::{
     SignedDuration, Timestamp,
     id::{GrantId, UserId},
     person::PersonState,
+    team::Team,
     text::{FieldError, Reason},
 };
 use policy::{Action, Grant, Kind, Place, Resource, Role};
@@ -15,7 +16,7 @@ use view::{
     person::{GrantRow, Here, PeopleList, PersonRow, PersonView},
 };
 
-use crate::{Ctx, Error, error::invalid};
+use crate::{Ctx, Error, access::told, error::invalid};
 
 const PAGE: u32 = 50;
 /// Days a role may be given for; none is for ever.
@@ -31,10 +32,11 @@ impl Ctx {
         self.answer(async {
             self.may_read_people()?;
             let mut page = self.store().people(cursor.as_deref(), PAGE).await?;
+            let teams = self.store().teams(&policy::system_scope()).await?;
             for row in &mut page.items {
                 let grants = self.store().grants_of(row.id).await?;
-                self.add_roles(row, grants.iter().map(|(_, row)| row))
-                    .await?;
+                let by_group = self.by_group(row, &teams);
+                row.roles = self.roles(&by_group, grants.iter().map(|(_, row)| row));
             }
             Ok(PeopleList { page })
         })
@@ -56,8 +58,9 @@ impl Ctx {
             let now = self.console.now();
             let grants = self.store().grants_of(id).await?;
             let grants: Vec<GrantRow> = grants.into_iter().map(|(_, row)| row).collect();
-            self.add_roles(&mut row, grants.iter()).await?;
-            let by_group = self.by_group(&row).await?;
+            let every_team = self.store().teams(&policy::system_scope()).await?;
+            let by_group = self.by_group(&row, &every_team);
+            row.roles = self.roles(&by_group, grants.iter());
             let may_manage = match looks_at_self {
                 true => Allowance::NotOffered,
                 false => self.allowance(Action::ManagePeople, resource(&row)),
@@ -129,37 +132,28 @@ impl Ctx {
         owned.filter_map(|grant| grant.place.team).collect()
     }
 
-    async fn add_roles(
+    /// What somebody holds now, as one reads it.
+    fn roles<'a>(
         &self,
-        row: &mut PersonRow,
-        grants: impl Iterator<Item = &GrantRow>,
-    ) -> Result<(), Error> {
+        by_group: &[(String, String)],
+        grants: impl Iterator<Item = &'a GrantRow>,
+    ) -> Vec<String> {
         let now = self.console.now();
-        let by_group = self.by_group(row).await?;
-        row.roles = by_group.into_iter().map(|(role, _)| role).collect();
-        row.roles.extend(
-            grants
-                .filter(|grant| in_force(grant, now))
-                .map(GrantRow::told),
-        );
-        row.roles.dedup();
-        Ok(())
+        let given = grants
+            .filter(|grant| in_force(grant, now))
+            .map(GrantRow::told);
+        let mut roles: Vec<String> = by_group.iter().map(|(role, _)| role.clone()).collect();
+        roles.extend(given);
+        roles.dedup();
+        roles
     }
 
     /// What the rules of the configuration give somebody for their groups: the role, and the group.
-    async fn by_group(&self, row: &PersonRow) -> Result<Vec<(String, String)>, Error> {
-        let teams = self.store().teams(&policy::system_scope()).await?;
+    fn by_group(&self, row: &PersonRow, teams: &[Team]) -> Vec<(String, String)> {
         let rules = self.console.rules_for(&row.groups);
-        Ok(rules
-            .map(|(group, grant)| {
-                let team = teams.iter().find(|team| Some(team.id) == grant.place.team);
-                let role = match team {
-                    Some(team) => format!("{} of {}", grant.role.label(), team.name),
-                    None => grant.role.label().to_owned(),
-                };
-                (role, group.to_owned())
-            })
-            .collect())
+        rules
+            .map(|(group, grant)| (told(grant, teams), group.to_owned()))
+            .collect()
     }
 
     /// Keeps somebody out, or lets them in again.
@@ -198,7 +192,7 @@ impl Ctx {
             let role: Role = input.role.trim().parse()?;
             let row = self.store().person_row(person).await?;
             let scope = self.scope()?;
-            let mut told = GrantRow {
+            let mut role_told = GrantRow {
                 role: role.label().to_owned(),
                 ..no_grant()
             };
@@ -210,7 +204,7 @@ impl Ctx {
                     .find(|team| team.slug.as_str() == slug)
                     .ok_or_else(|| FieldError::new("team", "There is no such team. Choose one."))?;
                 place.team = Some(team.id);
-                told.team = Some(team.name.to_string());
+                role_told.team = Some(team.name.to_string());
             }
             if let Some(slug) = named(&input.service) {
                 let service = self.store().service(&scope, slug).await?;
@@ -227,12 +221,12 @@ impl Ctx {
                 // What somebody may read goes by team.
                 place.team = Some(service.team);
                 place.service = Some(service.id);
-                told.service = Some(service.name.to_string());
+                role_told.service = Some(service.name.to_string());
             }
             if let Some(slug) = named(&input.environment) {
                 let environment = self.store().environment(&scope, slug).await?;
                 place.environment = Some(environment.id);
-                told.environment = Some(environment.name.to_string());
+                role_told.environment = Some(environment.name.to_string());
             }
             if role.needs_team() && place.team.is_none() {
                 return Err(FieldError::new(
@@ -254,14 +248,14 @@ impl Ctx {
                 return Err(Error::Conflict(format!(
                     "{} is {} already.",
                     row.name,
-                    told.told()
+                    role_told.told()
                 )));
             }
             let new = NewGrant {
                 id: GrantId(self.console.mint()),
                 person,
                 grant,
-                told: told.told(),
+                told: role_told.told(),
                 reason: reason.to_string(),
                 expires_at,
             };

@@ -10,7 +10,7 @@ use integrations::ansible::reach::{self, Become, HostKeys, Jump};
 use policy::{Action, Kind, Permit, Resource, SystemAction};
 use view::{error::ApiError, input::ReachInput};
 
-use crate::{Console, Ctx, Error, error::invalid};
+use crate::{Console, Ctx, Error, environment, error::invalid};
 
 impl Ctx {
     /// Changes how the hosts of an environment are reached; gives the page.
@@ -20,11 +20,8 @@ impl Ctx {
                 .store()
                 .environment(&self.scope()?, input.environment.trim())
                 .await?;
-            let permit = self.permit(
-                Action::ManageInventory,
-                Resource::new(Kind::Environment, environment.id, &environment.slug)
-                    .in_environment(environment.id),
-            )?;
+            let permit =
+                self.permit(Action::ManageInventory, environment::resource(&environment))?;
             let reach = typed(&input)?;
             // What nobody can open any more is replaced by what is given now.
             let mut secrets = match self.console.reach_secrets(&permit, environment.id).await {

@@ -9,7 +9,7 @@ use domain::{
     text::{FieldError, GroupName},
     variable::{self, Place, Variable, VariableKind},
 };
-use policy::{Action, Kind, Permit, Resource};
+use policy::{Action, Permit};
 use secrecy::SecretString;
 use serde_json::Value;
 use store::{NewVariable, Owner};
@@ -18,7 +18,7 @@ use view::{
     input::{VariableInput, VariableRemoval},
 };
 
-use crate::{Console, Ctx, Error, Seal, service};
+use crate::{Console, Ctx, Error, Seal, environment, service};
 
 /// What one host of a run is given besides what its inventory says.
 #[derive(Debug, Clone, Default)]
@@ -91,8 +91,7 @@ impl Ctx {
         let scope = self.scope()?;
         if service.trim().is_empty() {
             let environment = self.store().environment(&scope, environment.trim()).await?;
-            let resource = Resource::new(Kind::Environment, environment.id, &environment.slug)
-                .in_environment(environment.id);
+            let resource = environment::resource(&environment);
             let permit = self.permit(Action::ManageInventory, resource)?;
             let page = format!("/environments/{}#variables", environment.slug);
             return Ok((Owner::Environment(environment.id), permit, page));

@@ -31,6 +31,15 @@ pub struct Subject {
     pub grants: Vec<Grant>,
 }
 
+impl Subject {
+    fn actor(&self) -> Actor {
+        Actor::Person {
+            id: self.user,
+            name: self.name.clone(),
+        }
+    }
+}
+
 /// Why somebody may not do something, as a sentence with the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -78,10 +87,7 @@ pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<P
                 .find(|grant| grant.role.with_included().contains(&role));
             let grant = grant.ok_or_else(|| missing(&[role], action, &resource))?;
             Ok(Permit {
-                actor: Actor::Person {
-                    id: subject.user,
-                    name: subject.name.clone(),
-                },
+                actor: subject.actor(),
                 action,
                 allowed_by: format!(
                     "role {}{}: {policy}",
@@ -108,10 +114,7 @@ pub fn own(subject: &Subject, action: Action, resource: Resource) -> Result<Perm
         ));
     }
     Ok(Permit {
-        actor: Actor::Person {
-            id: subject.user,
-            name: subject.name.clone(),
-        },
+        actor: subject.actor(),
         action,
         allowed_by: "it is their own".to_owned(),
         resource,

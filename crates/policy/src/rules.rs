@@ -122,10 +122,8 @@ impl Rules {
         action: Action,
         resource: &Resource,
     ) -> Verdict {
-        match self.response(user, selves, roles, action, resource) {
-            Some(verdict) => verdict,
-            None => Verdict::NotAllowed,
-        }
+        self.response(user, selves, roles, action, resource)
+            .unwrap_or(Verdict::NotAllowed)
     }
 
     /// The roles that would do, without those that include another that does.

@@ -1,6 +1,6 @@
 //! From a job and its plan to the folder of an attempt: what was approved, with what it is given today.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use domain::{
     id::{AttemptId, RolloutId},
@@ -24,7 +24,7 @@ pub(crate) struct Wanted {
     /// 1-based.
     pub batch: u32,
     pub kind: JobKind,
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     pub hosts: Vec<JobHost>,
 }
 

@@ -5,8 +5,9 @@ mod kept;
 mod lanes;
 mod report;
 
-pub use claim::{Claimable, Claimed};
+pub use claim::{Claim, Claimed, Room};
 pub use kept::KeptAttempt;
+pub use report::Ended;
 
 use domain::{
     Timestamp,
@@ -132,19 +133,22 @@ impl Store {
     }
 }
 
-async fn write_note(
-    tx: &mut Tx,
-    permit: &Permit,
-    job: JobId,
-    team: TeamId,
-    note: AuditNote,
-    at: Timestamp,
-) -> Result<()> {
-    let object = Object {
+/// A job, as the audit trail knows it.
+fn object(job: JobId, team: TeamId, name: impl ToString) -> Object {
+    Object {
         kind: "job",
         id: job.to_string(),
-        name: permit.resource().name.clone(),
+        name: name.to_string(),
         team: Some(team),
-    };
-    audit::write(tx, permit, &object, &[note], at).await
+    }
+}
+
+async fn write_notes(
+    tx: &mut Tx,
+    permit: &Permit,
+    notes: &[(Object, AuditNote)],
+    at: Timestamp,
+) -> Result<()> {
+    let notes: Vec<_> = notes.iter().map(|(object, note)| (object, note)).collect();
+    audit::write_each(tx, permit, &notes, at).await
 }

@@ -102,12 +102,23 @@ pub(crate) fn numbered_id(at: Timestamp, number: i64) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &rest).into_uuid()
 }
 
-/// Writes what was done. Call it last: the counter it takes is shared by all writers.
+/// Writes what was done to one object. Call it last: the counter it takes is shared by all writers.
 pub(crate) async fn write(
     tx: &mut Tx,
     permit: &Permit,
     object: &Object,
     notes: &[AuditNote],
+    at: Timestamp,
+) -> Result<()> {
+    let notes: Vec<_> = notes.iter().map(|note| (object, note)).collect();
+    write_each(tx, permit, &notes, at).await
+}
+
+/// As `write`, of several objects.
+pub(crate) async fn write_each(
+    tx: &mut Tx,
+    permit: &Permit,
+    notes: &[(&Object, &AuditNote)],
     at: Timestamp,
 ) -> Result<()> {
     if notes.is_empty() {
@@ -121,7 +132,7 @@ pub(crate) async fn write(
     let rows: Vec<Vec<Arg>> = notes
         .iter()
         .zip(first..)
-        .map(|(note, seq)| {
+        .map(|((object, note), seq)| {
             vec![
                 seq.into(),
                 AuditEventId(numbered_id(at, seq)).into(),

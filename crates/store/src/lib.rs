@@ -29,7 +29,7 @@ mod team;
 mod token;
 mod variable;
 
-pub use attempt::{CancelWish, Claimable, Claimed, KeptAttempt, OpenAttempt};
+pub use attempt::{CancelWish, Claim, Claimed, Ended, KeptAttempt, OpenAttempt, Room};
 pub use audit::AuditFilter;
 pub use database::Store;
 pub use error::StoreError;

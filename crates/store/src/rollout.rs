@@ -12,6 +12,7 @@ use domain::{
     change_request::ChangeRequest,
     host::HostPhase,
     id::{EnvironmentId, RolloutId, ServiceId, TeamId},
+    plan::Plan,
     rollout::{Change, Rollout, RolloutState},
 };
 use policy::{Permit, Scope};
@@ -271,6 +272,17 @@ impl Store {
         loaded.change_request = change_request::of_rollout(&mut tx, id).await?;
         tx.commit().await?;
         Ok(loaded)
+    }
+
+    /// What a rollout carries where. It never changes.
+    pub async fn plan(&self, scope: &Scope, id: RolloutId) -> Result<Plan> {
+        let mut sql = Sql::new("SELECT r.id, r.plan_json FROM rollouts r WHERE r.id = ");
+        sql.bind(id).scope("r.team_id", scope);
+        let plan = sql.optional(self.readers(), ROLLOUTS, |cells| {
+            cells.document("plan_json")
+        });
+        let plan = plan.await?;
+        plan.ok_or_else(|| StoreError::not_found(format!("The rollout {id}")))
     }
 
     /// When a rollout was released, and its state, without its plan.

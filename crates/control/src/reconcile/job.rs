@@ -9,28 +9,28 @@ mod words;
 
 use std::{
     collections::{HashMap, HashSet},
+    iter,
     sync::Arc,
-    time::Duration,
 };
 
 use domain::{SignedDuration, id::AttemptId};
 use integrations::supervisor::{self, names};
-use policy::{Kind, Resource, SystemAction};
-use store::{CancelWish, Claimable, Claimed, OpenAttempt};
+use policy::{Kind, Permit, Resource, SystemAction};
+use store::{CancelWish, Claim, Claimed, Ended, OpenAttempt, Room, StoreError};
 use tokio::{
     sync::Semaphore,
-    task::{Id, JoinSet, spawn_blocking},
-    time::timeout,
+    task::{Id, JoinError, JoinSet, spawn_blocking},
 };
 
-use self::keeper::{Keeper, Watch};
-use crate::{Console, Error, JobLimits};
+use self::{
+    keeper::{Keeper, Watch},
+    start::Together,
+};
+use crate::{Console, Error, JobLimits, Signal};
 
 const LEASE: SignedDuration = SignedDuration::from_secs(60);
 /// Attempts that are looked after side by side.
 const AT_ONCE: usize = 16;
-/// A round waits this long for those that take their time; they go on beside the next ones.
-const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The job reconciler.
 pub(super) struct Runner {
@@ -39,9 +39,15 @@ pub(super) struct Runner {
     watched: HashMap<AttemptId, Watch>,
     /// Which attempt each task looks after; one at a time looks after an attempt.
     at_work: HashMap<Id, AttemptId>,
-    tasks: JoinSet<Result<Option<Watch>, Error>>,
+    tasks: JoinSet<Kept>,
     places: Arc<Semaphore>,
 }
+
+/// A keeper that has done what there was to do.
+type Kept = Result<Keeper, Error>;
+
+/// Tasks that are done, as they are taken in together.
+pub(super) struct Done(Vec<Result<(Id, Kept), JoinError>>);
 
 impl Runner {
     pub fn new(console: Console) -> Self {
@@ -56,7 +62,7 @@ impl Runner {
         }
     }
 
-    /// Looks after every open attempt and claims what there is room for, side by side.
+    /// Begins to look after every open attempt and claims what there is room for, side by side.
     pub async fn round(&mut self) {
         let open = match self.console.store().open_attempts().await {
             Ok(open) => open,
@@ -64,9 +70,7 @@ impl Runner {
         };
         self.watched
             .retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
-        let count = |jobs: usize| u32::try_from(jobs).unwrap_or(u32::MAX);
-        let busy = count(open.len());
-        let deploys = count(open.iter().filter(|open| open.kind.can_wait()).count());
+        let room = self.room(&open);
         let at_work: HashSet<AttemptId> = self.at_work.values().copied().collect();
         for open in open {
             if !at_work.contains(&open.attempt.id) {
@@ -75,87 +79,73 @@ impl Runner {
                 self.end_run(open.attempt.id).await;
             }
         }
-        if let Err(error) = self.claim_all(busy, deploys).await {
+        if let Err(error) = self.claim(room).await {
             tracing::error!(%error, "no job could be claimed");
         }
-        // Whatever is not done by then holds up nobody else.
-        let _ = timeout(PATIENCE, async { while self.gather().await {} }).await;
     }
 
-    /// Claims what there is room for beside those that are under way.
-    async fn claim_all(&mut self, mut busy: u32, mut deploys: u32) -> Result<(), Error> {
+    /// What there is room for beside those that are under way.
+    fn room(&self, open: &[OpenAttempt]) -> Room {
         let limits = self.console.settings().jobs;
-        let mut claimed_now = Vec::new();
-        while busy < limits.at_once {
-            let which = if deploys + JobLimits::NOT_FOR_DEPLOYS < limits.at_once {
-                Claimable::Any {
-                    in_environment: limits.deploys_in_environment,
-                }
-            } else {
-                Claimable::AllButDeploys
-            };
-            let claimed = match self.claim(which).await {
-                Ok(Some(claimed)) => claimed,
-                Ok(None) => break,
-                Err(error) if claimed_now.is_empty() => return Err(error),
-                // What was claimed is to be started all the same.
-                Err(error) => {
-                    tracing::error!(%error, "no further job could be claimed");
-                    break;
-                }
-            };
-            busy += 1;
-            deploys += u32::from(claimed.kind.can_wait());
-            claimed_now.push(claimed);
+        let count = |jobs: usize| u32::try_from(jobs).unwrap_or(u32::MAX);
+        let deploys = count(open.iter().filter(|open| open.kind.can_wait()).count());
+        Room {
+            jobs: limits.at_once.saturating_sub(count(open.len())),
+            deploys: limits
+                .at_once
+                .saturating_sub(JobLimits::NOT_FOR_DEPLOYS)
+                .saturating_sub(deploys),
+            in_environment: limits.deploys_in_environment,
         }
-        if claimed_now.is_empty() {
-            return Ok(());
-        }
-        // If this fails they are under way without a task, and looked after in the next round like those of a predecessor.
-        self.console.store().settle().await?;
-        for claimed in claimed_now {
-            let keeper = Keeper::new(self.console.clone(), claimed, None);
-            self.begin(keeper, None);
+    }
+
+    async fn claim(&mut self, room: Room) -> Result<(), Error> {
+        let (console, permit) = (self.console.clone(), self.permit());
+        let now = console.now();
+        let claim = Claim {
+            permit: &permit,
+            worker: &console.settings().worker,
+            now,
+            lease_until: now.checked_add(LEASE).unwrap_or(now),
+        };
+        let mint = || AttemptId(console.mint());
+        let together = Together::default();
+        for claimed in console.store().claim(claim, room, mint).await? {
+            let Claimed {
+                job, kind, attempt, ..
+            } = &claimed;
+            tracing::info!(%job, %kind, attempt = %attempt.id, "a job was claimed");
+            let mut keeper = Keeper::new(console.clone(), claimed, None);
+            let together = together.clone();
+            self.begin(keeper.run.attempt.id, async move {
+                keeper.start(&together).await.map(|()| keeper)
+            });
         }
         Ok(())
     }
 
-    async fn claim(&self, which: Claimable) -> Result<Option<Claimed>, Error> {
-        let console = &self.console;
-        let (id, now) = (AttemptId(console.mint()), console.now());
-        let permit = console.system(SystemAction::RUN_JOB, Resource::new(Kind::Job, "", ""));
-        let lease = now.checked_add(LEASE).unwrap_or(now);
-        let claimed = console
-            .store()
-            .claim(&permit, &console.settings().worker, id, now, lease, which)
-            .await?;
-        if let Some(Claimed {
-            job, kind, attempt, ..
-        }) = &claimed
-        {
-            tracing::info!(%job, %kind, attempt = %attempt.id, "a job was claimed");
-        }
-        Ok(claimed)
+    /// For jobs, whichever they are.
+    fn permit(&self) -> Permit {
+        let resource = Resource::new(Kind::Job, "", "");
+        self.console.system(SystemAction::RUN_JOB, resource)
     }
 
     fn look_after(&mut self, open: OpenAttempt) {
         let watch = self.watched.remove(&open.attempt.id);
-        let keeper = Keeper::of(self.console.clone(), &open, watch);
-        self.begin(keeper, Some(open));
+        let mut keeper = Keeper::of(self.console.clone(), &open, watch);
+        self.begin(open.attempt.id, async move {
+            keeper.look_after(&open).await.map(|()| keeper)
+        });
     }
 
-    /// Lets a task of its own look after an attempt, or start a new one.
-    fn begin(&mut self, mut keeper: Keeper, open: Option<OpenAttempt>) {
-        let (places, id) = (Arc::clone(&self.places), keeper.run.attempt.id);
+    /// Lets a task of its own do what is to be done for an attempt.
+    fn begin(&mut self, attempt: AttemptId, work: impl Future<Output = Kept> + Send + 'static) {
+        let places = Arc::clone(&self.places);
         let task = self.tasks.spawn(async move {
             let _place = places.acquire().await;
-            match &open {
-                Some(open) => keeper.look_after(open).await,
-                None => keeper.start().await,
-            }
-            .map(|()| keeper.watch)
+            work.await
         });
-        self.at_work.insert(task.id(), id);
+        self.at_work.insert(task.id(), attempt);
     }
 
     /// Ends a run whose task has something else to do right now; the task finds out afterwards.
@@ -174,32 +164,83 @@ impl Runner {
 
     /// Lets everything that was begun come to its end.
     pub async fn finish(&mut self) {
-        while self.gather().await {}
+        while let Some(done) = self.done().await {
+            self.take_in(done).await;
+        }
     }
 
-    /// Waits for the next task to end and keeps what it remembers; `false` when there is none.
-    async fn gather(&mut self) -> bool {
-        let Some(done) = self.tasks.join_next_with_id().await else {
-            return false;
-        };
-        let (task, done) = match done {
-            Ok((task, done)) => (task, done),
-            Err(error) => (error.id(), Err(Error::Internal(error.to_string()))),
-        };
-        let Some(attempt) = self.at_work.remove(&task) else {
-            return true;
-        };
-        match done {
-            Ok(Some(watch)) => {
-                self.watched.insert(attempt, watch);
-            }
-            Ok(None) => {}
-            // It is read again from the start: what was read may not have been written.
-            Err(error) => {
-                tracing::error!(%attempt, %error, "an attempt could not be looked after; it is tried again");
+    /// Waits until a task is done, or more of them; `None` when there are none. Given up, it loses nothing.
+    pub async fn done(&mut self) -> Option<Done> {
+        let mut done = vec![self.tasks.join_next_with_id().await?];
+        done.extend(iter::from_fn(|| self.tasks.try_join_next_with_id()));
+        Some(Done(done))
+    }
+
+    /// Keeps what tasks remember, and writes which attempts ended.
+    pub async fn take_in(&mut self, done: Done) {
+        let mut ended = Vec::new();
+        for done in done.0 {
+            let (task, done) = match done {
+                Ok((task, done)) => (task, done),
+                Err(error) => (error.id(), Err(Error::Internal(error.to_string()))),
+            };
+            let Some(attempt) = self.at_work.remove(&task) else {
+                continue;
+            };
+            match done {
+                Ok(mut keeper) => {
+                    if let Some(watch) = keeper.watch {
+                        self.watched.insert(attempt, watch);
+                    }
+                    if let Some(end) = keeper.ended.take() {
+                        ended.push((keeper.run, end));
+                    }
+                }
+                // It is read again from the start: what was read may not have been written.
+                Err(error) => {
+                    tracing::error!(%attempt, %error, "an attempt could not be looked after; it is tried again");
+                }
             }
         }
-        true
+        if !ended.is_empty() {
+            self.write(ended).await;
+        }
+    }
+
+    /// Writes ends together, or each on its own when something is wrong with one of them.
+    async fn write(&self, ended: Vec<(Claimed, Ended)>) {
+        let (runs, ends): (Vec<Claimed>, Vec<Ended>) = ended.into_iter().unzip();
+        let (permit, store, now) = (self.permit(), self.console.store(), self.console.now());
+        match store.attempts_finish(&permit, &ends, now).await {
+            Ok(refused) => self.tell(&runs, &ends, &refused),
+            Err(error) if ends.len() == 1 || matches!(error, StoreError::Unavailable { .. }) => {
+                tracing::error!(%error, "the end of a job could not be written; it is tried again");
+            }
+            Err(_) => {
+                for ended in runs.into_iter().zip(ends) {
+                    Box::pin(self.write(vec![ended])).await;
+                }
+            }
+        }
+    }
+
+    fn tell(&self, runs: &[Claimed], ends: &[Ended], refused: &[AttemptId]) {
+        for (run, ended) in runs.iter().zip(ends) {
+            let Claimed {
+                job, kind, rollout, ..
+            } = run;
+            if refused.contains(&ended.attempt) {
+                tracing::error!(%job, attempt = %ended.attempt, "the end of an attempt came too late and was not written");
+                continue;
+            }
+            tracing::info!(%job, %kind, state = %ended.state, "a job ended");
+            metrics::counter!("slipway_jobs_ended_total", "kind" => kind.word(), "state" => ended.state.word()).increment(1);
+            self.console.signal(Signal::Job(*job));
+            self.console.signal(Signal::Rollout(*rollout));
+        }
+        self.console.inner.rollouts_due.notify_one();
+        // There is room for others, and hosts are free that some may have waited for.
+        self.console.inner.jobs_due.notify_one();
     }
 }
 

@@ -32,7 +32,14 @@ async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
     let mut runner = job::Runner::new(console.clone());
     while pace.goes_on() {
         runner.round().await;
-        pace.wait().await;
+        // Whatever takes its time goes on beside the next round.
+        loop {
+            let done = tokio::select! {
+                Some(done) = runner.done() => done,
+                () = pace.wait() => break,
+            };
+            runner.take_in(done).await;
+        }
     }
     // What is being launched is launched before the locks are given back, and not behind them.
     runner.finish().await;

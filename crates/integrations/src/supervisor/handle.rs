@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use super::{
     MARKER, names,
     proc::{ProcessId, boot, end_survivors},
-    spec::{Begun, Exit, RecordError, Spec, load, save},
+    spec::{Begun, Exit, RecordError, Spec, load},
 };
 use crate::file;
 
@@ -60,7 +60,12 @@ pub enum InspectError {
 pub fn prepare(folder: &Path, spec: &Spec) -> Result<(), LaunchError> {
     file::private_folder(folder).map_err(|error| RecordError::write(folder, error))?;
     refuse_second_start(folder)?;
-    Ok(save(folder, names::SPEC, spec)?)
+    // Until the run has begun nothing is lost with it: then the job is queued again.
+    let path = folder.join(names::SPEC);
+    let written = serde_json::to_vec(spec)
+        .map_err(Into::into)
+        .and_then(|bytes| file::put(&path, &bytes));
+    written.map_err(|error: io::Error| RecordError::write(&path, error).into())
 }
 
 /// Starts `exe supervise <folder>` and returns at once; the supervisor goes on if this process ends. Give

@@ -3,6 +3,8 @@
 //! A regular expression finds the bounded *head* of each; how far the secret goes from there is a rule of its own, so that
 //! a long one is masked to its end and a text in JSON stays JSON.
 
+use std::sync::OnceLock;
+
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use regex::bytes::{Regex, RegexBuilder};
 
@@ -14,6 +16,15 @@ struct Shape {
     hints: &'static [&'static str],
     head: &'static str,
     rest: Rest,
+}
+
+impl Shape {
+    pub fn compiled(&self) -> Result<Regex, regex::Error> {
+        RegexBuilder::new(self.head)
+            .case_insensitive(true)
+            .unicode(false)
+            .build()
+    }
 }
 
 /// How far a secret goes behind its head, and what it has to look like.
@@ -182,29 +193,23 @@ pub(super) struct Shapes {
     hints: AhoCorasick,
     /// For each hint the shape it belongs to.
     of_hint: Vec<usize>,
-    heads: Vec<(Regex, Rest)>,
+    /// Each compiled when one of its hints is seen: all of them would take longer than all else before a run begins.
+    heads: [OnceLock<Option<Regex>>; SHAPES.len()],
 }
 
 impl Shapes {
     pub fn new() -> Result<Self, String> {
         let mut hints: Vec<&str> = Vec::new();
         let mut of_hint = Vec::new();
-        let mut heads = Vec::new();
         for (number, shape) in SHAPES.iter().enumerate() {
             hints.extend(shape.hints);
             of_hint.extend(shape.hints.iter().map(|_| number));
-            let head = RegexBuilder::new(shape.head)
-                .case_insensitive(true)
-                .unicode(false)
-                .build()
-                .map_err(|error| error.to_string())?;
-            heads.push((head, shape.rest));
         }
         Ok(Self {
             next: quick(&hints)?,
             hints: AhoCorasick::new(hints).map_err(|error| error.to_string())?,
             of_hint,
-            heads,
+            heads: [const { OnceLock::new() }; SHAPES.len()],
         })
     }
 
@@ -219,7 +224,19 @@ impl Shapes {
         for hit in self.hints.find_overlapping_iter(text) {
             wanted[self.of_hint[hit.pattern().as_usize()]] = true;
         }
-        for ((head, rest), _) in self.heads.iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+        let wanted = self.heads.iter().zip(SHAPES).zip(wanted);
+        for ((head, shape), _) in wanted.filter(|(_, wanted)| *wanted) {
+            let Some(head) = head.get_or_init(|| shape.compiled().ok()) else {
+                // None of ours fails (a test compiles each); if one did, nothing that it might have found is let through.
+                let end = text.len();
+                found.push(Hit {
+                    head: 0,
+                    start: 0,
+                    end,
+                });
+                continue;
+            };
+            let rest = shape.rest;
             let mut at = 0;
             // Where the value ends that was looked at last.
             let mut value = 0;
@@ -427,5 +444,17 @@ impl KeyBlock {
             self.left = Self::LONGEST;
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_compiles() {
+        for shape in SHAPES {
+            assert!(shape.compiled().is_ok(), "{}", shape.head);
+        }
     }
 }

@@ -13,51 +13,65 @@ use domain::{
     Timestamp,
     attempt::{Attempt, AttemptState},
     audit::AuditNote,
-    id::{AttemptId, JobId, RolloutId},
+    id::{AttemptId, JobId, RolloutId, TeamId},
     job::JobKind,
 };
 use policy::Permit;
 
 use super::{
     lanes::{Candidate, Lane, candidates, lanes_of},
-    write_note,
+    object, write_notes,
 };
-use crate::{Store, database::Tx, error::Result, job::JOBS, sql::Sql};
+use crate::{
+    Store,
+    database::Tx,
+    error::{Result, StoreError},
+    job::JOBS,
+    sql::{CHUNK, Sql},
+};
 
-/// Which jobs a worker has room for.
+/// How many jobs a worker has room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Claimable {
-    /// Deploys only where fewer than so many run in their environment.
-    Any { in_environment: u32 },
-    /// Neither deploys nor dry runs of them.
-    AllButDeploys,
+pub struct Room {
+    pub jobs: u32,
+    /// Of those, deploys and dry runs of them.
+    pub deploys: u32,
+    /// Deploys that may run in one environment, with those under way.
+    pub in_environment: u32,
 }
 
-impl Claimable {
-    /// Whatever is queued.
-    pub const ALL: Self = Self::Any {
+impl Room {
+    /// For one job, whatever it is.
+    pub const ONE: Self = Self {
+        jobs: 1,
+        deploys: 1,
         in_environment: u32::MAX,
     };
 
-    /// What may start here, in the order of its urgency: what brings hosts back, what asks them, what can wait.
-    fn kinds(self) -> impl Iterator<Item = &'static [JobKind]> {
-        const RANKS: [&[JobKind]; 3] = [
-            &[JobKind::RollBack],
-            &[JobKind::Probe, JobKind::ProbeUnknown],
-            &[JobKind::Deploy, JobKind::DryRun],
-        ];
-        let room = move |kind: &JobKind| self != Self::AllButDeploys || !kind.can_wait();
-        RANKS.into_iter().filter(move |rank| rank.iter().all(room))
+    const fn has(self, kind: JobKind) -> bool {
+        self.jobs > 0 && (self.deploys > 0 || !kind.can_wait())
+    }
+
+    fn give(&mut self, kind: JobKind) {
+        self.jobs = self.jobs.saturating_sub(1);
+        self.deploys = self.deploys.saturating_sub(u32::from(kind.can_wait()));
     }
 
     /// The most jobs of a kind that may run in one environment.
     const fn most(self, kind: JobKind) -> u32 {
-        match (self, kind) {
-            (Self::Any { in_environment }, JobKind::Deploy) => in_environment,
+        match kind {
+            JobKind::Deploy => self.in_environment,
             _ => u32::MAX,
         }
     }
 }
+
+/// What starts first: what brings hosts back, then what asks them, then what can wait.
+const RANKS: [&[JobKind]; 3] = [
+    &[JobKind::RollBack],
+    &[JobKind::Probe, JobKind::ProbeUnknown],
+    &[JobKind::Deploy, JobKind::DryRun],
+];
 
 /// A job that a worker may run now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +88,12 @@ pub struct Claimed {
 /// Transactions of one claim. What is left of a queue in which more wait is looked at with the next claim.
 const LOOKS: u32 = 20;
 
-/// What one look at the queue brought.
+/// Whether another look at the queue may find more.
+#[derive(PartialEq, Eq)]
 enum Look {
-    Claimed(Claimed),
     /// Some jobs left their lane; what is behind them may be ready.
     Again,
-    Nothing,
+    Done,
 }
 
 /// What is under way: in all by team, and by environment and kind.
@@ -89,106 +103,154 @@ struct UnderWay {
     in_environment: HashMap<(String, JobKind), u32>,
 }
 
+impl UnderWay {
+    fn add(&mut self, team: &str, environment: &str, kind: JobKind) {
+        *self.of_team.entry(team.to_owned()).or_default() += 1;
+        let place = (environment.to_owned(), kind);
+        *self.in_environment.entry(place).or_default() += 1;
+    }
+
+    fn of_team(&self, team: &str) -> u32 {
+        self.of_team.get(team).copied().unwrap_or_default()
+    }
+
+    fn in_environment(&self, lane: &Lane) -> u32 {
+        let place = (lane.environment.clone(), lane.kind);
+        self.in_environment.get(&place).copied().unwrap_or_default()
+    }
+}
+
 /// Who claims, and with what.
-struct Claim<'a> {
-    permit: &'a Permit,
-    worker: &'a str,
-    attempt: AttemptId,
-    now: Timestamp,
-    lease_until: Timestamp,
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    pub permit: &'a Permit,
+    pub worker: &'a str,
+    pub now: Timestamp,
+    pub lease_until: Timestamp,
 }
 
 impl Store {
-    /// Gives a queued job to this worker under a new attempt; `None` when none can start now. What brings hosts back
-    /// comes first, then what asks them, then deploys; of each, the team with the fewest jobs under way; of its own, the
-    /// oldest. A job waits while another one works on one of its hosts. To be settled before anything of it is started: a
-    /// claim that a power cut made forgotten would be run again.
+    /// Gives queued jobs to this worker, each under a new attempt whose id `mint` makes, as long as it has room for them and
+    /// they can start. What brings hosts back comes first, then what asks them, then deploys; of each, the team with the
+    /// fewest jobs under way; of its own, the oldest. A job waits while another one works on one of its hosts. To be settled
+    /// before anything of them is started: a claim that a power cut made forgotten would be run again.
     pub async fn claim(
         &self,
-        permit: &Permit,
-        worker: &str,
-        attempt: AttemptId,
-        now: Timestamp,
-        lease_until: Timestamp,
-        which: Claimable,
-    ) -> Result<Option<Claimed>> {
-        let claim = Claim {
-            permit,
-            worker,
-            attempt,
-            now,
-            lease_until,
-        };
+        claim: Claim<'_>,
+        mut room: Room,
+        mut mint: impl FnMut() -> AttemptId,
+    ) -> Result<Vec<Claimed>> {
+        let mut claimed = Vec::new();
         for _ in 0..LOOKS {
             // Nearly always there is nothing to do, and then nothing is locked.
             let any = Sql::new(
                 "SELECT id FROM jobs WHERE stage = 'queued' AND waits_for IS NULL LIMIT 1",
             );
             let any = any.optional(self.readers(), JOBS, |cells| cells.text("id"));
-            if any.await?.is_none() {
-                return Ok(None);
+            if room.jobs == 0 || any.await?.is_none() {
+                break;
             }
             let mut tx = self.begin_relaxed().await?;
-            match look(&mut tx, which, &claim).await? {
-                Look::Claimed(claimed) => {
-                    tx.commit().await?;
-                    return Ok(Some(claimed));
-                }
-                Look::Again => tx.commit().await?,
-                Look::Nothing => return Ok(None),
+            let mut taken = Vec::new();
+            let look = look(&mut tx, &mut room, &mut taken, &mut mint).await?;
+            if look == Look::Done && taken.is_empty() {
+                break;
+            }
+            write(&mut tx, &claim, &taken).await?;
+            tx.commit().await?;
+            claimed.extend(taken.into_iter().map(|taken| taken.claimed));
+            if look == Look::Done {
+                break;
             }
         }
-        Ok(None)
+        Ok(claimed)
     }
 }
 
-async fn look(tx: &mut Tx, which: Claimable, claim: &Claim<'_>) -> Result<Look> {
+/// A job that was taken in a transaction which has not ended.
+struct Taken {
+    claimed: Claimed,
+    team: TeamId,
+}
+
+async fn look(
+    tx: &mut Tx,
+    room: &mut Room,
+    taken: &mut Vec<Taken>,
+    mint: &mut impl FnMut() -> AttemptId,
+) -> Result<Look> {
     // Claims come one after the other, so that no two of them see the same hosts free.
     let lock = Sql::new("UPDATE counters SET value = value + 1 WHERE name = 'claims'");
     lock.run(&mut **tx).await?;
-    let under_way = under_way(tx).await?;
-    for rank in which.kinds() {
-        let of = |lane: &Lane| {
-            let of = under_way.of_team.get(&lane.team);
-            of.copied().unwrap_or_default()
-        };
+    let mut under_way = under_way(tx).await?;
+    for rank in RANKS {
+        if !rank.iter().all(|kind| room.has(*kind)) {
+            continue;
+        }
         let mut lanes = Vec::new();
         for kind in rank {
             lanes.extend(lanes_of(tx, *kind).await?);
         }
-        lanes.retain(|lane| {
-            let running = (lane.environment.clone(), lane.kind);
-            let running = under_way.in_environment.get(&running);
-            running.copied().unwrap_or_default() < which.most(lane.kind)
-        });
-        lanes.sort_by(|one, other| (of(one), &one.oldest).cmp(&(of(other), &other.oldest)));
-        for lane in &lanes {
-            let mut window = candidates(tx, lane).await?.into_iter();
-            let Some(head) = window.next() else { continue };
+        while let Some(lane) = next_lane(&mut lanes, *room, &under_way) {
+            if lane.window.is_empty() {
+                lane.window = candidates(tx, lane).await?.into();
+                let oldest = lane.window.front().map(Candidate::age);
+                if oldest != lane.oldest {
+                    lane.oldest = oldest;
+                    continue;
+                }
+            }
+            let Some(head) = lane.window.pop_front() else {
+                return Err(StoreError::defect("a lane that has an oldest job is empty"));
+            };
             if waiting(tx, [head.job]).await?.is_empty() {
-                let taken = take(tx, lane.kind, head, claim).await?;
-                return Ok(taken.map_or(Look::Again, Look::Claimed));
+                let team = head.team;
+                // Behind the window there may be more: then it is filled, and compared, when its turn comes.
+                if let Some(next) = lane.window.front() {
+                    lane.oldest = Some(next.age());
+                }
+                if let Some(claimed) = take(tx, lane.kind, head, mint()).await? {
+                    under_way.add(&lane.team, &lane.environment, lane.kind);
+                    room.give(lane.kind);
+                    taken.push(Taken { claimed, team });
+                }
+                continue;
             }
             // What was queued after it may be younger than the head of another lane, so all are compared again.
-            let jobs = iter::once(head.job).chain(window.map(|next| next.job));
+            let jobs = iter::once(head.job).chain(lane.window.iter().map(|next| next.job));
             let waiting = waiting(tx, jobs).await?;
             return wait(tx, waiting).await.map(|()| Look::Again);
         }
     }
-    Ok(Look::Nothing)
+    Ok(Look::Done)
+}
+
+/// The lane whose head comes next: of the team with the fewest jobs under way, the oldest.
+fn next_lane<'a>(lanes: &'a mut [Lane], room: Room, under_way: &UnderWay) -> Option<&'a mut Lane> {
+    let ready = lanes.iter_mut().filter(|lane| {
+        lane.oldest.is_some()
+            && room.has(lane.kind)
+            && under_way.in_environment(lane) < room.most(lane.kind)
+    });
+    ready.min_by(|one, other| {
+        let place = |lane: &Lane| under_way.of_team(&lane.team);
+        (place(one), &one.oldest).cmp(&(place(other), &other.oldest))
+    })
 }
 
 async fn under_way(tx: &mut Tx) -> Result<UnderWay> {
     let sql =
         Sql::new("SELECT id, team_id, environment_id, kind FROM jobs WHERE stage = 'claimed'");
     let jobs = sql.readable(&mut **tx, JOBS, |cells| {
-        let environment = cells.text("environment_id")?;
-        Ok((cells.text("team_id")?, (environment, cells.parse("kind")?)))
+        Ok((
+            cells.text("team_id")?,
+            cells.text("environment_id")?,
+            cells.parse("kind")?,
+        ))
     });
     let mut under_way = UnderWay::default();
-    for (team, place) in jobs.await? {
-        *under_way.of_team.entry(team).or_default() += 1;
-        *under_way.in_environment.entry(place).or_default() += 1;
+    for (team, environment, kind) in jobs.await? {
+        under_way.add(&team, &environment, kind);
     }
     Ok(under_way)
 }
@@ -230,30 +292,34 @@ async fn wait(tx: &mut Tx, waiting: BTreeMap<JobId, Vec<JobId>>) -> Result<()> {
     Ok(())
 }
 
-/// A job is no longer under way: its hosts are free, and what waited for it goes back to its lane.
-pub(super) async fn make_way(tx: &mut Tx, job: JobId) -> Result<()> {
-    for sql in [
-        "DELETE FROM busy_hosts WHERE job_id = $1",
-        "UPDATE jobs SET waits_for = NULL WHERE waits_for = $1",
-    ] {
-        Sql::new(sql).with(job).run(&mut **tx).await?;
+/// These jobs are no longer under way: their hosts are free, and what waited for one of them goes back to its lane.
+pub(super) async fn make_way(tx: &mut Tx, jobs: &[JobId]) -> Result<()> {
+    for jobs in jobs.chunks(CHUNK) {
+        for text in [
+            "DELETE FROM busy_hosts WHERE job_id IN ",
+            "UPDATE jobs SET waits_for = NULL WHERE waits_for IN ",
+        ] {
+            let mut sql = Sql::new(text);
+            sql.list(jobs.iter().copied());
+            sql.run(&mut **tx).await?;
+        }
     }
     Ok(())
 }
 
-/// Gives the job to the worker; nothing when it was cancelled in this very moment.
+/// Takes the job out of the queue, and its hosts; nothing when it was cancelled in this very moment.
 async fn take(
     tx: &mut Tx,
     kind: JobKind,
     candidate: Candidate,
-    claim: &Claim<'_>,
+    attempt: AttemptId,
 ) -> Result<Option<Claimed>> {
     let Candidate {
         job,
         rollout,
-        team,
         batch,
         queued_at,
+        ..
     } = candidate;
     let sql = Sql::new(
         "UPDATE jobs SET stage = 'claimed', state = $1, fencing = fencing + 1 WHERE id = $2 AND stage = 'queued' RETURNING id, fencing",
@@ -271,7 +337,7 @@ async fn take(
         .run(&mut **tx)
         .await?;
     let attempt = Attempt {
-        id: claim.attempt,
+        id: attempt,
         job,
         // Fencing grows by one with each claim, so it also counts the attempts.
         number,
@@ -280,26 +346,6 @@ async fn take(
         started_at: None,
         ended_at: None,
     };
-    let sql = Sql::new(
-        "INSERT INTO attempts (id, job_id, number, state, fencing, worker, lease_until, event_offset, message) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, '')",
-    )
-        .with(attempt.id)
-        .with(job)
-        .with(number)
-        .with(attempt.state.word())
-        .with(fencing)
-        .with(claim.worker)
-        .with(claim.lease_until);
-    sql.run(&mut **tx).await?;
-    let note = AuditNote::new(
-        "job.start",
-        format!(
-            "Attempt {number} of the {} of batch {batch} started",
-            kind.noun()
-        ),
-        format!("Worker {}", claim.worker),
-    );
-    write_note(tx, claim.permit, job, team, note, claim.now).await?;
     Ok(Some(Claimed {
         job,
         kind,
@@ -308,4 +354,46 @@ async fn take(
         queued_at,
         attempt,
     }))
+}
+
+/// Writes the attempts at what was taken.
+async fn write(tx: &mut Tx, claim: &Claim<'_>, taken: &[Taken]) -> Result<()> {
+    for taken in taken.chunks(CHUNK) {
+        let mut sql = Sql::new(
+            "INSERT INTO attempts (id, job_id, number, state, fencing, worker, lease_until, event_offset, message) VALUES ",
+        );
+        sql.tuples(taken.iter().map(|Taken { claimed, .. }| {
+            let attempt = &claimed.attempt;
+            vec![
+                attempt.id.into(),
+                attempt.job.into(),
+                attempt.number.into(),
+                attempt.state.word().into(),
+                attempt.fencing.into(),
+                claim.worker.into(),
+                claim.lease_until.into(),
+                0_i64.into(),
+                "".into(),
+            ]
+        }));
+        sql.run(&mut **tx).await?;
+    }
+    let notes = taken.iter().map(|Taken { claimed, team }| {
+        let Claimed {
+            job,
+            kind,
+            batch,
+            attempt,
+            ..
+        } = claimed;
+        let summary = format!(
+            "Attempt {} of the {} of batch {batch} started",
+            attempt.number,
+            kind.noun()
+        );
+        let note = AuditNote::new("job.start", summary, format!("Worker {}", claim.worker));
+        (object(*job, *team, kind), note)
+    });
+    let notes: Vec<_> = notes.collect();
+    write_notes(tx, claim.permit, &notes, claim.now).await
 }

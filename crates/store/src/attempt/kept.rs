@@ -8,7 +8,7 @@ use domain::{
 };
 use policy::{Permit, Scope};
 
-use super::{ATTEMPTS, write_note};
+use super::{ATTEMPTS, object, write_notes};
 use crate::{Store, error::Result, sql::Sql};
 
 /// An ended attempt whose output is still kept.
@@ -123,7 +123,8 @@ impl Store {
                 "The output of an attempt was removed",
                 why,
             );
-            write_note(&mut tx, permit, attempt.job, attempt.team, note, at).await?;
+            let object = object(attempt.job, attempt.team, &permit.resource().name);
+            write_notes(&mut tx, permit, &[(object, note)], at).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -1,5 +1,7 @@
 //! The queue as a claim sees it: lanes of ready jobs, oldest first.
 
+use std::collections::VecDeque;
+
 use domain::{
     Timestamp,
     id::{JobId, RolloutId, TeamId},
@@ -16,8 +18,10 @@ pub(super) struct Lane {
     pub kind: JobKind,
     pub environment: String,
     pub team: String,
-    /// When the oldest was queued, and which it is.
-    pub oldest: (i64, String),
+    /// When the oldest was queued, and which it is; nothing when there is none left.
+    pub oldest: Option<(i64, String)>,
+    /// The oldest, as far as they were read.
+    pub window: VecDeque<Candidate>,
 }
 
 /// A ready job, as far as its own row tells.
@@ -27,6 +31,13 @@ pub(super) struct Candidate {
     pub team: TeamId,
     pub batch: u32,
     pub queued_at: Timestamp,
+}
+
+impl Candidate {
+    /// What lanes are compared by.
+    pub fn age(&self) -> (i64, String) {
+        (self.queued_at.as_millisecond(), self.job.to_string())
+    }
 }
 
 /// The lanes of a kind, found by stepping through the index from one to the next.
@@ -60,7 +71,8 @@ pub(super) async fn lanes_of(tx: &mut Tx, kind: JobKind) -> Result<Vec<Lane>> {
                 kind,
                 environment: cells.text("environment_id")?,
                 team: cells.text("team_id")?,
-                oldest: (cells.int("queued_at")?, cells.text("id")?),
+                oldest: Some((cells.int("queued_at")?, cells.text("id")?)),
+                window: VecDeque::new(),
             })
         })
         .await

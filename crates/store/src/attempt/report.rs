@@ -10,7 +10,7 @@ use domain::{
 };
 use policy::Permit;
 
-use super::{ATTEMPTS, CancelWish, claim, read_cancel, write_note};
+use super::{ATTEMPTS, CancelWish, claim, object, read_cancel, write_notes};
 use crate::{
     Store,
     cells::document,
@@ -18,8 +18,19 @@ use crate::{
     error::{Result, StoreError},
     job::{self, JOBS},
     rollout::hosts,
-    sql::Sql,
+    sql::{Arg, CHUNK, Sql},
 };
+
+/// How an attempt ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    pub attempt: AttemptId,
+    pub fencing: i64,
+    pub state: AttemptState,
+    /// For people; empty when all went well.
+    pub message: String,
+    pub report: JobReport,
+}
 
 /// The job behind an attempt whose fencing number is the newest; locked until the transaction ends.
 struct Held {
@@ -134,59 +145,50 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Ends an attempt and with it the job, whose report then waits for the rollout.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one fact about how the attempt ended"
-    )]
-    pub async fn attempt_finish(
+    /// Ends attempts and with them their jobs, whose reports then wait for the rollouts. Gives those of which nothing was
+    /// written, because their job was claimed again since or they had ended before.
+    pub async fn attempts_finish(
         &self,
         permit: &Permit,
-        attempt: AttemptId,
-        fencing: i64,
-        state: AttemptState,
-        message: &str,
-        report: &JobReport,
+        ended: &[Ended],
         at: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<Vec<AttemptId>> {
+        if let Some(open) = ended.iter().find(|ended| !ended.state.ended()) {
+            return Err(StoreError::defect(format!(
+                "“{}” is not an end",
+                open.state
+            )));
+        }
+        let mut ended: Vec<&Ended> = ended.iter().collect();
+        // Locked in one order, so that nobody who locks several waits for another one in a circle.
+        ended.sort_unstable_by_key(|ended| ended.attempt);
         let mut tx = self.begin_relaxed().await?;
-        let held = hold_open(&mut tx, attempt, fencing).await?;
-        if !state.ended() {
-            return Err(StoreError::defect(format!("“{state}” is not an end")));
+        let (mut done, mut refused) = (Vec::new(), Vec::new());
+        for ended in ended {
+            match hold_open(&mut tx, ended.attempt, ended.fencing).await {
+                Ok(held) => done.push((held, ended)),
+                Err(StoreError::Conflict { .. }) => refused.push(ended.attempt),
+                Err(error) => return Err(error),
+            }
         }
-        let sql =
-            Sql::new("UPDATE attempts SET state = $1, ended_at = $2, message = $3 WHERE id = $4");
-        sql.with(state.word())
-            .with(at)
-            .with(message)
-            .with(attempt)
-            .run(&mut *tx)
-            .await?;
-        let sql = Sql::new(
-            "UPDATE jobs SET stage = 'finished', state = $1, ended_at = $2, message = $3, report_json = $4 WHERE id = $5",
-        );
-        sql.with(state.word())
-            .with(at)
-            .with(message)
-            .with(document(report)?)
-            .with(held.job)
-            .run(&mut *tx)
-            .await?;
-        claim::make_way(&mut tx, held.job).await?;
-        if matches!(report.end, JobEnd::CouldNotStart { .. }) {
-            hosts::put_back(&mut tx, held.rollout, held.job, held.kind).await?;
+        write_ends(&mut tx, &done, at).await?;
+        let jobs: Vec<JobId> = done.iter().map(|(held, _)| held.job).collect();
+        claim::make_way(&mut tx, &jobs).await?;
+        for (held, ended) in &done {
+            if matches!(ended.report.end, JobEnd::CouldNotStart { .. }) {
+                hosts::put_back(&mut tx, held.rollout, held.job, held.kind).await?;
+            }
         }
-        let note = AuditNote::new(
-            "job.finish",
-            format!(
-                "The {} ended: {}",
-                held.kind.noun(),
-                state.word().replace('_', " ")
-            ),
-            message,
-        );
-        write_note(&mut tx, permit, held.job, held.team, note, at).await?;
-        Ok(tx.commit().await?)
+        let notes = done.iter().map(|(held, ended)| {
+            let state = ended.state.word().replace('_', " ");
+            let summary = format!("The {} ended: {state}", held.kind.noun());
+            let note = AuditNote::new("job.finish", summary, ended.message.as_str());
+            (object(held.job, held.team, held.kind), note)
+        });
+        let notes: Vec<_> = notes.collect();
+        write_notes(&mut tx, permit, &notes, at).await?;
+        tx.commit().await?;
+        Ok(refused)
     }
 
     /// The attempt certainly never began: its job goes back to the queue, or ends if somebody asked it to stop.
@@ -220,12 +222,48 @@ impl Store {
             .with(held.job)
             .run(&mut *tx)
             .await?;
-        claim::make_way(&mut tx, held.job).await?;
+        claim::make_way(&mut tx, &[held.job]).await?;
         if cancelled {
             job::end_queued(&mut tx, held.job, at).await?;
         }
         let note = AuditNote::new("job.requeue", what, "");
-        write_note(&mut tx, permit, held.job, held.team, note, at).await?;
+        let note = (object(held.job, held.team, held.kind), note);
+        write_notes(&mut tx, permit, &[note], at).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// Writes how attempts and their jobs ended.
+async fn write_ends(tx: &mut Tx, done: &[(Held, &Ended)], at: Timestamp) -> Result<()> {
+    for done in done.chunks(CHUNK) {
+        let rows = done.iter().map(|(held, ended)| {
+            Ok(vec![
+                ended.attempt.into(),
+                held.job.into(),
+                ended.state.word().into(),
+                ended.message.as_str().into(),
+                document(&ended.report)?.into(),
+            ])
+        });
+        let rows: Vec<Vec<Arg>> = rows.collect::<Result<_>>()?;
+        for (update, of) in [
+            (
+                ") UPDATE attempts SET state = ends.state, message = ends.message, ended_at = ",
+                " FROM ends WHERE attempts.id = ends.attempt_id",
+            ),
+            (
+                ") UPDATE jobs SET stage = 'finished', state = ends.state, message = ends.message, report_json = ends.report, ended_at = ",
+                " FROM ends WHERE jobs.id = ends.job_id",
+            ),
+        ] {
+            let mut sql =
+                Sql::new("WITH ends (attempt_id, job_id, state, message, report) AS (VALUES ");
+            sql.tuples(rows.iter().cloned())
+                .push(update)
+                .bind(at)
+                .push(of);
+            sql.run(&mut **tx).await?;
+        }
+    }
+    Ok(())
 }

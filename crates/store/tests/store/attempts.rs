@@ -6,6 +6,7 @@ use domain::{
     id::AttemptId,
     job::{JobEnd, JobKind},
 };
+use store::{Claim, Room};
 use testkit::{Database, World, mint, on_each_database};
 
 use crate::{claim, is_conflict, report, running};
@@ -23,11 +24,12 @@ async fn the_way_back_does_not_wait_for_deploys(db: Database) {
     let world = World::new(db, 6).await;
     world.released("1.1.0").await;
     let urgent = async || {
-        let (permit, now) = (world.worker_permit(), world.clock.now());
-        let id = AttemptId(mint());
-        let which = store::Claimable::AllButDeploys;
-        let claimed = world.store().claim(&permit, "w1", id, now, now, which);
-        claimed.await.unwrap().map(|claimed| claimed.kind)
+        let room = Room {
+            deploys: 0,
+            ..Room::ONE
+        };
+        let claimed = world.claim("w1", room).await;
+        claimed.map(|claimed| claimed.kind)
     };
     assert_eq!(urgent().await, None, "only a deploy is queued");
     world.work_off("1.1.0").await;
@@ -46,21 +48,18 @@ async fn two_workers_claim_one_job_once(db: Database) {
             world.clock.now(),
         );
         tokio::spawn(async move {
-            store
-                .claim(
-                    &permit,
-                    &format!("w{number}"),
-                    AttemptId(mint()),
-                    now,
-                    now,
-                    store::Claimable::ALL,
-                )
-                .await
+            let claim = Claim {
+                permit: &permit,
+                worker: &format!("w{number}"),
+                now,
+                lease_until: now,
+            };
+            store.claim(claim, Room::ONE, || AttemptId(mint())).await
         })
     });
     let mut claimed = 0;
     for task in tasks.collect::<Vec<_>>() {
-        claimed += usize::from(task.await.unwrap().unwrap().is_some());
+        claimed += task.await.unwrap().unwrap().len();
     }
     assert_eq!(claimed, 1);
 }
@@ -95,16 +94,8 @@ async fn late_writes_are_refused(db: Database) {
                 .await
         ));
         assert!(is_conflict(
-            &store
-                .attempt_finish(
-                    &permit,
-                    attempt,
-                    fencing,
-                    AttemptState::Succeeded,
-                    "",
-                    &done,
-                    now
-                )
+            &world
+                .finish(attempt, fencing, AttemptState::Succeeded, &done)
                 .await
         ));
         assert!(is_conflict(
@@ -126,30 +117,14 @@ async fn late_writes_are_refused(db: Database) {
         )
         .await
         .unwrap();
-    store
-        .attempt_finish(
-            &permit,
-            second.id,
-            second.fencing,
-            AttemptState::Succeeded,
-            "",
-            &done,
-            now,
-        )
+    world
+        .finish(second.id, second.fencing, AttemptState::Succeeded, &done)
         .await
         .unwrap();
     assert!(
         is_conflict(
-            &store
-                .attempt_finish(
-                    &permit,
-                    second.id,
-                    second.fencing,
-                    AttemptState::Failed,
-                    "",
-                    &done,
-                    now
-                )
+            &world
+                .finish(second.id, second.fencing, AttemptState::Failed, &done)
                 .await
         ),
         "it ends once"
@@ -243,15 +218,12 @@ async fn an_unknown_attempt_can_be_resolved(db: Database) {
     let end = JobEnd::Lost {
         message: "its supervisor vanished".to_owned(),
     };
-    store
-        .attempt_finish(
-            &permit,
+    world
+        .finish(
             attempt.id,
             attempt.fencing,
             AttemptState::Unknown,
-            "lost",
             &report(end),
-            now,
         )
         .await
         .unwrap();

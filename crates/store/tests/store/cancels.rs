@@ -115,21 +115,7 @@ async fn a_queued_job_that_is_cancelled_leaves_hosts_as_they_were(db: Database) 
             .unwrap()[0],
         (1, HostPhase::Pending, 1)
     );
-    assert_eq!(
-        world
-            .store()
-            .claim(
-                &world.worker_permit(),
-                "w1",
-                domain::id::AttemptId(testkit::mint()),
-                world.clock.now(),
-                world.clock.now(),
-                store::Claimable::ALL
-            )
-            .await
-            .unwrap(),
-        None
-    );
+    assert_eq!(claim(&world, "w1").await, None);
     assert_eq!(
         world.store().finished_jobs(10).await.unwrap()[0].job,
         job.id
@@ -199,15 +185,11 @@ async fn a_job_that_could_not_start_leaves_hosts_as_they_were(db: Database) {
     };
     let attempt = claimed.attempt;
     world
-        .store()
-        .attempt_finish(
-            &world.worker_permit(),
+        .finish(
             attempt.id,
             attempt.fencing,
             AttemptState::Failed,
-            "not installed",
             &report(end),
-            world.clock.now(),
         )
         .await
         .unwrap();

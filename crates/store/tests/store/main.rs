@@ -28,12 +28,12 @@ use std::collections::BTreeMap;
 use domain::{
     attempt::AttemptState,
     host::HostPhase,
-    id::{AttemptId, RolloutId},
+    id::RolloutId,
     job::{JobEnd, JobReport},
     verdict::{Dimension, Measurement, Outcome, Verdict},
 };
-use store::{Claimed, StoreError};
-use testkit::{World, mint};
+use store::{Claimed, Room, StoreError};
+use testkit::World;
 
 fn is_conflict<T: std::fmt::Debug>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::Conflict { .. }))
@@ -68,18 +68,7 @@ async fn phases(world: &World, id: RolloutId) -> Vec<(u32, HostPhase, u32)> {
 }
 
 async fn claim(world: &World, worker: &str) -> Option<Claimed> {
-    world
-        .store()
-        .claim(
-            &world.worker_permit(),
-            worker,
-            AttemptId(mint()),
-            world.clock.now(),
-            world.clock.now(),
-            store::Claimable::ALL,
-        )
-        .await
-        .unwrap()
+    world.claim(worker, Room::ONE).await
 }
 
 async fn running(world: &World) -> (RolloutId, Claimed) {

@@ -10,7 +10,7 @@ use domain::{
     rollout::{Change, Event, Moment, Rollout},
 };
 use policy::{Action, Kind, Permit, Resource, Subject, SystemAction};
-use store::{Claimable, Commit, Loaded, NewRollout, StoreError};
+use store::{Claim, Claimed, Commit, Ended, Loaded, NewRollout, Room, StoreError};
 
 use super::World;
 use crate::{build, mint, permit, system};
@@ -179,16 +179,51 @@ impl World {
             .await
     }
 
+    /// Gives this worker one job.
+    pub async fn claim(&self, worker: &str, room: Room) -> Option<Claimed> {
+        let (now, permit) = (self.clock.now(), self.worker_permit());
+        let claim = Claim {
+            permit: &permit,
+            worker,
+            now,
+            lease_until: now,
+        };
+        let room = Room { jobs: 1, ..room };
+        let claimed = self.store().claim(claim, room, || AttemptId(mint()));
+        claimed.await.expect("a claim").pop()
+    }
+
+    /// Ends an attempt, or is refused.
+    pub async fn finish(
+        &self,
+        attempt: AttemptId,
+        fencing: i64,
+        state: AttemptState,
+        report: &JobReport,
+    ) -> Result<(), StoreError> {
+        let ended = Ended {
+            attempt,
+            fencing,
+            state,
+            message: String::new(),
+            report: report.clone(),
+        };
+        let (permit, now) = (self.worker_permit(), self.clock.now());
+        let refused = self.store().attempts_finish(&permit, &[ended], now).await?;
+        match refused.is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::Conflict {
+                what: format!("The attempt {attempt}"),
+            }),
+        }
+    }
+
     /// Claims the oldest job, lets it bring every host it took to `version` (`before` it ran 1.0.0), and has the rollout
     /// take that into account. Gives the job.
     pub async fn work_off(&self, version: &str) -> JobId {
         let (now, permit) = (self.clock.now(), self.worker_permit());
-        let claimed = self
-            .store()
-            .claim(&permit, "w1", AttemptId(mint()), now, now, Claimable::ALL)
-            .await
-            .expect("a claim")
-            .expect("a queued job");
+        let claimed = self.claim("w1", Room::ONE).await;
+        let claimed = claimed.expect("a queued job");
         let attempt = &claimed.attempt;
         self.store()
             .attempt_state(
@@ -223,18 +258,14 @@ impl World {
                 })
                 .collect(),
         };
-        self.store()
-            .attempt_finish(
-                &permit,
-                attempt.id,
-                attempt.fencing,
-                AttemptState::Succeeded,
-                "",
-                &report,
-                now,
-            )
-            .await
-            .expect("finished");
+        self.finish(
+            attempt.id,
+            attempt.fencing,
+            AttemptState::Succeeded,
+            &report,
+        )
+        .await
+        .expect("finished");
         self.observe(
             claimed.rollout,
             Event::JobFinished {

@@ -1,6 +1,6 @@
 //! Looks after one attempt: what became of it, what it said, how it ended.
 
-use std::{io, path::Path};
+use std::{io, path::Path, sync::Arc};
 
 use domain::{
     SignedDuration, Timestamp,
@@ -19,11 +19,12 @@ use integrations::{
     tail,
 };
 use policy::{Kind, Permit, Resource, SystemAction, system_scope};
-use store::{CancelWish, Claimed, JobHost, OpenAttempt};
+use store::{CancelWish, Claimed, Ended, JobHost, OpenAttempt};
 use tokio::task::spawn_blocking;
 
 use super::{
     LEASE,
+    start::Together,
     words::{announces_a_play, last_words, message},
 };
 use crate::{Console, Error, Signal, reconcile::report};
@@ -42,7 +43,8 @@ pub(super) struct Watch {
     tally: Tally,
     /// Bytes of the events the tally has seen.
     offset: u64,
-    pub plan: Plan,
+    /// Nothing before the first need.
+    plan: Option<Arc<Plan>>,
     pub hosts: Vec<JobHost>,
     /// When the supervisor was last asked to end the run.
     cancel_passed_on: Option<Timestamp>,
@@ -54,6 +56,8 @@ pub(super) struct Keeper {
     pub run: Claimed,
     /// What is remembered; nothing before the first need, and nothing when the attempt has ended.
     pub watch: Option<Watch>,
+    /// How it ended, which is still to be written.
+    pub ended: Option<Ended>,
 }
 
 impl Keeper {
@@ -62,6 +66,7 @@ impl Keeper {
             console,
             run,
             watch,
+            ended: None,
         }
     }
 
@@ -84,20 +89,28 @@ impl Keeper {
 
     pub async fn watch(&mut self) -> Result<&mut Watch, Error> {
         if self.watch.is_none() {
-            let (store, scope) = (self.console.store(), system_scope());
-            let plan = store.rollout(&scope, self.run.rollout).await?.rollout.plan;
-            let hosts = store.job_hosts(&scope, self.run.job).await?;
+            let (store, job) = (self.console.store(), self.run.job);
             self.watch = Some(Watch {
                 tally: Tally::default(),
                 offset: 0,
-                plan,
-                hosts,
+                plan: None,
+                hosts: store.job_hosts(&system_scope(), job).await?,
                 cancel_passed_on: None,
             });
         }
         self.watch
             .as_mut()
             .ok_or_else(|| Error::Internal("a watched attempt vanished".to_owned()))
+    }
+
+    pub async fn plan(&mut self) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = &self.watch().await?.plan {
+            return Ok(Arc::clone(plan));
+        }
+        let (store, rollout) = (self.console.store(), self.run.rollout);
+        let plan = Arc::new(store.plan(&system_scope(), rollout).await?);
+        self.watch().await?.plan = Some(Arc::clone(&plan));
+        Ok(plan)
     }
 
     pub async fn look_after(&mut self, open: &OpenAttempt) -> Result<(), Error> {
@@ -117,8 +130,7 @@ impl Keeper {
         match found {
             Found::NeverBegan if wanted && !folder.join(names::SPEC).exists() => {
                 // Whoever claimed it may have gone before it was settled.
-                self.console.store().settle().await?;
-                self.start().await
+                self.start(&Together::default()).await
             }
             Found::NeverBegan => self.never_began(wanted, &folder).await,
             Found::Running { child, .. } => {
@@ -217,6 +229,7 @@ impl Keeper {
     /// Reads new events, counts them, and writes what they say about hosts.
     async fn take_in(&mut self, open: &OpenAttempt, folder: &Path) -> Result<(), Error> {
         let (permit, console) = (self.permit(), self.console.clone());
+        let version = self.plan().await?.release.version.clone();
         let watch = self.watch().await?;
         // What comes meanwhile is for the next look, which also sees whether somebody wants the run to end.
         let length = std::fs::metadata(folder.join(names::EVENTS)).map_or(0, |file| file.len());
@@ -245,9 +258,7 @@ impl Keeper {
             watch.offset = next;
             let marks: Vec<_> = events
                 .into_iter()
-                .filter_map(|event| {
-                    report::mark(event, open.kind, &watch.plan.release.version, &watch.hosts)
-                })
+                .filter_map(|event| report::mark(event, open.kind, &version, &watch.hosts))
                 .collect();
             let offset = i64::try_from(next).unwrap_or(i64::MAX);
             // After a restart the tally reads from the start, while hosts are only told what is new.
@@ -297,6 +308,7 @@ impl Keeper {
         Ok(())
     }
 
+    /// The attempt has ended; whoever runs this keeper writes it.
     pub async fn finish(&mut self, conclusion: Conclusion) -> Result<(), Error> {
         forget(&self.console.attempt_folder(self.run.attempt.id));
         self.keep_facts().await?;
@@ -304,38 +316,19 @@ impl Keeper {
         let report: JobReport = report::of(conclusion, &watch.hosts);
         let message = message(&report);
         let failed = !message.is_empty();
-        let Claimed {
-            job,
-            kind,
-            rollout,
-            ref attempt,
-            ..
-        } = self.run;
+        let attempt = &self.run.attempt;
         let state = attempt
             .state
             .apply(report::attempt_event(&report.end, failed))
             .map_err(|error| Error::Internal(error.to_string()))?;
-        let now = self.console.now();
-        self.console
-            .store()
-            .attempt_finish(
-                &self.permit(),
-                attempt.id,
-                attempt.fencing,
-                state,
-                &message,
-                &report,
-                now,
-            )
-            .await?;
-        tracing::info!(%job, %kind, state = %state, "a job ended");
-        metrics::counter!("slipway_jobs_ended_total", "kind" => kind.word(), "state" => state.word()).increment(1);
+        self.ended = Some(Ended {
+            attempt: attempt.id,
+            fencing: attempt.fencing,
+            state,
+            message,
+            report,
+        });
         self.watch = None;
-        self.console.signal(Signal::Job(job));
-        self.console.signal(Signal::Rollout(rollout));
-        self.console.inner.rollouts_due.notify_one();
-        // There is room for another one, and hosts are free that one may have waited for.
-        self.console.inner.jobs_due.notify_one();
         Ok(())
     }
 }

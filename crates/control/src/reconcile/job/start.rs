@@ -8,14 +8,25 @@ use integrations::{
     supervisor::{self, LaunchError},
 };
 use store::CancelWish;
-use tokio::task::spawn_blocking;
+use tokio::{sync::OnceCell, task::spawn_blocking};
 
 use super::keeper::Keeper;
-use crate::{Error, Signal, run::Wanted};
+use crate::{Console, Error, Signal, run::Wanted};
+
+/// Attempts that were claimed together: the first that is about to start something settles the claims of all.
+#[derive(Clone, Default)]
+pub(super) struct Together(Arc<OnceCell<()>>);
+
+impl Together {
+    async fn settle(&self, console: &Console) -> Result<(), Error> {
+        let settled = self.0.get_or_try_init(|| console.store().settle());
+        Ok(settled.await.copied()?)
+    }
+}
 
 impl Keeper {
     /// Writes the attempt's folder and launches its supervisor; a job that cannot be started ends at once.
-    pub async fn start(&mut self) -> Result<(), Error> {
+    pub async fn start(&mut self, together: &Together) -> Result<(), Error> {
         let run = self.run.clone();
         let waited = self.console.now().duration_since(run.queued_at);
         if run.kind.too_late(waited) {
@@ -25,8 +36,7 @@ impl Keeper {
             );
             return self.could_not_start(message).await;
         }
-        let watch = self.watch().await?;
-        let (plan, hosts) = (watch.plan.clone(), watch.hosts.clone());
+        let hosts = self.watch().await?.hosts.clone();
         if hosts.is_empty() {
             // Every host is where the job would bring it, so there is nothing to run.
             let conclusion = Conclusion {
@@ -35,6 +45,7 @@ impl Keeper {
             };
             return self.finish(conclusion).await;
         }
+        let plan = self.plan().await?;
         let wanted = Wanted {
             attempt: run.attempt.id,
             rollout: run.rollout,
@@ -50,6 +61,7 @@ impl Keeper {
             Err(error) => return self.could_not_start(error.to_string()).await,
             Ok(()) => {}
         }
+        together.settle(console).await?;
         // Fetching playbooks may have taken minutes.
         if console.store().cancel_asked(run.job).await? == CancelWish::Asked {
             return self.never_began(false, &folder).await;

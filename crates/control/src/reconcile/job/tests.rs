@@ -8,7 +8,7 @@ use domain::{
 };
 use integrations::supervisor::names;
 use policy::{Action, Kind};
-use testkit::{Database, World, mint};
+use testkit::{Database, World};
 
 use super::{keeper::MOST_STARTS, *};
 use crate::testing::console;
@@ -43,18 +43,8 @@ impl Scene {
 
     /// Claims the deploy, as a worker does that then ends at once.
     async fn claim(&self) -> OpenAttempt {
-        let now = self.world.clock.now();
-        let permit = self.world.worker_permit();
-        let store = self.world.store();
-        let claimed = store.claim(
-            &permit,
-            "test",
-            AttemptId(mint()),
-            now,
-            now,
-            store::Claimable::ALL,
-        );
-        claimed.await.unwrap().expect("the deploy is queued");
+        let claimed = self.world.claim("test", Room::ONE).await;
+        claimed.expect("the deploy is queued");
         self.open().await.remove(0)
     }
 
@@ -65,6 +55,17 @@ impl Scene {
     async fn look_after(&self, open: &OpenAttempt) {
         let mut keeper = Keeper::of(self.runner.console.clone(), open, None);
         keeper.look_after(open).await.unwrap();
+        if let Some(ended) = keeper.ended {
+            self.runner.write(vec![(keeper.run, ended)]).await;
+        }
+    }
+
+    /// A round, and what is done first after it.
+    async fn round(&mut self) {
+        self.runner.round().await;
+        if let Some(done) = self.runner.done().await {
+            self.runner.take_in(done).await;
+        }
     }
 
     /// Queues the deploy of another service, to other hosts.
@@ -160,7 +161,7 @@ async fn an_attempt_that_takes_its_time_holds_up_no_other() {
     assert!(made.unwrap().success());
     fs::write(folders[1].join(names::EXIT), exit).unwrap();
 
-    scene.runner.round().await;
+    scene.round().await;
     assert_eq!(scene.open().await, open[..1], "the other one has ended");
     scene.runner.round().await;
     assert_eq!(scene.runner.at_work.len(), 1, "nobody looks at one twice");
@@ -169,7 +170,7 @@ async fn an_attempt_that_takes_its_time_holds_up_no_other() {
         .await
         .unwrap()
         .unwrap();
-    assert!(scene.runner.gather().await);
+    scene.runner.finish().await;
     assert_eq!(scene.open().await, []);
 }
 
@@ -214,7 +215,7 @@ fn database_name(url: &str) -> String {
 async fn a_deploy_that_waited_for_hours_does_not_start_by_itself() {
     let mut scene = Scene::new().await;
     scene.world.clock.advance_seconds(4 * 3600 + 1);
-    scene.runner.round().await;
+    scene.round().await;
     let end = scene.end().await;
     assert!(
         matches!(&end, JobEnd::CouldNotStart { message } if message.contains("four hours")),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    audit::AuditNote,
+    audit::{Actor, AuditNote},
     batch::{Batch, BatchState},
     delivery::Deployment,
     host::HostMark,
@@ -325,6 +325,35 @@ pub struct Change {
     pub rollout: Rollout,
     pub effects: Vec<Effect>,
     pub notes: Vec<AuditNote>,
+}
+
+impl Change {
+    /// Of a rollout to which nothing has happened yet.
+    pub const fn none(rollout: Rollout) -> Self {
+        Self {
+            rollout,
+            effects: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// What also follows from another event.
+    pub fn and(
+        self,
+        event: Event,
+        actor: &Actor,
+        moment: &mut Moment<'_>,
+    ) -> Result<Self, Refused> {
+        let next = self.rollout.apply(event, actor, moment)?;
+        let (mut effects, mut notes) = (self.effects, self.notes);
+        effects.extend(next.effects);
+        notes.extend(next.notes);
+        Ok(Self {
+            rollout: next.rollout,
+            effects,
+            notes,
+        })
+    }
 }
 
 /// Why a rollout did not take an event, as a sentence.

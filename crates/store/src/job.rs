@@ -70,13 +70,21 @@ pub(crate) async fn queue(
     hosts::take(tx, rollout, new).await
 }
 
-/// Marks a finished job as taken into account; refuses one that was before with `AlreadyObserved`.
-pub(crate) async fn observed(tx: &mut Tx, job: JobId) -> Result<()> {
-    let sql = Sql::new("UPDATE jobs SET stage = 'observed' WHERE id = $1 AND stage = 'finished'")
-        .with(job);
-    if sql.run(&mut **tx).await? == 1 {
+/// Marks finished jobs as taken into account. Refuses with `AlreadyObserved` one that was before, and with `Conflict`
+/// several of which one was.
+pub(crate) async fn observed(tx: &mut Tx, jobs: &[JobId]) -> Result<()> {
+    if jobs.is_empty() {
         return Ok(());
     }
+    let mut sql =
+        Sql::new("UPDATE jobs SET stage = 'observed' WHERE stage = 'finished' AND id IN ");
+    sql.list(jobs.iter().copied());
+    if sql.run(&mut **tx).await? == jobs.len() as u64 {
+        return Ok(());
+    }
+    let &[job] = jobs else {
+        return Err(StoreError::conflict("One of the jobs"));
+    };
     let sql = Sql::new("SELECT id, stage FROM jobs WHERE id = $1").with(job);
     let stage = sql
         .optional(&mut **tx, JOBS, |cells| cells.text("stage"))

@@ -1,12 +1,11 @@
 //! Moves rollouts on what jobs, telemetry and the clock report.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
     batch::Batch,
     id::{JobId, RolloutId},
-    job::JobReport,
-    rollout::{Event, Rollout},
+    rollout::{Change, Event, Rollout},
     verdict::Verdict,
 };
 use futures::{StreamExt as _, stream};
@@ -24,25 +23,22 @@ const TRIES: u32 = 5;
 
 /// Takes in finished jobs and moves what only waited for time. It asks nobody but the database, so that no rollout waits for telemetry.
 pub(super) async fn settle(console: &Console) {
-    match console.store().finished_jobs(LIMIT).await {
-        Ok(finished) => {
-            for FinishedJob {
-                rollout,
-                job,
-                report,
-            } in finished
-            {
-                if let Err(error) = finish(console, rollout, job, &report).await {
-                    tracing::error!(%rollout, %job, %error, "a finished job could not be taken in; it is tried again");
-                }
-            }
-        }
+    let finished = match console.store().finished_jobs(LIMIT).await {
+        Ok(finished) => finished,
         Err(error) => return tracing::warn!(%error, "finished jobs could not be read"),
+    };
+    let mut of_rollout: BTreeMap<RolloutId, Vec<FinishedJob>> = BTreeMap::new();
+    for job in finished {
+        of_rollout.entry(job.rollout).or_default().push(job);
+    }
+    for (rollout, jobs) in of_rollout {
+        take_in(console, rollout, &jobs).await;
     }
     for id in due(console).await {
         let now = console.now();
-        let moved = apply(console, id, None, |loaded| {
-            loaded.rollout.tick_due(now).then_some(Event::Tick)
+        let moved = apply(console, id, &[], |loaded| {
+            let due = loaded.rollout.tick_due(now);
+            due.then_some(Event::Tick).into_iter().collect()
         });
         if let Err(error) = moved.await {
             tracing::error!(rollout = %id, %error, "a rollout could not be moved by time; it is tried again");
@@ -72,11 +68,11 @@ pub(super) async fn judge(console: &Console) {
     while let Some((id, batch, verdict)) = verdicts.next().await {
         let taken_in = async {
             let verdict = verdict?;
-            apply(console, id, None, |_| {
-                Some(Event::Judged {
+            apply(console, id, &[], |_| {
+                vec![Event::Judged {
                     batch,
                     verdict: verdict.clone(),
-                })
+                }]
             })
             .await
         };
@@ -105,48 +101,57 @@ async fn due(console: &Console) -> Vec<RolloutId> {
     })
 }
 
-async fn finish(
-    console: &Console,
-    id: RolloutId,
-    job: JobId,
-    report: &JobReport,
-) -> Result<(), Error> {
-    apply(console, id, Some(job), |_| {
-        Some(Event::JobFinished {
-            job,
-            report: report.clone(),
-        })
-    })
-    .await
+/// Takes in what jobs of a rollout reported, in one change; or one by one, where one of them stands in the way.
+async fn take_in(console: &Console, id: RolloutId, jobs: &[FinishedJob]) {
+    let observed: Vec<JobId> = jobs.iter().map(|finished| finished.job).collect();
+    let events = |_: &Loaded| {
+        let reports = jobs.iter().map(|finished| Event::JobFinished {
+            job: finished.job,
+            report: finished.report.clone(),
+        });
+        reports.collect()
+    };
+    match apply(console, id, &observed, events).await {
+        Ok(()) => {}
+        Err(error) if jobs.len() == 1 => {
+            tracing::error!(rollout = %id, job = %observed[0], %error, "a finished job could not be taken in; it is tried again");
+        }
+        Err(_) => {
+            for job in jobs {
+                Box::pin(take_in(console, id, std::slice::from_ref(job))).await;
+            }
+        }
+    }
 }
 
-/// Applies what `event` makes of the rollout as it is now; starts over a few times when somebody else was first.
+/// Applies these events to the rollout as it is now; starts over a few times when somebody else was first.
 async fn apply(
     console: &Console,
     id: RolloutId,
-    observed: Option<JobId>,
-    event: impl Fn(&Loaded) -> Option<Event>,
+    observed: &[JobId],
+    events: impl Fn(&Loaded) -> Vec<Event>,
 ) -> Result<(), Error> {
     for _ in 1..TRIES {
-        match apply_once(console, id, observed, &event).await {
+        match apply_once(console, id, observed, &events).await {
             Err(Error::Store(StoreError::Conflict { .. })) => {}
             Err(Error::Store(StoreError::AlreadyObserved { .. })) => return Ok(()),
             done => return done,
         }
     }
-    apply_once(console, id, observed, &event).await
+    apply_once(console, id, observed, &events).await
 }
 
 async fn apply_once(
     console: &Console,
     id: RolloutId,
-    observed: Option<JobId>,
-    event: impl Fn(&Loaded) -> Option<Event>,
+    observed: &[JobId],
+    events: impl Fn(&Loaded) -> Vec<Event>,
 ) -> Result<(), Error> {
     let loaded = console.store().rollout(&system_scope(), id).await?;
-    let Some(event) = event(&loaded) else {
+    let events = events(&loaded);
+    if events.is_empty() {
         return Ok(());
-    };
+    }
     let permit = console.system(SystemAction::OBSERVE, rollout::resource(&loaded));
     let Loaded {
         rollout,
@@ -155,11 +160,14 @@ async fn apply_once(
         ..
     } = loaded;
     let before = rollout.decision_version;
-    let change = rollout.apply(
-        event,
-        permit.actor(),
-        &mut console.moment(&mut || console.mint()),
-    )?;
+    let mut change = Change::none(rollout);
+    for event in events {
+        change = change.and(
+            event,
+            permit.actor(),
+            &mut console.moment(&mut || console.mint()),
+        )?;
+    }
     let at = console.now();
     let change_request = match change_request {
         Some(request) => rollout::close_ended(request, &change.rollout.state, permit.actor(), at)?,

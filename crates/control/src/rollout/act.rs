@@ -318,7 +318,7 @@ impl Ctx {
             revision,
             change: &change,
             change_request: change_request.as_ref(),
-            observed: None,
+            observed: &[],
             at: now,
         };
         self.store().commit(&permit, commit).await?;

@@ -4,10 +4,7 @@
 //! found to wait for another one leaves its lane until that one is no longer under way, so that however many wait, they
 //! are looked at once and not with each claim.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    iter,
-};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use domain::{
     Timestamp,
@@ -25,7 +22,7 @@ use super::{
 use crate::{
     Store,
     database::Tx,
-    error::{Result, StoreError},
+    error::Result,
     job::JOBS,
     sql::{CHUNK, Sql},
 };
@@ -97,7 +94,7 @@ enum Look {
 }
 
 /// What is under way: in all by team, and by environment and kind.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct UnderWay {
     of_team: HashMap<String, u32>,
     in_environment: HashMap<(String, JobKind), u32>,
@@ -191,51 +188,122 @@ async fn look(
         for kind in rank {
             lanes.extend(lanes_of(tx, *kind).await?);
         }
-        while let Some(lane) = next_lane(&mut lanes, *room, &under_way) {
-            if lane.window.is_empty() {
-                lane.window = candidates(tx, lane).await?.into();
-                let oldest = lane.window.front().map(Candidate::age);
-                if oldest != lane.oldest {
-                    lane.oldest = oldest;
-                    continue;
-                }
+        loop {
+            let picks = pick(tx, &mut lanes, *room, under_way.clone()).await?;
+            if picks.is_empty() {
+                break;
             }
-            let Some(head) = lane.window.pop_front() else {
-                return Err(StoreError::defect("a lane that has an oldest job is empty"));
-            };
-            if waiting(tx, [head.job]).await?.is_empty() {
-                let team = head.team;
-                // Behind the window there may be more: then it is filled, and compared, when its turn comes.
-                if let Some(next) = lane.window.front() {
-                    lane.oldest = Some(next.age());
-                }
-                if let Some(claimed) = take(tx, lane.kind, head, mint()).await? {
-                    under_way.add(&lane.team, &lane.environment, lane.kind);
-                    room.give(lane.kind);
-                    taken.push(Taken { claimed, team });
-                }
-                continue;
+            let free = free(tx, &picks).await?;
+            let (first, rest) = picks.split_at(free);
+            for (pick, claimed) in take(tx, first, mint).await? {
+                let (lane, team) = (&lanes[pick.lane], pick.candidate.team);
+                under_way.add(&lane.team, &lane.environment, lane.kind);
+                room.give(lane.kind);
+                taken.push(Taken { claimed, team });
             }
-            // What was queued after it may be younger than the head of another lane, so all are compared again.
-            let jobs = iter::once(head.job).chain(lane.window.iter().map(|next| next.job));
-            let waiting = waiting(tx, jobs).await?;
-            return wait(tx, waiting).await.map(|()| Look::Again);
+            if let Some(stopped) = rest.first() {
+                // What was queued after it may be younger than the head of another lane, so all are compared again.
+                let same = rest.iter().filter(|pick| pick.lane == stopped.lane);
+                let picked = same.map(|pick| pick.candidate.job);
+                let window = lanes[stopped.lane].window.iter().flatten();
+                let jobs = picked.chain(window.map(|next| next.job));
+                let waiting = waiting(tx, jobs).await?;
+                return wait(tx, waiting).await.map(|()| Look::Again);
+            }
         }
     }
     Ok(Look::Done)
 }
 
+/// A job whose turn it is, if its hosts are free.
+struct Pick {
+    /// Which of the lanes it is in.
+    lane: usize,
+    kind: JobKind,
+    candidate: Candidate,
+}
+
+/// Takes the heads of lanes in their turn, as far as there is room and the queue was read.
+async fn pick(
+    tx: &mut Tx,
+    lanes: &mut [Lane],
+    mut room: Room,
+    mut under_way: UnderWay,
+) -> Result<Vec<Pick>> {
+    let mut picks = Vec::new();
+    while let Some(number) = next_lane(lanes, room, &under_way) {
+        let lane = &mut lanes[number];
+        let Some(window) = &mut lane.window else {
+            let window = candidates(tx, lane).await?;
+            lane.oldest = window.front().map(Candidate::age);
+            lane.window = Some(window);
+            continue;
+        };
+        let Some(candidate) = window.pop_front() else {
+            break;
+        };
+        under_way.add(&lane.team, &lane.environment, lane.kind);
+        room.give(lane.kind);
+        picks.push(Pick {
+            lane: number,
+            kind: lane.kind,
+            candidate,
+        });
+        let next = window.front().map(Candidate::age);
+        let more = next.is_none() && lane.is_long;
+        lane.oldest = next.or_else(|| lane.oldest.take().filter(|_| more));
+        if more {
+            // Those behind can be read when these are taken.
+            lane.window = None;
+            break;
+        }
+    }
+    Ok(picks)
+}
+
 /// The lane whose head comes next: of the team with the fewest jobs under way, the oldest.
-fn next_lane<'a>(lanes: &'a mut [Lane], room: Room, under_way: &UnderWay) -> Option<&'a mut Lane> {
-    let ready = lanes.iter_mut().filter(|lane| {
+fn next_lane(lanes: &[Lane], room: Room, under_way: &UnderWay) -> Option<usize> {
+    let ready = lanes.iter().enumerate().filter(|(_, lane)| {
         lane.oldest.is_some()
             && room.has(lane.kind)
             && under_way.in_environment(lane) < room.most(lane.kind)
     });
-    ready.min_by(|one, other| {
+    let first = ready.min_by(|(_, one), (_, other)| {
         let place = |lane: &Lane| under_way.of_team(&lane.team);
         (place(one), &one.oldest).cmp(&(place(other), &other.oldest))
-    })
+    });
+    first.map(|(number, _)| number)
+}
+
+/// How many of them, from the first on, have hosts that nobody works on and no earlier one takes.
+async fn free(tx: &mut Tx, picks: &[Pick]) -> Result<usize> {
+    let jobs = || picks.iter().map(|pick| pick.candidate.job);
+    let mut stopped: HashSet<JobId> = waiting(tx, jobs()).await?.into_values().flatten().collect();
+    if picks.len() > 1 {
+        let mut sql =
+            Sql::new("SELECT t.job_id AS id, t.host_id FROM job_hosts t WHERE t.job_id IN ");
+        sql.list(jobs())
+            .push(" AND t.host_id IN (SELECT host_id FROM job_hosts WHERE job_id IN ")
+            .list(jobs())
+            .push(" GROUP BY host_id HAVING COUNT(*) > 1)");
+        let shared = sql.all(&mut **tx, JOBS, |cells| {
+            Ok((cells.parse("id")?, cells.text("host_id")?))
+        });
+        let mut of: HashMap<JobId, Vec<String>> = HashMap::new();
+        for (job, host) in shared.await? {
+            of.entry(job).or_default().push(host);
+        }
+        let mut held = HashSet::new();
+        for job in jobs() {
+            let hosts = of.remove(&job).unwrap_or_default();
+            if hosts.iter().any(|host| held.contains(host)) {
+                stopped.insert(job);
+                break;
+            }
+            held.extend(hosts);
+        }
+    }
+    Ok(jobs().take_while(|job| !stopped.contains(job)).count())
 }
 
 async fn under_way(tx: &mut Tx) -> Result<UnderWay> {
@@ -307,53 +375,60 @@ pub(super) async fn make_way(tx: &mut Tx, jobs: &[JobId]) -> Result<()> {
     Ok(())
 }
 
-/// Takes the job out of the queue, and its hosts; nothing when it was cancelled in this very moment.
-async fn take(
+/// Takes jobs out of the queue, and their hosts; all but those that were cancelled in this very moment.
+async fn take<'a>(
     tx: &mut Tx,
-    kind: JobKind,
-    candidate: Candidate,
-    attempt: AttemptId,
-) -> Result<Option<Claimed>> {
-    let Candidate {
-        job,
-        rollout,
-        batch,
-        queued_at,
-        ..
-    } = candidate;
-    let sql = Sql::new(
-        "UPDATE jobs SET stage = 'claimed', state = $1, fencing = fencing + 1 WHERE id = $2 AND stage = 'queued' RETURNING id, fencing",
-    )
-        .with(AttemptState::Starting.word())
-        .with(job);
-    let taken = sql.optional(&mut **tx, JOBS, |cells| {
-        Ok((cells.int("fencing")?, cells.count("fencing")?))
+    picks: &'a [Pick],
+    mint: &mut impl FnMut() -> AttemptId,
+) -> Result<Vec<(&'a Pick, Claimed)>> {
+    if picks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::new("UPDATE jobs SET stage = 'claimed', fencing = fencing + 1, state = ");
+    sql.bind(AttemptState::Starting.word())
+        .push(" WHERE stage = 'queued' AND id IN ")
+        .list(picks.iter().map(|pick| pick.candidate.job))
+        .push(" RETURNING id, fencing");
+    let taken = sql.all(&mut **tx, JOBS, |cells| {
+        let fencing = (cells.int("fencing")?, cells.count("fencing")?);
+        Ok((cells.parse("id")?, fencing))
     });
-    let Some((fencing, number)) = taken.await? else {
-        return Ok(None);
-    };
-    Sql::new("INSERT INTO busy_hosts (host_id, job_id) SELECT host_id, job_id FROM job_hosts WHERE job_id = $1")
-        .with(job)
-        .run(&mut **tx)
-        .await?;
-    let attempt = Attempt {
-        id: attempt,
-        job,
+    let taken: HashMap<JobId, (i64, u32)> = taken.await?.into_iter().collect();
+    let mut sql = Sql::new(
+        "INSERT INTO busy_hosts (host_id, job_id) SELECT host_id, job_id FROM job_hosts WHERE job_id IN ",
+    );
+    sql.list(taken.keys().copied());
+    sql.run(&mut **tx).await?;
+    let claimed = picks.iter().filter_map(|pick| {
+        let Candidate {
+            job,
+            rollout,
+            batch,
+            queued_at,
+            ..
+        } = pick.candidate;
         // Fencing grows by one with each claim, so it also counts the attempts.
-        number,
-        state: AttemptState::Starting,
-        fencing,
-        started_at: None,
-        ended_at: None,
-    };
-    Ok(Some(Claimed {
-        job,
-        kind,
-        batch,
-        rollout,
-        queued_at,
-        attempt,
-    }))
+        let (fencing, number) = *taken.get(&job)?;
+        let attempt = Attempt {
+            id: mint(),
+            job,
+            number,
+            state: AttemptState::Starting,
+            fencing,
+            started_at: None,
+            ended_at: None,
+        };
+        let claimed = Claimed {
+            job,
+            kind: pick.kind,
+            batch,
+            rollout,
+            queued_at,
+            attempt,
+        };
+        Some((pick, claimed))
+    });
+    Ok(claimed.collect())
 }
 
 /// Writes the attempts at what was taken.

@@ -20,8 +20,10 @@ pub(super) struct Lane {
     pub team: String,
     /// When the oldest was queued, and which it is; nothing when there is none left.
     pub oldest: Option<(i64, String)>,
-    /// The oldest, as far as they were read.
-    pub window: VecDeque<Candidate>,
+    /// The oldest, if they were read.
+    pub window: Option<VecDeque<Candidate>>,
+    /// Whether there may be more behind the window.
+    pub is_long: bool,
 }
 
 /// A ready job, as far as its own row tells.
@@ -72,14 +74,15 @@ pub(super) async fn lanes_of(tx: &mut Tx, kind: JobKind) -> Result<Vec<Lane>> {
                 environment: cells.text("environment_id")?,
                 team: cells.text("team_id")?,
                 oldest: Some((cells.int("queued_at")?, cells.text("id")?)),
-                window: VecDeque::new(),
+                window: None,
+                is_long: false,
             })
         })
         .await
 }
 
 /// The oldest jobs of a lane that can be read.
-pub(super) async fn candidates(tx: &mut Tx, lane: &Lane) -> Result<Vec<Candidate>> {
+pub(super) async fn candidates(tx: &mut Tx, lane: &mut Lane) -> Result<VecDeque<Candidate>> {
     let sql = Sql::new(
         "SELECT id, rollout_id, team_id, batch, queued_at FROM jobs WHERE stage = 'queued' AND waits_for IS NULL AND kind = $1
              AND environment_id = $2 AND team_id = $3 ORDER BY queued_at, id LIMIT $4",
@@ -88,7 +91,7 @@ pub(super) async fn candidates(tx: &mut Tx, lane: &Lane) -> Result<Vec<Candidate
     .with(lane.environment.as_str())
     .with(lane.team.as_str())
     .with(WINDOW);
-    sql.readable(&mut **tx, JOBS, |cells| {
+    let found = sql.readable(&mut **tx, JOBS, |cells| {
         Ok(Candidate {
             job: cells.parse("id")?,
             rollout: cells.parse("rollout_id")?,
@@ -96,6 +99,8 @@ pub(super) async fn candidates(tx: &mut Tx, lane: &Lane) -> Result<Vec<Candidate
             batch: cells.count("batch")?,
             queued_at: cells.time("queued_at")?,
         })
-    })
-    .await
+    });
+    let found: VecDeque<_> = found.await?.into();
+    lane.is_long = found.len() == WINDOW as usize;
+    Ok(found)
 }

@@ -1,5 +1,7 @@
 //! What is written about an attempt, under a fencing number that only the newest claim knows.
 
+use std::collections::HashMap;
+
 use domain::{
     Timestamp,
     attempt::AttemptState,
@@ -17,6 +19,7 @@ use crate::{
     database::Tx,
     error::{Result, StoreError},
     job::{self, JOBS},
+    native::Backend,
     rollout::hosts,
     sql::{Arg, CHUNK, Sql},
 };
@@ -85,6 +88,33 @@ async fn hold_open(tx: &mut Tx, attempt: AttemptId, fencing: i64) -> Result<Held
         return Err(StoreError::conflict(format!("The attempt {attempt}")));
     }
     Ok(held)
+}
+
+/// Locks those of these attempts that are open and the newest of their job, with their jobs; by their fencing numbers.
+async fn hold_all(
+    tx: &mut Tx,
+    backend: Backend,
+    attempts: impl Iterator<Item = AttemptId>,
+) -> Result<HashMap<(AttemptId, i64), Held>> {
+    let mut sql = Sql::new(
+        "SELECT a.id, a.fencing, a.state, j.id AS job_id, j.rollout_id, j.team_id, j.kind, j.cancel_asked_at
+         FROM attempts a JOIN jobs j ON j.id = a.job_id AND j.fencing = a.fencing WHERE a.ended_at IS NULL AND a.id IN ",
+    );
+    sql.list(attempts);
+    // In one order, so that nobody who locks several waits for another one in a circle.
+    sql.push(" ORDER BY j.id").push(backend.for_update());
+    let held = sql.all(&mut **tx, ATTEMPTS, |cells| {
+        let held = Held {
+            job: cells.parse("job_id")?,
+            rollout: cells.parse("rollout_id")?,
+            team: cells.parse("team_id")?,
+            kind: cells.parse("kind")?,
+            state: cells.parse("state")?,
+            cancel: read_cancel(cells)?,
+        };
+        Ok(((cells.parse("id")?, cells.int("fencing")?), held))
+    });
+    Ok(held.await?.into_iter().collect())
 }
 
 impl Store {
@@ -159,16 +189,14 @@ impl Store {
                 open.state
             )));
         }
-        let mut ended: Vec<&Ended> = ended.iter().collect();
-        // Locked in one order, so that nobody who locks several waits for another one in a circle.
-        ended.sort_unstable_by_key(|ended| ended.attempt);
         let mut tx = self.begin_relaxed().await?;
+        let attempts = ended.iter().map(|ended| ended.attempt);
+        let mut open = hold_all(&mut tx, self.backend(), attempts).await?;
         let (mut done, mut refused) = (Vec::new(), Vec::new());
         for ended in ended {
-            match hold_open(&mut tx, ended.attempt, ended.fencing).await {
-                Ok(held) => done.push((held, ended)),
-                Err(StoreError::Conflict { .. }) => refused.push(ended.attempt),
-                Err(error) => return Err(error),
+            match open.remove(&(ended.attempt, ended.fencing)) {
+                Some(held) => done.push((held, ended)),
+                None => refused.push(ended.attempt),
             }
         }
         write_ends(&mut tx, &done, at).await?;

@@ -51,6 +51,15 @@ impl Backend {
         }
     }
 
+    /// Ends a `SELECT` whose rows stay locked until the transaction ends.
+    pub const fn for_update(self) -> &'static str {
+        match self {
+            // Whoever writes is alone.
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+
     /// Keeps to the rows of `audit_events` in which each of these words, of letters and digits alone, begins a word.
     pub fn holds_words(self, sql: &mut Sql, words: &[String]) {
         match self {

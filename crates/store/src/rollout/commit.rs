@@ -30,8 +30,8 @@ pub struct Commit<'a> {
     pub revision: i64,
     pub change: &'a Change,
     pub change_request: Option<&'a ChangeRequest>,
-    /// The finished job that is taken into account by this change.
-    pub observed: Option<JobId>,
+    /// The finished jobs that are taken into account by this change.
+    pub observed: &'a [JobId],
     pub at: Timestamp,
 }
 
@@ -92,9 +92,7 @@ impl Store {
             (true, false) => reservation::release(&mut tx, rollout.id).await?,
             _ => {}
         }
-        if let Some(job) = observed {
-            job::observed(&mut tx, job).await?;
-        }
+        job::observed(&mut tx, observed).await?;
         for effect in &change.effects {
             apply(&mut tx, permit, rollout, before.team, effect, at).await?;
         }

@@ -39,7 +39,7 @@ async fn a_stale_revision_is_refused(db: Database) {
     let change = world.applied(old.rollout.clone(), pause, &world.omar);
     let permit = permit(&world.omar, Action::Pause, world.resource(&old));
     let refused = world
-        .commit(&permit, old.revision, &change, None, None)
+        .commit(&permit, old.revision, &change, None, &[])
         .await;
     assert!(
         refused
@@ -75,7 +75,7 @@ async fn a_stale_decision_is_refused(db: Database) {
     let change = world.applied(loaded.rollout, Event::Approve, &world.ada);
     assert!(is_conflict(
         &world
-            .commit(&permit, loaded.revision, &change, None, None)
+            .commit(&permit, loaded.revision, &change, None, &[])
             .await
     ));
     assert_eq!(
@@ -91,7 +91,7 @@ async fn a_permit_for_another_rollout_is_refused(db: Database) {
     let permit = permit(&world.ada, Action::Approve, world.resource(&other));
     let change = world.applied(loaded.rollout, Event::Approve, &world.ada);
     let refused = world
-        .commit(&permit, loaded.revision, &change, None, None)
+        .commit(&permit, loaded.revision, &change, None, &[])
         .await;
     assert!(
         matches!(refused, Err(StoreError::Defect { .. })),
@@ -105,7 +105,7 @@ async fn two_commits_at_once_make_one(db: Database) {
     let loaded = world.load(id).await;
     let permit = permit(&world.ada, Action::Approve, world.resource(&loaded));
     let change = world.applied(loaded.rollout, Event::Approve, &world.ada);
-    let commit = || world.commit(&permit, loaded.revision, &change, None, None);
+    let commit = || world.commit(&permit, loaded.revision, &change, None, &[]);
     let (one, two, three) = tokio::join!(commit(), commit(), commit());
     let done = [one, two, three];
     assert_eq!(
@@ -131,7 +131,7 @@ async fn a_job_is_observed_once(db: Database) {
         &world.omar,
     );
     let again = world
-        .commit(&permit, loaded.revision, &change, None, Some(job))
+        .commit(&permit, loaded.revision, &change, None, &[job])
         .await;
     assert_eq!(
         again,
@@ -144,7 +144,7 @@ async fn a_job_is_observed_once(db: Database) {
             loaded.revision,
             &change,
             None,
-            Some(JobId(testkit::mint())),
+            &[JobId(testkit::mint())],
         )
         .await;
     assert!(

@@ -114,7 +114,7 @@ async fn the_requester_cannot_be_the_approver(db: Database) {
     );
     let change = world.applied(loaded.rollout, Event::Approve, &both);
     let refused = world
-        .commit(&permit, loaded.revision, &change, Some(&approved), None)
+        .commit(&permit, loaded.revision, &change, Some(&approved), &[])
         .await
         .unwrap_err();
     assert!(

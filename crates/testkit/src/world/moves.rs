@@ -138,7 +138,7 @@ impl World {
             loaded.revision,
             &change,
             change_request.as_ref(),
-            None,
+            &[],
         )
         .await
     }
@@ -147,13 +147,12 @@ impl World {
     pub async fn observe(&self, id: RolloutId, event: Event) -> Result<(), StoreError> {
         let loaded = self.load(id).await;
         let permit = system(SystemAction::OBSERVE, self.resource(&loaded));
-        let observed = if let Event::JobFinished { job, .. } = &event {
-            Some(*job)
-        } else {
-            None
+        let observed = match &event {
+            Event::JobFinished { job, .. } => vec![*job],
+            _ => Vec::new(),
         };
         let change = self.applied_by(loaded.rollout, event, permit.actor());
-        self.commit(&permit, loaded.revision, &change, None, observed)
+        self.commit(&permit, loaded.revision, &change, None, &observed)
             .await
     }
 
@@ -163,7 +162,7 @@ impl World {
         revision: i64,
         change: &Change,
         change_request: Option<&ChangeRequest>,
-        observed: Option<JobId>,
+        observed: &[JobId],
     ) -> Result<(), StoreError> {
         self.store()
             .commit(

@@ -125,6 +125,7 @@ async fn up(arguments: Up) -> Result<()> {
             ansible_playbook: ".venv/bin/ansible-playbook".into(),
             project: None,
             database: None,
+            at_once: None,
         };
         let config = lab::demo::configure(lab.dir(), lab.record(), &console)?;
         println!("console    slipway --config {} serve", config.display());

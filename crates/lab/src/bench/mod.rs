@@ -98,6 +98,7 @@ impl Arguments {
             ansible_playbook: ".venv/bin/ansible-playbook".into(),
             project: None,
             database: None,
+            at_once: None,
             site: "target/site".into(),
             keep_data: false,
             keep_up: None,

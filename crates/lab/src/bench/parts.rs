@@ -124,6 +124,7 @@ fn with_stand_in(arguments: &Arguments, name: &str) -> Result<(Setup, PathBuf)> 
     torture::playbook::Burst::default().write(&dir)?;
     let setup = Setup {
         ansible_playbook: programs.join(torture::playbook::NAME),
+        at_once: Some(queue::AT_ONCE),
         ..setup
     };
     Ok((setup, dir))

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
+use super::queue::AT_ONCE;
 use crate::demo::stage::clear;
 use crate::disk;
 
@@ -35,6 +36,7 @@ pub async fn measure(name: &str, place: &str, dir: &Path) -> Result<Peer> {
         .arg(&program)
         .args([name, place])
         .env("NOTES", dir)
+        .env("AT_ONCE", AT_ONCE.to_string())
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -19,6 +19,8 @@ use crate::disk;
 const BAKE: &str = "48h";
 /// Jobs of the long queue.
 pub const JOBS: u32 = 10_000;
+/// Jobs the console may run at once. Its own measure is for playbooks, of which each takes a process and memory.
+pub const AT_ONCE: u32 = 64;
 const WAITING: &str = "SELECT COUNT(*) AS n FROM jobs WHERE stage IN ('queued', 'claimed')";
 const ENDED: &str = "SELECT COUNT(*) AS n FROM jobs WHERE stage = 'finished'";
 const DRAINED_WITHIN: Duration = Duration::from_secs(300);

@@ -8,7 +8,7 @@ use super::execution::Execution;
 use super::load::{Load, SECONDS, p99, rate, size};
 use super::output::Output;
 use super::peers::Peer;
-use super::queue::{JOBS, Queue};
+use super::queue::{AT_ONCE, JOBS, Queue};
 use super::weight::Weight;
 use super::{Machine, ratio};
 use crate::demo::report::table;
@@ -377,8 +377,8 @@ fn about_queue(queue: &Queue) -> String {
     format!(
         "Queue on {}: {} jobs, one at a time on a console that is idle otherwise, from queued_at (before its commit) until the \
          playbook's process was started; then {JOBS} jobs of which none has hosts left to run on: each is claimed, ended and \
-         written into the audit trail on its own, but no process is started. {:.0} a second were also taken into account by \
-         their rollout.",
+         written into the audit trail, {AT_ONCE} at once, but no process is started. {:.0} a second were also taken into \
+         account by their rollout.",
         queue.database,
         queue.starts_ms.len(),
         queue.taken_in_per_second,

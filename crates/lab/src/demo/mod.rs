@@ -73,6 +73,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         ansible_playbook: arguments.ansible_playbook.clone(),
         project: None,
         database: None,
+        at_once: None,
         site: arguments.site.clone(),
         keep_data: arguments.keep_data,
         keep_up: arguments.serve_only.then_some(Restart {

@@ -58,6 +58,8 @@ pub struct Console {
     pub project: Option<PathBuf>,
     /// The address of its database; a file in `data_dir` if `None`.
     pub database: Option<String>,
+    /// Jobs it runs at once; as many as it does by itself if `None`.
+    pub at_once: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +77,8 @@ struct Settings<'a> {
     oidc: Oidc<'a>,
     datadog: Datadog<'a>,
     ansible: Ansible<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jobs: Option<Jobs>,
     roles: &'a [Role],
 }
 
@@ -99,6 +103,11 @@ struct Ansible<'a> {
     project_dir: PathBuf,
     ssh_private_key: &'a Path,
     known_hosts: &'a Path,
+}
+
+#[derive(Serialize)]
+struct Jobs {
+    at_once: u32,
 }
 
 #[derive(Serialize)]
@@ -158,6 +167,7 @@ pub fn write(dir: &Path, record: &Record, console: &Console) -> Result<PathBuf> 
             ssh_private_key: &ssh.private_key,
             known_hosts: &ssh.known_hosts,
         },
+        jobs: console.at_once.map(|at_once| Jobs { at_once }),
         roles: &ROLES,
     };
     let path = dir.join("slipway.toml");

@@ -37,6 +37,8 @@ pub struct Setup {
     pub project: Option<PathBuf>,
     /// The address of the console's database; a file of its own if `None`.
     pub database: Option<String>,
+    /// Jobs the console runs at once; as many as it does by itself if `None`.
+    pub at_once: Option<u32>,
     /// The folder with the browser's files.
     pub site: PathBuf,
     /// Go on with the database and the hosts of the last time.
@@ -258,6 +260,7 @@ impl Stage {
             ansible_playbook: self.setup.ansible_playbook.clone(),
             project: self.setup.project.clone(),
             database: self.setup.database.clone(),
+            at_once: self.setup.at_once,
         };
         settings::write(&self.dir, &scene.record, &console)
     }

@@ -79,6 +79,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         ansible_playbook: programs.join(playbook::NAME),
         project: None,
         database: None,
+        at_once: None,
         site: "target/site".into(),
         keep_data: false,
         keep_up: Some(Restart {

@@ -14,6 +14,7 @@ use domain::{
     job::JobKind,
 };
 use policy::Permit;
+use sqlx::AnyPool;
 
 use super::{
     lanes::{Candidate, Lane, candidates, lanes_of},
@@ -24,7 +25,7 @@ use crate::{
     database::Tx,
     error::Result,
     job::JOBS,
-    sql::{CHUNK, Sql},
+    sql::{Arg, CHUNK, Sql},
 };
 
 /// How many jobs a worker has room for.
@@ -140,16 +141,13 @@ impl Store {
         let mut claimed = Vec::new();
         for _ in 0..LOOKS {
             // Nearly always there is nothing to do, and then nothing is locked.
-            let any = Sql::new(
-                "SELECT id FROM jobs WHERE stage = 'queued' AND waits_for IS NULL LIMIT 1",
-            );
-            let any = any.optional(self.readers(), JOBS, |cells| cells.text("id"));
-            if room.jobs == 0 || any.await?.is_none() {
+            let ready = ready(self.readers()).await?;
+            if !ready.iter().any(|kind| room.has(*kind)) {
                 break;
             }
             let mut tx = self.begin_relaxed().await?;
             let mut taken = Vec::new();
-            let look = look(&mut tx, &mut room, &mut taken, &mut mint).await?;
+            let look = look(&mut tx, &ready, &mut room, &mut taken, &mut mint).await?;
             if look == Look::Done && taken.is_empty() {
                 break;
             }
@@ -164,6 +162,15 @@ impl Store {
     }
 }
 
+/// Kinds of which jobs are ready.
+async fn ready(on: &AnyPool) -> Result<Vec<JobKind>> {
+    let mut sql = Sql::new("WITH kinds (kind) AS (VALUES ");
+    let kinds = RANKS.into_iter().flatten();
+    sql.tuples(kinds.map(|kind| vec![Arg::from(kind.word())]))
+        .push(") SELECT kind AS id, kind FROM kinds WHERE EXISTS (SELECT 1 FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL AND j.kind = kinds.kind)");
+    sql.all(on, JOBS, |cells| cells.parse("kind")).await
+}
+
 /// A job that was taken in a transaction which has not ended.
 struct Taken {
     claimed: Claimed,
@@ -172,6 +179,7 @@ struct Taken {
 
 async fn look(
     tx: &mut Tx,
+    ready: &[JobKind],
     room: &mut Room,
     taken: &mut Vec<Taken>,
     mint: &mut impl FnMut() -> AttemptId,
@@ -185,7 +193,7 @@ async fn look(
             continue;
         }
         let mut lanes = Vec::new();
-        for kind in rank {
+        for kind in rank.iter().filter(|kind| ready.contains(kind)) {
             lanes.extend(lanes_of(tx, *kind).await?);
         }
         loop {

@@ -56,12 +56,16 @@ impl Keeper {
         };
         let (console, permit) = (&self.console, self.permit());
         let folder = console.attempt_folder(run.attempt.id);
-        match console.write_run(&permit, folder.clone(), wanted).await {
+        let (written, settled) = tokio::join!(
+            console.write_run(&permit, folder.clone(), wanted),
+            together.settle(console)
+        );
+        settled?;
+        match written {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => return self.could_not_start(error.to_string()).await,
             Ok(()) => {}
         }
-        together.settle(console).await?;
         // Fetching playbooks may have taken minutes.
         if console.store().cancel_asked(run.job).await? == CancelWish::Asked {
             return self.never_began(false, &folder).await;

@@ -16,7 +16,7 @@ from pathlib import Path
 
 STARTS = int(os.environ.get("STARTS", "50"))
 JOBS = int(os.environ.get("JOBS", "10000"))
-AT_ONCE = 8
+AT_ONCE = int(os.environ.get("AT_ONCE", "8"))
 # In a worker they come by its environment.
 kind, place = (os.environ["PEER"], os.environ["PLACE"]) if "PEER" in os.environ else sys.argv[1:3]
 

@@ -14,7 +14,7 @@ use axum::{
     },
     routing::get,
 };
-use control::{Clock as _, Console, Ctx, Signal};
+use control::{Clock as _, Console, Ctx, Growth, Signal};
 use domain::id::{JobId, RolloutId, UserId};
 use futures::{
     Stream, StreamExt as _,
@@ -45,7 +45,7 @@ use crate::{
 
 /// Changes closer together than this are told once.
 const CALM: Duration = Duration::from_millis(200);
-/// Output is looked for this often when no signal comes.
+/// Output is looked for this often when no signal comes and nothing tells that it has grown.
 const LOOK: Duration = Duration::from_millis(500);
 /// A stream ends after this long; the browser comes back at once, and may be refused by then.
 const LONGEST: Duration = Duration::from_mins(5);
@@ -273,7 +273,7 @@ async fn log(
         (None, None) => 1,
     };
     let signals = site.console.subscribe();
-    let page = ctx.log(id, next, LINES).await?;
+    let (page, growth) = ctx.follow_log(id, next, LINES).await?;
     if seen.is_some() && page.ended && page.lines.is_empty() {
         // Tells a browser that comes back after the end to stop coming back.
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -284,6 +284,7 @@ async fn log(
         signals,
         stop: site.stop,
         until: Instant::now() + LONGEST,
+        growth,
         next,
         ready: Vec::new().into_iter(),
         full: false,
@@ -300,6 +301,7 @@ struct Lines {
     signals: broadcast::Receiver<Signal>,
     stop: watch::Receiver<bool>,
     until: Instant,
+    growth: Growth,
     /// Number of the line to read next.
     next: u64,
     /// Read, but not sent yet.
@@ -336,10 +338,12 @@ impl Lines {
                 tokio::select! {
                     _ = self.stop.wait_for(|stop| *stop) => return None,
                     _ = timeout_at(look, heard(&mut self.signals, Signal::Job(self.id))) => {}
+                    () = self.growth.more() => {}
                 }
             }
             // The database may be gone for a moment; the browser comes back.
-            let page = self.ctx.log(self.id, self.next, LINES).await.ok()?;
+            let (page, growth) = self.ctx.follow_log(self.id, self.next, LINES).await.ok()?;
+            self.growth = growth;
             self.take(page);
         }
     }

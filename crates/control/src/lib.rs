@@ -30,6 +30,7 @@ pub use clock::Clock;
 pub use console::{Console, Ctx, DatadogSettings, JobLimits, OutputSettings, RoleRule, Settings};
 pub use error::Error;
 pub use integrations::{ansible::Settings as AnsibleSettings, output::S3, supervisor::OutputRules};
+pub use log::Growth;
 pub use seal::{Seal, SealError, SecretKey};
 pub use signal::Signal;
 pub use store::{ServeLock, StoreError};

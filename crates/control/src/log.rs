@@ -4,7 +4,11 @@ mod groups;
 mod kept;
 mod lines;
 
-use std::{path::PathBuf, sync::LazyLock};
+use std::{
+    path::{Path, PathBuf},
+    sync::LazyLock,
+    time::Duration,
+};
 
 use domain::{
     attempt::Attempt,
@@ -17,7 +21,7 @@ use integrations::{
     supervisor::names,
 };
 use regex::bytes::{Regex, RegexBuilder};
-use tokio::sync::Semaphore;
+use tokio::{fs, sync::Semaphore, time::sleep};
 use view::{
     error::ApiError,
     job::{Foreseen, JobPage, JobPageWish, JobTasks, JobTimes, LogFound, LogPage},
@@ -35,6 +39,8 @@ const MOST_LINES: u32 = 2_000;
 const MOST_FOUND: usize = 200;
 /// Bytes one search reads at most; whoever wants more goes on from where it stopped.
 const SEARCHED: u64 = 256 << 20;
+/// How often it is looked whether an output has grown.
+const GLANCE: Duration = Duration::from_millis(100);
 /// Bytes of a download read at once.
 const CHUNK: usize = 1 << 20;
 
@@ -43,27 +49,75 @@ static FAILURE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?m)^(?:\x1b\[[0-9;]*m)*(?:fatal: |failed: |\[?ERROR(?:!|\]))").ok()
 });
 
+/// Tells that an output has grown since it was read. It asks nobody but the file system, so it may look often.
+#[derive(Debug, Default)]
+pub struct Growth {
+    /// Nothing where the job was never tried.
+    output: Option<PathBuf>,
+    /// In bytes.
+    seen: u64,
+}
+
+impl Growth {
+    async fn of(folder: Option<&Path>) -> Self {
+        let mut growth = Self {
+            output: folder.map(|folder| folder.join(names::OUTPUT)),
+            seen: 0,
+        };
+        growth.seen = growth.length().await;
+        growth
+    }
+
+    async fn length(&self) -> u64 {
+        match &self.output {
+            None => 0,
+            Some(output) => fs::metadata(output).await.map_or(0, |file| file.len()),
+        }
+    }
+
+    /// Waits until the output is longer, or shorter, than when it was read.
+    pub async fn more(&self) {
+        while self.length().await == self.seen {
+            sleep(GLANCE).await;
+        }
+    }
+}
+
 impl Ctx {
     /// Output of a job's newest attempt from line `from`, 1-based; at most `limit` lines.
     pub async fn log(&self, id: JobId, from: u64, limit: u32) -> Result<LogPage, ApiError> {
+        let followed = self.follow_log(id, from, limit).await?;
+        Ok(followed.0)
+    }
+
+    /// As [`Self::log`], with what tells that there is more.
+    pub async fn follow_log(
+        &self,
+        id: JobId,
+        from: u64,
+        limit: u32,
+    ) -> Result<(LogPage, Growth), ApiError> {
         self.answer(async {
             // Whether it has ended is read before the file, or lines written in between would be lost to whoever follows.
             let row = self.store().job(&self.scope()?, id).await?;
+            let folder = self.folder(id).await?;
+            let growth = Growth::of(folder.as_ref().map(|(_, folder)| folder.as_path())).await;
             let from = from.max(1);
             let limit = limit.clamp(1, MOST_LINES) as usize;
-            let read = self.lines(id, move |mut lines| {
+            let read = self.lines_in(folder, move |mut lines| {
                 Ok((lines.range(from, limit)?, lines.count()))
             });
             let (lines, total) = read.await?.unwrap_or_default();
             let next = from + lines.len() as u64;
             let ended = row.state.ended() && next > total;
-            Ok(LogPage {
+            let page = LogPage {
                 job: id,
                 lines,
                 next,
                 total,
                 ended,
-            })
+            };
+            Ok((page, growth))
         })
         .await
     }
@@ -218,7 +272,16 @@ impl Ctx {
         id: JobId,
         work: impl FnOnce(Lines<'_>) -> Result<T, OutputError> + Send + 'static,
     ) -> Result<Option<T>, Error> {
-        let Some((attempt, folder)) = self.folder(id).await? else {
+        let folder = self.folder(id).await?;
+        self.lines_in(folder, work).await
+    }
+
+    async fn lines_in<T: Send + 'static>(
+        &self,
+        folder: Option<(AttemptId, PathBuf)>,
+        work: impl FnOnce(Lines<'_>) -> Result<T, OutputError> + Send + 'static,
+    ) -> Result<Option<T>, Error> {
+        let Some((attempt, folder)) = folder else {
             return Ok(None);
         };
         let console = self.console.clone();

@@ -21,6 +21,8 @@ static PORTABLE: Migrator = sqlx::migrate!("../../migrations");
 
 /// How long a caller waits for a free connection; a little longer than for a lock, so that the lock is named.
 const PATIENCE: Duration = Duration::from_secs(6);
+/// A connection that was not used for longer may be gone: no server is back so soon.
+const IDLE: Duration = Duration::from_millis(100);
 const READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 10;
 
@@ -72,6 +74,16 @@ impl Store {
                 let pool = AnyPoolOptions::new()
                     .max_connections(POSTGRES_CONNECTIONS)
                     .acquire_timeout(PATIENCE)
+                    // Asking a connection whether it lives takes as long as asking for a row.
+                    .test_before_acquire(false)
+                    .before_acquire(|connection, used| {
+                        Box::pin(async move {
+                            if used.idle_for > IDLE {
+                                connection.ping().await?;
+                            }
+                            Ok(true)
+                        })
+                    })
                     .after_connect(|connection, _| Box::pin(postgres::prepare(connection)))
                     .connect(url)
                     .await?;

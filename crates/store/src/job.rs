@@ -1,5 +1,7 @@
 //! Jobs: queued with the change that needs them, claimed by workers, taken into account when they finished.
 
+use std::collections::HashMap;
+
 use domain::{
     Timestamp,
     attempt::{AttemptEvent, AttemptState},
@@ -235,8 +237,19 @@ impl Store {
 
     /// The hosts a job took when it was queued, in the order of their change.
     pub async fn job_hosts(&self, scope: &Scope, job: JobId) -> Result<Vec<JobHost>> {
+        let mut of_jobs = self.hosts_of_jobs(scope, &[job]).await?;
+        Ok(of_jobs.remove(&job).unwrap_or_default())
+    }
+
+    /// As [`Self::job_hosts`], of several jobs; those without hosts are left out.
+    pub async fn hosts_of_jobs(
+        &self,
+        scope: &Scope,
+        jobs: &[JobId],
+    ) -> Result<HashMap<JobId, Vec<JobHost>>> {
+        let mut of_jobs: HashMap<JobId, Vec<JobHost>> = HashMap::new();
         let mut sql = Sql::new(
-            "SELECT m.*, t.phase_before, COALESCE(h.version_before, CASE j.kind WHEN 'roll_back' THEN ",
+            "SELECT m.*, t.job_id, t.phase_before, COALESCE(h.version_before, CASE j.kind WHEN 'roll_back' THEN ",
         );
         sql.push(SEEN_BEFORE)
             .push(
@@ -245,19 +258,23 @@ impl Store {
              JOIN rollouts r ON r.id = j.rollout_id
              JOIN hosts m ON m.id = t.host_id
              JOIN rollout_hosts h ON h.rollout_id = j.rollout_id AND h.host_id = t.host_id
-             WHERE t.job_id = ",
+             WHERE t.job_id IN ",
             )
-            .bind(job)
+            .list(jobs.iter().copied())
             .scope("j.team_id", scope)
             .push(" ORDER BY h.batch, h.position");
-        sql.all(self.readers(), HOSTS, |cells| {
-            Ok(JobHost {
+        let found = sql.all(self.readers(), HOSTS, |cells| {
+            let known = JobHost {
                 host: host::read(cells)?,
                 before: cells.maybe("version_before")?,
                 touched: cells.parse::<HostPhase>("phase_before")?.touched(),
-            })
-        })
-        .await
+            };
+            Ok((cells.parse("job_id")?, known))
+        });
+        for (job, known) in found.await? {
+            of_jobs.entry(job).or_default().push(known);
+        }
+        Ok(of_jobs)
     }
 
     /// Name of a host a queued job waits for, because another job works on it.

@@ -13,9 +13,12 @@ use std::{
     sync::Arc,
 };
 
-use domain::{SignedDuration, id::AttemptId};
+use domain::{
+    SignedDuration,
+    id::{AttemptId, JobId},
+};
 use integrations::supervisor::{self, names};
-use policy::{Kind, Permit, Resource, SystemAction};
+use policy::{Kind, Permit, Resource, SystemAction, system_scope};
 use store::{CancelWish, Claim, Claimed, Ended, OpenAttempt, Room, StoreError};
 use tokio::{
     sync::Semaphore,
@@ -109,13 +112,24 @@ impl Runner {
             lease_until: now.checked_add(LEASE).unwrap_or(now),
         };
         let mint = || AttemptId(console.mint());
+        let claimed = console.store().claim(claim, room, mint).await?;
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        let jobs: Vec<JobId> = claimed.iter().map(|claimed| claimed.job).collect();
+        // Should this fail, the next round finds them as it finds those of a predecessor.
+        let mut hosts = console
+            .store()
+            .hosts_of_jobs(&system_scope(), &jobs)
+            .await?;
         let together = Together::default();
-        for claimed in console.store().claim(claim, room, mint).await? {
+        for claimed in claimed {
             let Claimed {
                 job, kind, attempt, ..
             } = &claimed;
             tracing::info!(%job, %kind, attempt = %attempt.id, "a job was claimed");
-            let mut keeper = Keeper::new(console.clone(), claimed, None);
+            let watch = Watch::new(hosts.remove(job).unwrap_or_default());
+            let mut keeper = Keeper::new(console.clone(), claimed, Some(watch));
             let together = together.clone();
             self.begin(keeper.run.attempt.id, async move {
                 keeper.start(&together).await.map(|()| keeper)

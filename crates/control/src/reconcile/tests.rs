@@ -6,7 +6,7 @@ use domain::{
     batch::{BatchState, HeldAt},
     id::{JobId, RolloutId},
     rollout::Event,
-    verdict::Verdict,
+    verdict::{Dimension, Measurement, Outcome, Verdict},
 };
 use futures::StreamExt as _;
 use store::AuditFilter;
@@ -88,6 +88,54 @@ async fn a_gate_expires_while_datadog_keeps_silent() {
         }
     ));
     judging.abort();
+}
+
+#[tokio::test]
+async fn what_finished_at_once_is_taken_in_at_once() {
+    let world = World::new(Database::sqlite().await, 6).await;
+    let console = console(&world, Router::new()).await;
+    let id = world.released("1.1.0").await;
+    for batch in [1, 2] {
+        world.work_off("1.1.0").await;
+        world.work_off("1.1.0").await;
+        world.clock.advance_seconds(600);
+        let verdict = Verdict::of(vec![good()], Vec::new(), world.clock.now());
+        let judged = Event::Judged { batch, verdict };
+        world.observe(id, judged).await.unwrap();
+    }
+    let back = Event::RollBack {
+        reason: "enough".parse().unwrap(),
+    };
+    world
+        .act(&world.omar, policy::Action::RollBack, id, back)
+        .await
+        .unwrap();
+    // The deploy of the last batch was cancelled before it began.
+    rollout::settle(&console).await;
+    let before = world.load(id).await.revision;
+    for _ in 1..=3 {
+        world.work("1.0.0").await;
+    }
+    rollout::settle(&console).await;
+    let after = world.load(id).await;
+    assert_eq!(after.rollout.state.word(), "rolled_back");
+    assert_eq!(after.revision, before + 1, "all by one change");
+    assert_eq!(world.store().finished_jobs(10).await.unwrap(), []);
+}
+
+fn good() -> Measurement {
+    Measurement {
+        dimension: Dimension::ErrorRate,
+        outcome: Outcome::Pass,
+        unit: "%".to_owned(),
+        baseline: Some(0.1),
+        measured: Some(0.1),
+        limit: Some(1.1),
+        baseline_samples: 60,
+        measured_samples: 60,
+        p_value: Some(0.5),
+        explanation: String::new(),
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ mod weight;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::demo::stage::Setup;
@@ -50,6 +50,13 @@ pub struct Arguments {
     dir: PathBuf,
 }
 
+/// The labs that are built one after the other.
+enum Stage {
+    Playbooks,
+    Sqlite,
+    Postgres,
+}
+
 /// What can be measured on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
@@ -67,17 +74,27 @@ enum Part {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let mut report = Report::new(Machine::look()?);
     let began = Instant::now();
-    let done = of_playbooks(&arguments, &mut report).await?
-        && of_sqlite(&arguments, &mut report).await?
-        && of_postgres(&arguments, &mut report).await?;
-    if !done {
-        return Ok(());
+    for stage in [Stage::Playbooks, Stage::Sqlite, Stage::Postgres] {
+        let done = match stage {
+            Stage::Playbooks => of_playbooks(&arguments, &mut report).await,
+            Stage::Sqlite => of_sqlite(&arguments, &mut report).await,
+            Stage::Postgres => of_postgres(&arguments, &mut report).await,
+        };
+        // What was measured before and what is measured after it are told all the same.
+        match done {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(why) => report.failed.push(format!("{why:#}")),
+        }
     }
     report.seconds = began.elapsed().as_secs_f64().round();
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         print!("{}", report.text());
+    }
+    if !report.failed.is_empty() {
+        bail!("{} of the bench's parts failed", report.failed.len());
     }
     Ok(())
 }

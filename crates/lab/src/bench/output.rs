@@ -10,18 +10,21 @@ use anyhow::{Context, Result, bail};
 use domain::attempt::AttemptState;
 use domain::job::JobKind;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::process::Command;
 use view::job::{JobPage, JobRow, LogPage};
 
-use super::execution::attempt_of;
+use super::execution::{attempt_of, soon};
 use super::median;
 use super::queue::back_and_forth;
+use crate::demo::browser::Browser;
 use crate::demo::journey::{Journey, PRODUCTION};
 use crate::demo::stage::Scene;
 use crate::torture::playbook::{Burst, NEEDLE};
 
 const LINES: u32 = 1_000_000;
 const EVENTS: u32 = 240_000;
+const SLOW_LINES: u32 = 1_000;
 /// Lines of a first view.
 const VIEW: usize = 500;
 const ROUNDS: usize = 5;
@@ -41,6 +44,10 @@ pub struct Output {
     /// Medians of looking for a word of one line near the end.
     pub search_seconds: f64,
     pub rg_seconds: f64,
+    /// Milliseconds from the printing of a line until it stood in a browser that follows, of each line.
+    pub to_browser_ms: Vec<f64>,
+    /// Bytes a browser uses after a tenth of a long read, and at its end.
+    pub heap: (f64, f64),
 }
 
 /// Runs one playbook that tells many events and one that prints many lines. `dir` holds the stand-in.
@@ -48,8 +55,8 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result
     let say = |what: &str| scene.narrator.say("bench", what);
     say(&format!("a playbook tells {EVENTS} events"));
     let told = Burst {
-        lines: 0,
         events: EVENTS,
+        ..Burst::default()
     };
     let job = deploy(scene, journey, dir, told).await?;
     let begun = attempt_of(&scene.data, &job)?.join("begun");
@@ -60,7 +67,7 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result
     say(&format!("a playbook prints {LINES} lines"));
     let printed = Burst {
         lines: LINES,
-        events: 0,
+        ..Burst::default()
     };
     let job = deploy(scene, journey, dir, printed).await?;
     let id = job.id.to_string();
@@ -77,6 +84,9 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result
     };
     let first_view_ms = view(1).await?;
     let last_view_ms = view(LINES - VIEW as u32).await?;
+
+    say("somebody reads on in them");
+    let heap = in_browser::<(f64, f64)>(scene, &journey.lena, &id, "--heap").await?;
 
     // What rg searches is what was printed, whatever form Slipway keeps it in.
     let raw = dir.join("raw.log");
@@ -116,7 +126,13 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result
             bail!("rg did not find the line");
         }
     }
+    say(&format!(
+        "a playbook prints {SLOW_LINES} lines, one by one, and somebody follows"
+    ));
+    let to_browser_ms = follow(scene, journey, dir).await?;
     Ok(Output {
+        to_browser_ms,
+        heap,
         events: EVENTS,
         events_per_second,
         lines: LINES,
@@ -128,14 +144,68 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result
     })
 }
 
-/// One deploy that says so much, there and back; gives its job.
-async fn deploy(scene: &Scene, journey: &Journey<'_>, dir: &Path, burst: Burst) -> Result<JobRow> {
-    burst.write(dir)?;
+/// Follows a deploy that prints slowly in a browser; how long each line took until it stood there, in milliseconds.
+async fn follow(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result<Vec<f64>> {
+    let slow = Burst {
+        slow_lines: SLOW_LINES,
+        ..Burst::default()
+    };
+    slow.write(dir)?;
+    let page = released(scene, journey).await?;
+    let runs = |job: &&JobRow| job.kind == JobKind::Deploy && job.state == AttemptState::Running;
+    let view = soon(journey, &page, "running", |view| {
+        view.jobs.iter().any(|job| runs(&job))
+    })
+    .await?;
+    let job = view.jobs.iter().find(runs).context("nothing runs")?;
+    let waits = in_browser(scene, &journey.lena, &job.id.to_string(), "--live").await?;
+    back_and_forth(journey, &page).await?;
+    Burst::default().write(dir)?;
+    Ok(waits)
+}
+
+/// Lets a browser open the output of a job and tell what it saw.
+async fn in_browser<T: DeserializeOwned>(
+    scene: &Scene,
+    person: &Browser,
+    job: &str,
+    what: &str,
+) -> Result<T> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../end2end/log.mjs");
+    let said = Command::new("node")
+        .arg(&script)
+        .args(["--console", &scene.console.origin().ascii_serialization()])
+        .args(["--as", &person.who, "--job", job, what])
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("node could not be started")?;
+    if !said.status.success() {
+        bail!(
+            "{} {what} saw nothing: {}",
+            script.display(),
+            String::from_utf8_lossy(&said.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&said.stdout)
+        .with_context(|| format!("{} was not understood", script.display()))
+}
+
+/// A rollout on its way; gives its page.
+async fn released(scene: &Scene, journey: &Journey<'_>) -> Result<String> {
     let page = journey
         .request(&scene.record.artifacts.good, PRODUCTION, "100%", "48h")
         .await?;
     journey.press(&journey.ada, &page, "approve").await?;
     journey.press(&journey.omar, &page, "release").await?;
+    Ok(page)
+}
+
+/// One deploy that says so much, there and back; gives its job.
+async fn deploy(scene: &Scene, journey: &Journey<'_>, dir: &Path, burst: Burst) -> Result<JobRow> {
+    burst.write(dir)?;
+    let page = released(scene, journey).await?;
     let ended = back_and_forth(journey, &page).await?;
     Burst::default().write(dir)?;
     ended

@@ -8,7 +8,7 @@ use super::execution::Execution;
 use super::load::{Load, SECONDS, p99, rate, size};
 use super::output::Output;
 use super::peers::Peer;
-use super::queue::{AT_ONCE, JOBS, Queue};
+use super::queue::{AT_ONCE, JOBS, Queue, percentile};
 use super::weight::Weight;
 use super::{Machine, ratio};
 use crate::demo::report::table;
@@ -31,6 +31,10 @@ const DRAIN: f64 = 2_000.0;
 const EVENTS: f64 = 20_000.0;
 /// Milliseconds until lines of a long log are there.
 const VIEW: f64 = 300.0;
+/// Milliseconds from a line's printing until it stands in a browser.
+const TO_BROWSER: f64 = 250.0;
+/// What a browser uses after a long read over what it used at its beginning.
+const HEAP: f64 = 1.2;
 /// Slipway's search over the time of rg: half as fast is quick enough.
 const SEARCH: f64 = 2.0;
 
@@ -43,6 +47,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// What was measured, and how sure it is; one sentence or more each.
     pub notes: Vec<String>,
+    /// Why parts were not measured.
+    pub failed: Vec<String>,
     pub machine: Machine,
     pub execution: Option<Execution>,
     pub load: Vec<Load>,
@@ -118,6 +124,7 @@ impl Report {
         Self {
             rows: Vec::new(),
             notes: Vec::new(),
+            failed: Vec::new(),
             machine,
             execution: None,
             load: Vec::new(),
@@ -222,6 +229,23 @@ impl Report {
                     "rg on the raw file",
                 )
             },
+            Row::at_most(
+                "line → browser, p99",
+                "ms",
+                percentile(&output.to_browser_ms, 0.99),
+                TO_BROWSER,
+            ),
+            Row {
+                aim: format!("≤ {HEAP}"),
+                holds: output.heap.1 <= HEAP * output.heap.0,
+                ..Row::beside(
+                    "browser's memory",
+                    "MB",
+                    output.heap.1 / 1e6,
+                    output.heap.0 / 1e6,
+                    "at its start",
+                )
+            },
         ]);
         self.notes.push(about_output(&output));
         self.output = Some(output);
@@ -244,8 +268,10 @@ impl Report {
             .chain(rows)
             .collect();
         let mut text = format!("\n{}\n", table(&rows));
-        for note in self.notes.iter().chain([&self.machine.sentence()]) {
-            text.push_str(&wrapped(note));
+        let failed = self.failed.iter().map(|why| format!("Not measured: {why}"));
+        let notes = self.notes.iter().cloned().chain(failed);
+        for note in notes.chain([self.machine.sentence()]) {
+            text.push_str(&wrapped(&note));
             text.push('\n');
         }
         text
@@ -389,10 +415,13 @@ fn about_output(output: &Output) -> String {
     format!(
         "Output: a stand-in for the playbook told {} events in the mix of a play of ten tasks, one write each; measured from its \
          start to the end of its job. Another printed {} lines ({:.0} MB). The log is read through the page's own functions; \
-         rg finds the same single line in the same text.",
+         rg finds the same single line in the same text. A browser read on in it for 100,000 lines; another followed a job that \
+         printed a line every 20 ms, and {} of them came while it looked, half of them within {:.0} ms.",
         output.events,
         output.lines,
         output.bytes as f64 / 1e6,
+        output.to_browser_ms.len(),
+        percentile(&output.to_browser_ms, 0.5),
     )
 }
 

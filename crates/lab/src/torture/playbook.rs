@@ -38,7 +38,12 @@ pub struct Burst {
     pub lines: u32,
     /// About the hosts in turn: one of twelve tells what ran before, ten that a task ended, one what runs.
     pub events: u32,
+    /// Lines that come one by one, each with the time of its printing in milliseconds.
+    pub slow_lines: u32,
 }
+
+/// Between two slow lines.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Burst {
     fn path(torture: &Path) -> PathBuf {
@@ -199,6 +204,12 @@ fn say(burst: Burst, given: &Given, events: &mut Events) -> Result<()> {
         writeln!(output, "{line}")?;
     }
     output.flush()?;
+    for line in (1..=burst.slow_lines).filter(|_| deploys) {
+        sleep(PAUSE);
+        let now = domain::Timestamp::now().as_millisecond();
+        writeln!(output, "slow line {line} at {now}")?;
+        output.flush()?;
+    }
     let hosts: Vec<&String> = given.hosts.keys().collect();
     for number in (0..burst.events).filter(|_| deploys) {
         let host = hosts[number as usize / 12 % hosts.len()];

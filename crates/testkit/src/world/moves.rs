@@ -220,6 +220,16 @@ impl World {
     /// Claims the oldest job, lets it bring every host it took to `version` (`before` it ran 1.0.0), and has the rollout
     /// take that into account. Gives the job.
     pub async fn work_off(&self, version: &str) -> JobId {
+        let (claimed, report) = self.work(version).await;
+        let job = claimed.job;
+        let finished = Event::JobFinished { job, report };
+        let observed = self.observe(claimed.rollout, finished).await;
+        observed.expect("observed");
+        job
+    }
+
+    /// As `work_off`, but for the rollout, which has not heard of it.
+    pub async fn work(&self, version: &str) -> (Claimed, JobReport) {
         let (now, permit) = (self.clock.now(), self.worker_permit());
         let claimed = self.claim("w1", Room::ONE).await;
         let claimed = claimed.expect("a queued job");
@@ -265,15 +275,6 @@ impl World {
         )
         .await
         .expect("finished");
-        self.observe(
-            claimed.rollout,
-            Event::JobFinished {
-                job: claimed.job,
-                report,
-            },
-        )
-        .await
-        .expect("observed");
-        claimed.job
+        (claimed, report)
     }
 }

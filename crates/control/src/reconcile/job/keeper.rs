@@ -50,6 +50,18 @@ pub(super) struct Watch {
     cancel_passed_on: Option<Timestamp>,
 }
 
+impl Watch {
+    pub fn new(hosts: Vec<JobHost>) -> Self {
+        Self {
+            tally: Tally::default(),
+            offset: 0,
+            plan: None,
+            hosts,
+            cancel_passed_on: None,
+        }
+    }
+}
+
 /// Does what there is to do for one attempt.
 pub(super) struct Keeper {
     pub console: Console,
@@ -90,13 +102,8 @@ impl Keeper {
     pub async fn watch(&mut self) -> Result<&mut Watch, Error> {
         if self.watch.is_none() {
             let (store, job) = (self.console.store(), self.run.job);
-            self.watch = Some(Watch {
-                tally: Tally::default(),
-                offset: 0,
-                plan: None,
-                hosts: store.job_hosts(&system_scope(), job).await?,
-                cancel_passed_on: None,
-            });
+            let hosts = store.job_hosts(&system_scope(), job).await?;
+            self.watch = Some(Watch::new(hosts));
         }
         self.watch
             .as_mut()

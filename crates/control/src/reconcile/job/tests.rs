@@ -198,6 +198,10 @@ async fn a_run_that_ends_while_the_database_is_gone_is_taken_in_afterwards() {
 
     let allow = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
     testkit::run(&elsewhere, &allow).await;
+    // No server is back so soon in earnest, and connections that were cut in the same moment are found out one by one.
+    for _ in 0..10 {
+        let _ = scene.world.store().ping().await;
+    }
     scene.runner.round().await;
     scene.runner.finish().await;
     assert_eq!(scene.open().await, []);

@@ -5,7 +5,8 @@
 //
 // With --live, follows a job that prints lines ending in “at MILLISECONDS”, the time of their printing, until it ends, and
 // prints as JSON how many milliseconds each line took until it stood in the page. With --heap, reads on and on in an output
-// of very many lines, and prints the bytes in use, those of WebAssembly among them, after a tenth of the way and at its end.
+// of very many lines, and prints the bytes in use, those of the document and of WebAssembly among them, after a tenth of the
+// way, when the page holds as many lines as it ever does, and at its end.
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';
 import { chromium as options } from './support/browser.mjs';
@@ -37,8 +38,10 @@ async function heap(page, context) {
   const client = await context.newCDPSession(page);
   const weigh = async () => {
     await client.send('HeapProfiler.collectGarbage');
-    const { usedSize, backingStorageSize = 0 } = await client.send('Runtime.getHeapUsage');
-    return usedSize + backingStorageSize;
+    const { usedSize, embedderHeapUsedSize, backingStorageSize } = await client.send('Runtime.getHeapUsage');
+    const bytes = usedSize + embedderHeapUsedSize + backingStorageSize;
+    if (!Number.isFinite(bytes)) throw new Error('this Chromium does not tell what it uses');
+    return bytes;
   };
   const place = page.locator('.log-place');
   const weights = [];

@@ -8,6 +8,7 @@ use std::{
 use domain::{
     Timestamp,
     id::{TeamId, UserId},
+    rollout::{Change, Effect},
     team::Team,
     text::Slug,
 };
@@ -303,12 +304,32 @@ impl Console {
         let _ = self.inner.signals.send(signal);
     }
 
-    /// Wakes every reconciler: a commit may have queued jobs, moved timers and written messages.
-    pub(crate) fn wake(&self) {
+    /// Wakes the reconcilers for which a change that was committed has something to do. Others would only take time from
+    /// what is to start now.
+    pub(crate) fn wake_for(&self, change: &Change) {
+        for effect in &change.effects {
+            match effect {
+                Effect::QueueJob(_) => self.inner.jobs_due.notify_one(),
+                // One that was still queued has ended.
+                Effect::CancelJob(_) => self.wake_for_jobs(),
+                Effect::Notify(_) => self.inner.outbox_due.notify_one(),
+                Effect::MarkHosts { .. } | Effect::RecordDeployment(_) => {}
+            }
+        }
+        if change
+            .rollout
+            .wake_at()
+            .is_some_and(|due| due <= self.now())
+        {
+            self.inner.rollouts_due.notify_one();
+            self.inner.looks_due.notify_one();
+        }
+    }
+
+    /// Wakes those that run jobs and take in their ends.
+    pub(crate) fn wake_for_jobs(&self) {
         self.inner.jobs_due.notify_one();
         self.inner.rollouts_due.notify_one();
-        self.inner.looks_due.notify_one();
-        self.inner.outbox_due.notify_one();
     }
 
     /// How long a point of telemetry stands for, in seconds.

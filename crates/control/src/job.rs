@@ -131,7 +131,7 @@ impl Ctx {
                 .await?;
             self.console.signal(Signal::Job(id));
             self.console.signal(Signal::Rollout(row.rollout));
-            self.console.wake();
+            self.console.wake_for_jobs();
             Ok(self.store().job(&self.scope()?, id).await?)
         })
         .await

@@ -50,7 +50,7 @@ static FAILURE: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// Tells that an output has grown since it was read. It asks nobody but the file system, so it may look often.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Growth {
     /// Nothing where the job was never tried.
     output: Option<PathBuf>,
@@ -75,10 +75,14 @@ impl Growth {
         }
     }
 
-    /// Waits until the output is longer, or shorter, than when it was read.
+    /// Waits until the output is longer, or shorter, than when it was read, and a little in any case: of what comes all the
+    /// time, much is read at once.
     pub async fn more(&self) {
-        while self.length().await == self.seen {
+        loop {
             sleep(GLANCE).await;
+            if self.length().await != self.seen {
+                return;
+            }
         }
     }
 }

@@ -38,30 +38,39 @@ const fn deadline(kind: JobKind) -> Duration {
 }
 
 impl Console {
-    /// Writes the attempt's folder. Of what goes wrong only [`Error::Store`] is worth another try; everything else ends the
+    /// Writes the attempt's folder, once what makes it known for good has `settled`: what is written holds secrets, and
+    /// nobody would find them otherwise. Of what goes wrong only [`Error::Store`] is worth another try; everything else ends the
     /// job with its sentence.
     pub(crate) async fn write_run(
         &self,
         permit: &Permit,
         folder: PathBuf,
         wanted: Wanted,
+        settled: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
         let plan = &wanted.plan;
         let project = self.checked_out(&plan.playbooks).await?;
-        // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
-        if matches!(wanted.kind, JobKind::Deploy | JobKind::DryRun) {
+        let approved = async {
+            // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
+            if !matches!(wanted.kind, JobKind::Deploy | JobKind::DryRun) {
+                return Ok(());
+            }
             project::refuse_others(plan, &project).await?;
-            plan.churn_among(wanted.hosts.iter().map(|known| &known.host))
+            let churn = plan.churn_among(wanted.hosts.iter().map(|known| &known.host));
+            churn
                 .refuse()
-                .map_err(|churn| Error::Conflict(churn.to_string()))?;
-        }
-        let environment = self
-            .store()
-            .environment_by_id(&system_scope(), plan.environment)
-            .await?;
-        let reach = self.reach(permit, &environment).await?;
+                .map_err(|churn| Error::Conflict(churn.to_string()))
+        };
+        let reach = async {
+            let environment = self
+                .store()
+                .environment_by_id(&system_scope(), plan.environment)
+                .await?;
+            self.reach(permit, &environment).await
+        };
         let hosts = wanted.hosts.iter().map(|known| &known.host);
-        let mut given = self.given(permit, plan, hosts).await?;
+        let given = self.given(permit, plan, hosts);
+        let ((), (), reach, mut given) = tokio::try_join!(settled, approved, reach, given)?;
         let settings = self.settings().clone();
         spawn_blocking(move || {
             let Wanted {

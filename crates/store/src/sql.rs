@@ -135,14 +135,23 @@ impl Sql {
         source: Source,
         read: impl Fn(&Cells<'_>) -> Result<T>,
     ) -> Result<Vec<T>> {
+        Ok(self.readable_of(on, source, read).await?.0)
+    }
+
+    /// As `readable`, with the number of all rows.
+    pub async fn readable_of<'e, T>(
+        self,
+        on: impl Executor<'e, Database = Any>,
+        source: Source,
+        read: impl Fn(&Cells<'_>) -> Result<T>,
+    ) -> Result<(Vec<T>, usize)> {
         let rows = self.all(on, source, |cells| Ok(read(cells))).await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                row.inspect_err(|error| tracing::error!(%error, "a row was passed over"))
-                    .ok()
-            })
-            .collect())
+        let all = rows.len();
+        let readable = rows.into_iter().filter_map(|row| {
+            row.inspect_err(|error| tracing::error!(%error, "a row was passed over"))
+                .ok()
+        });
+        Ok((readable.collect(), all))
     }
 
     /// The row, if there is one.

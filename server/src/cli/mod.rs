@@ -108,11 +108,14 @@ impl From<config::ConfigError> for Failure {
 
 /// Runs the command given on the command line.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
-        // A supervisor must be single-threaded, so it starts before there is a runtime.
-        Some(Command::Supervise { folder }) => supervise(&folder),
-        command => run(cli.config, command.unwrap_or(Command::Serve)),
+    // A supervisor must be single-threaded, so it starts before there is a runtime. All the ways to call this program take
+    // longer to set out than a supervisor takes to start, so they are not.
+    let done = match to_supervise() {
+        Some(folder) => supervise(&folder),
+        None => {
+            let cli = Cli::parse();
+            run(cli.config, cli.command.unwrap_or(Command::Serve))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -121,6 +124,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// The folder of `slipway supervise <folder>`, as the server calls it.
+fn to_supervise() -> Option<PathBuf> {
+    let mut arguments = std::env::args_os().skip(1);
+    let (command, folder) = (arguments.next()?, arguments.next()?);
+    let folder = PathBuf::from(folder);
+    (command == "supervise" && folder.is_absolute() && arguments.next().is_none()).then_some(folder)
 }
 
 fn supervise(folder: &std::path::Path) -> Result<(), Failure> {

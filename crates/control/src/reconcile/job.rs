@@ -9,7 +9,7 @@ mod words;
 
 use std::{
     collections::{HashMap, HashSet},
-    iter,
+    iter, mem,
     sync::Arc,
 };
 
@@ -42,15 +42,27 @@ pub(super) struct Runner {
     watched: HashMap<AttemptId, Watch>,
     /// Which attempt each task looks after; one at a time looks after an attempt.
     at_work: HashMap<Id, AttemptId>,
-    tasks: JoinSet<Kept>,
+    /// Attempts that ended, which is being written or waits for that.
+    ending: HashSet<AttemptId>,
+    /// Ends that are written next, when the task that writes others is done.
+    ends: Vec<(Claimed, Ended)>,
+    writer: Option<Id>,
+    tasks: JoinSet<Worked>,
     places: Arc<Semaphore>,
 }
 
-/// A keeper that has done what there was to do.
-type Kept = Result<Keeper, Error>;
+/// What a task has done.
+enum Work {
+    /// What there was to do for an attempt.
+    Kept(Box<Keeper>),
+    /// How some ended was written, if it could be.
+    Written,
+}
+
+type Worked = Result<Work, Error>;
 
 /// Tasks that are done, as they are taken in together.
-pub(super) struct Done(Vec<Result<(Id, Kept), JoinError>>);
+pub(super) struct Done(Vec<Result<(Id, Worked), JoinError>>);
 
 impl Runner {
     pub fn new(console: Console) -> Self {
@@ -59,6 +71,9 @@ impl Runner {
             console,
             watched: HashMap::new(),
             at_work: HashMap::new(),
+            ending: HashSet::new(),
+            ends: Vec::new(),
+            writer: None,
             tasks: JoinSet::new(),
             // However many deploys wait for their Git host, what brings hosts back finds a place.
             places: Arc::new(Semaphore::new(at_once.max(AT_ONCE))),
@@ -74,7 +89,8 @@ impl Runner {
         self.watched
             .retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
         let room = self.room(&open);
-        let at_work: HashSet<AttemptId> = self.at_work.values().copied().collect();
+        let at_work = self.at_work.values().chain(&self.ending);
+        let at_work: HashSet<AttemptId> = at_work.copied().collect();
         for open in open {
             if !at_work.contains(&open.attempt.id) {
                 self.look_after(open);
@@ -83,7 +99,7 @@ impl Runner {
             }
         }
         if let Err(error) = self.claim(room).await {
-            tracing::error!(%error, "no job could be claimed");
+            tracing::error!(%error, "jobs could not be claimed, or not be started yet");
         }
     }
 
@@ -103,7 +119,7 @@ impl Runner {
     }
 
     async fn claim(&mut self, room: Room) -> Result<(), Error> {
-        let (console, permit) = (self.console.clone(), self.permit());
+        let (console, permit) = (self.console.clone(), permit(&self.console));
         let now = console.now();
         let claim = Claim {
             permit: &permit,
@@ -125,9 +141,14 @@ impl Runner {
         let together = Together::default();
         for claimed in claimed {
             let Claimed {
-                job, kind, attempt, ..
+                job,
+                kind,
+                queued_at,
+                attempt,
+                ..
             } = &claimed;
-            tracing::info!(%job, %kind, attempt = %attempt.id, "a job was claimed");
+            let waited_ms = now.duration_since(*queued_at).as_millis();
+            tracing::info!(%job, %kind, attempt = %attempt.id, waited_ms, "a job was claimed");
             let watch = Watch::new(hosts.remove(job).unwrap_or_default());
             let mut keeper = Keeper::new(console.clone(), claimed, Some(watch));
             let together = together.clone();
@@ -136,12 +157,6 @@ impl Runner {
             });
         }
         Ok(())
-    }
-
-    /// For jobs, whichever they are.
-    fn permit(&self) -> Permit {
-        let resource = Resource::new(Kind::Job, "", "");
-        self.console.system(SystemAction::RUN_JOB, resource)
     }
 
     fn look_after(&mut self, open: OpenAttempt) {
@@ -153,11 +168,15 @@ impl Runner {
     }
 
     /// Lets a task of its own do what is to be done for an attempt.
-    fn begin(&mut self, attempt: AttemptId, work: impl Future<Output = Kept> + Send + 'static) {
+    fn begin(
+        &mut self,
+        attempt: AttemptId,
+        work: impl Future<Output = Result<Keeper, Error>> + Send + 'static,
+    ) {
         let places = Arc::clone(&self.places);
         let task = self.tasks.spawn(async move {
             let _place = places.acquire().await;
-            work.await
+            Ok(Work::Kept(Box::new(work.await?)))
         });
         self.at_work.insert(task.id(), attempt);
     }
@@ -179,7 +198,7 @@ impl Runner {
     /// Lets everything that was begun come to its end.
     pub async fn finish(&mut self) {
         while let Some(done) = self.done().await {
-            self.take_in(done).await;
+            self.take_in(done);
         }
     }
 
@@ -190,71 +209,90 @@ impl Runner {
         Some(Done(done))
     }
 
-    /// Keeps what tasks remember, and writes which attempts ended.
-    pub async fn take_in(&mut self, done: Done) {
-        let mut ended = Vec::new();
+    /// Keeps what tasks remember, and lets be written which attempts ended.
+    pub fn take_in(&mut self, done: Done) {
         for done in done.0 {
             let (task, done) = match done {
                 Ok((task, done)) => (task, done),
                 Err(error) => (error.id(), Err(Error::Internal(error.to_string()))),
             };
-            let Some(attempt) = self.at_work.remove(&task) else {
-                continue;
-            };
-            match done {
-                Ok(mut keeper) => {
+            if self.writer == Some(task) {
+                self.writer = None;
+                // Those whose end could not be written are looked after again.
+                let waits: HashSet<_> = self.ends.iter().map(|(_, end)| end.attempt).collect();
+                self.ending.retain(|id| waits.contains(id));
+            }
+            let attempt = self.at_work.remove(&task);
+            match (attempt, done) {
+                (Some(attempt), Ok(Work::Kept(mut keeper))) => {
                     if let Some(watch) = keeper.watch {
                         self.watched.insert(attempt, watch);
                     }
                     if let Some(end) = keeper.ended.take() {
-                        ended.push((keeper.run, end));
+                        self.ending.insert(attempt);
+                        self.ends.push((keeper.run, end));
                     }
                 }
+                (_, Ok(_)) => {}
                 // It is read again from the start: what was read may not have been written.
-                Err(error) => {
+                (Some(attempt), Err(error)) => {
                     tracing::error!(%attempt, %error, "an attempt could not be looked after; it is tried again");
                 }
-            }
-        }
-        if !ended.is_empty() {
-            self.write(ended).await;
-        }
-    }
-
-    /// Writes ends together, or each on its own when something is wrong with one of them.
-    async fn write(&self, ended: Vec<(Claimed, Ended)>) {
-        let (runs, ends): (Vec<Claimed>, Vec<Ended>) = ended.into_iter().unzip();
-        let (permit, store, now) = (self.permit(), self.console.store(), self.console.now());
-        match store.attempts_finish(&permit, &ends, now).await {
-            Ok(refused) => self.tell(&runs, &ends, &refused),
-            Err(error) if ends.len() == 1 || matches!(error, StoreError::Unavailable { .. }) => {
-                tracing::error!(%error, "the end of a job could not be written; it is tried again");
-            }
-            Err(_) => {
-                for ended in runs.into_iter().zip(ends) {
-                    Box::pin(self.write(vec![ended])).await;
+                (None, Err(error)) => {
+                    tracing::error!(%error, "the ends of jobs could not be written; it is tried again");
                 }
             }
         }
-    }
-
-    fn tell(&self, runs: &[Claimed], ends: &[Ended], refused: &[AttemptId]) {
-        for (run, ended) in runs.iter().zip(ends) {
-            let Claimed {
-                job, kind, rollout, ..
-            } = run;
-            if refused.contains(&ended.attempt) {
-                tracing::error!(%job, attempt = %ended.attempt, "the end of an attempt came too late and was not written");
-                continue;
-            }
-            tracing::info!(%job, %kind, state = %ended.state, "a job ended");
-            metrics::counter!("slipway_jobs_ended_total", "kind" => kind.word(), "state" => ended.state.word()).increment(1);
-            self.console.signal(Signal::Job(*job));
-            self.console.signal(Signal::Rollout(*rollout));
+        if self.writer.is_none() && !self.ends.is_empty() {
+            let (console, ends) = (self.console.clone(), mem::take(&mut self.ends));
+            let task = self.tasks.spawn(async move {
+                write(&console, ends).await;
+                Ok(Work::Written)
+            });
+            self.writer = Some(task.id());
         }
-        self.console.inner.rollouts_due.notify_one();
-        // There is room for others, and hosts are free that some may have waited for.
-        self.console.inner.jobs_due.notify_one();
+    }
+}
+
+/// For jobs, whichever they are.
+fn permit(console: &Console) -> Permit {
+    console.system(SystemAction::RUN_JOB, Resource::new(Kind::Job, "", ""))
+}
+
+/// Writes ends together, or each on its own when something is wrong with one of them.
+async fn write(console: &Console, ended: Vec<(Claimed, Ended)>) {
+    let (runs, ends): (Vec<Claimed>, Vec<Ended>) = ended.into_iter().unzip();
+    let (permit, now) = (permit(console), console.now());
+    match console.store().attempts_finish(&permit, &ends, now).await {
+        Ok(refused) => tell(console, &runs, &ends, &refused),
+        Err(error) if ends.len() == 1 || matches!(error, StoreError::Unavailable { .. }) => {
+            tracing::error!(%error, "the end of a job could not be written; it is tried again");
+        }
+        Err(_) => {
+            for ended in runs.into_iter().zip(ends) {
+                Box::pin(write(console, vec![ended])).await;
+            }
+        }
+    }
+}
+
+fn tell(console: &Console, runs: &[Claimed], ends: &[Ended], refused: &[AttemptId]) {
+    for (run, ended) in runs.iter().zip(ends) {
+        let Claimed {
+            job, kind, rollout, ..
+        } = run;
+        if refused.contains(&ended.attempt) {
+            tracing::error!(%job, attempt = %ended.attempt, "the end of an attempt came too late and was not written");
+            continue;
+        }
+        tracing::info!(%job, %kind, state = %ended.state, "a job ended");
+        metrics::counter!("slipway_jobs_ended_total", "kind" => kind.word(), "state" => ended.state.word()).increment(1);
+        console.signal(Signal::Job(*job));
+        console.signal(Signal::Rollout(*rollout));
+    }
+    if refused.len() < ends.len() {
+        // Their rollouts go on, there is room for others, and hosts are free that some may have waited for.
+        console.wake_for_jobs();
     }
 }
 

@@ -6,11 +6,17 @@ mod outputs;
 mod report;
 mod rollout;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
 
 use crate::Console;
+
+/// In which what was queued is started.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Runs every reconciler until `stop` turns true.
 pub(crate) async fn run(console: &Console, stop: watch::Receiver<bool>) {
@@ -33,12 +39,13 @@ async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
     while pace.goes_on() {
         runner.round().await;
         // Whatever takes its time goes on beside the next round.
+        let mut wait = pin!(pace.wait());
         loop {
             let done = tokio::select! {
                 Some(done) = runner.done() => done,
-                () = pace.wait() => break,
+                () = &mut wait => break,
             };
-            runner.take_in(done).await;
+            runner.take_in(done);
         }
     }
     // What is being launched is launched before the locks are given back, and not behind them.
@@ -78,6 +85,8 @@ async fn outbox(console: &Console, stop: watch::Receiver<bool>) {
     while pace.goes_on() {
         outbox::round(console).await;
         pace.wait().await;
+        // Nobody waits for a message; what was queued in the same moment starts first.
+        sleep(MOMENT).await;
     }
 }
 

@@ -27,12 +27,17 @@ pub(super) async fn settle(console: &Console) {
         Ok(finished) => finished,
         Err(error) => return tracing::warn!(%error, "finished jobs could not be read"),
     };
+    let more = finished.len() == LIMIT as usize;
+    let mut taken_in = 0;
     let mut of_rollout: BTreeMap<RolloutId, Vec<FinishedJob>> = BTreeMap::new();
     for job in finished {
         of_rollout.entry(job.rollout).or_default().push(job);
     }
     for (rollout, jobs) in of_rollout {
-        take_in(console, rollout, &jobs).await;
+        taken_in += take_in(console, rollout, &jobs).await;
+    }
+    if more && taken_in > 0 {
+        console.inner.rollouts_due.notify_one();
     }
     for id in due(console).await {
         let now = console.now();
@@ -101,8 +106,9 @@ async fn due(console: &Console) -> Vec<RolloutId> {
     })
 }
 
-/// Takes in what jobs of a rollout reported, in one change; or one by one, where one of them stands in the way.
-async fn take_in(console: &Console, id: RolloutId, jobs: &[FinishedJob]) {
+/// Takes in what jobs of a rollout reported, in one change; or one by one, where one of them stands in the way. Gives how
+/// many were taken in.
+async fn take_in(console: &Console, id: RolloutId, jobs: &[FinishedJob]) -> usize {
     let observed: Vec<JobId> = jobs.iter().map(|finished| finished.job).collect();
     let events = |_: &Loaded| {
         let reports = jobs.iter().map(|finished| Event::JobFinished {
@@ -112,14 +118,22 @@ async fn take_in(console: &Console, id: RolloutId, jobs: &[FinishedJob]) {
         reports.collect()
     };
     match apply(console, id, &observed, events).await {
-        Ok(()) => {}
+        Ok(()) => jobs.len(),
         Err(error) if jobs.len() == 1 => {
             tracing::error!(rollout = %id, job = %observed[0], %error, "a finished job could not be taken in; it is tried again");
+            0
         }
-        Err(_) => {
+        Err(Error::Store(error @ StoreError::Unavailable { .. })) => {
+            tracing::warn!(rollout = %id, %error, "finished jobs could not be taken in; it is tried again");
+            0
+        }
+        Err(error) => {
+            tracing::debug!(rollout = %id, %error, "finished jobs are taken in one by one");
+            let mut taken_in = 0;
             for job in jobs {
-                Box::pin(take_in(console, id, std::slice::from_ref(job))).await;
+                taken_in += Box::pin(take_in(console, id, std::slice::from_ref(job))).await;
             }
+            taken_in
         }
     }
 }
@@ -186,6 +200,6 @@ async fn apply_once(
         tracing::info!(rollout = %id, state = change.rollout.state.word(), "a rollout moved");
     }
     console.signal(Signal::Rollout(id));
-    console.wake();
+    console.wake_for(&change);
     Ok(())
 }

@@ -323,7 +323,7 @@ impl Ctx {
         };
         self.store().commit(&permit, commit).await?;
         self.console.signal(Signal::Rollout(id));
-        self.console.wake();
+        self.console.wake_for(&change);
         Ok(())
     }
 

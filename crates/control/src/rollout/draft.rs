@@ -388,7 +388,7 @@ impl Ctx {
             let id = self.store().rollout_insert(&permit, new).await?;
             tracing::info!(rollout = %id, name = %rollout::name(&change.rollout), "a rollout was requested");
             self.console.signal(crate::Signal::Rollout(id));
-            self.console.wake();
+            self.console.wake_for(&change);
             Ok(id)
         })
         .await

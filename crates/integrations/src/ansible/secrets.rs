@@ -157,8 +157,10 @@ pub fn forget(attempt: &Path) -> Result<(), RecordError> {
     else {
         return Ok(());
     };
-    let mut spec: Spec =
-        serde_json::from_slice(&bytes).map_err(|error| RecordError::read(&path, error))?;
+    // It was not written whole: it does not wait for the disk, and the power may fail.
+    let Ok(mut spec) = serde_json::from_slice::<Spec>(&bytes) else {
+        return gone(&path);
+    };
     for path in &spec.scratch {
         gone(path)?;
     }

@@ -158,7 +158,13 @@ async fn follow(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result<Vec<
     })
     .await?;
     let job = view.jobs.iter().find(runs).context("nothing runs")?;
-    let waits = in_browser(scene, &journey.lena, &job.id.to_string(), "--live").await?;
+    let waits: Vec<f64> = in_browser(scene, &journey.lena, &job.id.to_string(), "--live").await?;
+    if waits.len() < SLOW_LINES as usize / 2 {
+        bail!(
+            "only {} of {SLOW_LINES} lines came while the browser looked",
+            waits.len()
+        );
+    }
     back_and_forth(journey, &page).await?;
     Burst::default().write(dir)?;
     Ok(waits)

@@ -147,7 +147,7 @@ fn starts(data: &Path, jobs: &[JobRow]) -> Result<Vec<f64>> {
 }
 
 /// Queues jobs without hosts for a rollout that has ended: they are claimed, found to have nothing to run, ended, and
-/// taken into account, each on its own and with its lines in the audit trail, but no process is started for them.
+/// taken into account, each with its lines in the audit trail, but no process is started for them.
 async fn drain(url: &str, rollout: &str) -> Result<(f64, f64)> {
     sqlx::any::install_default_drivers();
     let mut database = AnyConnection::connect(url).await?;

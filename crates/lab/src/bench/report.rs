@@ -33,7 +33,7 @@ const EVENTS: f64 = 20_000.0;
 const VIEW: f64 = 300.0;
 /// Milliseconds from a line's printing until it stands in a browser.
 const TO_BROWSER: f64 = 250.0;
-/// What a browser uses after a long read over what it used at its beginning.
+/// What a browser uses after a long read over what it used after a tenth of it.
 const HEAP: f64 = 1.2;
 /// Slipway's search over the time of rg: half as fast is quick enough.
 const SEARCH: f64 = 2.0;
@@ -243,7 +243,7 @@ impl Report {
                     "MB",
                     output.heap.1 / 1e6,
                     output.heap.0 / 1e6,
-                    "at its start",
+                    "early on",
                 )
             },
         ]);
@@ -402,9 +402,9 @@ fn about_weight(weight: &Weight) -> String {
 fn about_queue(queue: &Queue) -> String {
     format!(
         "Queue on {}: {} jobs, one at a time on a console that is idle otherwise, from queued_at (before its commit) until the \
-         playbook's process was started; then {JOBS} jobs of which none has hosts left to run on: each is claimed, ended and \
-         written into the audit trail, {AT_ONCE} at once, but no process is started. {:.0} a second were also taken into \
-         account by their rollout.",
+         playbook's process was started; then {JOBS} jobs of one rollout, of which none has hosts left to run on: each is claimed, \
+         ended and written into the audit trail, {AT_ONCE} at once, but no process is started. {:.0} a second were also taken \
+         into account by their rollout, many in one change. Peers run 8 or {AT_ONCE} at once, whichever they are quicker with.",
         queue.database,
         queue.starts_ms.len(),
         queue.taken_in_per_second,

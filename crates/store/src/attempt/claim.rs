@@ -286,32 +286,21 @@ fn next_lane(lanes: &[Lane], room: Room, under_way: &UnderWay) -> Option<usize> 
 /// How many of them, from the first on, have hosts that nobody works on and no earlier one takes.
 async fn free(tx: &mut Tx, picks: &[Pick]) -> Result<usize> {
     let jobs = || picks.iter().map(|pick| pick.candidate.job);
-    let mut stopped: HashSet<JobId> = waiting(tx, jobs()).await?.into_values().flatten().collect();
-    if picks.len() > 1 {
-        let mut sql =
-            Sql::new("SELECT t.job_id AS id, t.host_id FROM job_hosts t WHERE t.job_id IN ");
-        sql.list(jobs())
-            .push(" AND t.host_id IN (SELECT host_id FROM job_hosts WHERE job_id IN ")
-            .list(jobs())
-            .push(" GROUP BY host_id HAVING COUNT(*) > 1)");
-        let shared = sql.all(&mut **tx, JOBS, |cells| {
-            Ok((cells.parse("id")?, cells.text("host_id")?))
-        });
-        let mut of: HashMap<JobId, Vec<String>> = HashMap::new();
-        for (job, host) in shared.await? {
-            of.entry(job).or_default().push(host);
-        }
-        let mut held = HashSet::new();
-        for job in jobs() {
-            let hosts = of.remove(&job).unwrap_or_default();
-            if hosts.iter().any(|host| held.contains(host)) {
-                stopped.insert(job);
-                break;
-            }
-            held.extend(hosts);
-        }
+    let busy: HashSet<JobId> = waiting(tx, jobs()).await?.into_values().flatten().collect();
+    let free = jobs().take_while(|job| !busy.contains(job)).count();
+    if free < 2 {
+        return Ok(free);
     }
-    Ok(jobs().take_while(|job| !stopped.contains(job)).count())
+    let mut sql = Sql::new("WITH picks (job_id, place) AS (VALUES ");
+    sql.tuples((0_u32..).zip(jobs().take(free)).map(|(place, job)| vec![job.into(), place.into()]))
+        .push(
+            "), of_host (job_id, place, turn) AS (
+                 SELECT p.job_id, p.place, ROW_NUMBER() OVER (PARTITION BY t.host_id ORDER BY p.place)
+                 FROM picks p JOIN job_hosts t ON t.job_id = p.job_id)
+             SELECT job_id AS id, place FROM of_host WHERE turn > 1 ORDER BY place LIMIT 1",
+        );
+    let meets = sql.optional(&mut **tx, JOBS, |cells| cells.count("place"));
+    Ok(meets.await?.map_or(free, |place| place as usize))
 }
 
 async fn under_way(tx: &mut Tx) -> Result<UnderWay> {

@@ -10,7 +10,7 @@ use domain::{
 
 use crate::{database::Tx, error::Result, job::JOBS, sql::Sql};
 
-/// Jobs of a lane that are looked at in one transaction.
+/// Jobs of a lane that are read at once.
 const WINDOW: u32 = 50;
 
 /// Ready jobs of one kind, environment and team.
@@ -91,7 +91,7 @@ pub(super) async fn candidates(tx: &mut Tx, lane: &mut Lane) -> Result<VecDeque<
     .with(lane.environment.as_str())
     .with(lane.team.as_str())
     .with(WINDOW);
-    let found = sql.readable(&mut **tx, JOBS, |cells| {
+    let found = sql.readable_of(&mut **tx, JOBS, |cells| {
         Ok(Candidate {
             job: cells.parse("id")?,
             rollout: cells.parse("rollout_id")?,
@@ -100,7 +100,7 @@ pub(super) async fn candidates(tx: &mut Tx, lane: &mut Lane) -> Result<VecDeque<
             queued_at: cells.time("queued_at")?,
         })
     });
-    let found: VecDeque<_> = found.await?.into();
-    lane.is_long = found.len() == WINDOW as usize;
-    Ok(found)
+    let (found, rows) = found.await?;
+    lane.is_long = rows == WINDOW as usize;
+    Ok(found.into())
 }

@@ -15,7 +15,7 @@ use policy::Permit;
 use super::{ATTEMPTS, CancelWish, claim, object, read_cancel, write_notes};
 use crate::{
     Store,
-    cells::document,
+    cells::{Cells, document},
     database::Tx,
     error::{Result, StoreError},
     job::{self, JOBS},
@@ -45,31 +45,30 @@ struct Held {
     cancel: CancelWish,
 }
 
+fn read_held(cells: &Cells<'_>, state: AttemptState) -> Result<Held> {
+    Ok(Held {
+        job: cells.parse("job_id")?,
+        rollout: cells.parse("rollout_id")?,
+        team: cells.parse("team_id")?,
+        kind: cells.parse("kind")?,
+        state,
+        cancel: read_cancel(cells)?,
+    })
+}
+
 /// Locks the job of an attempt, or refuses an attempt whose job was claimed again since.
 async fn hold(tx: &mut Tx, attempt: AttemptId, fencing: i64) -> Result<Held> {
     let late = || StoreError::conflict(format!("The job of attempt {attempt}"));
     // Writing the number it already has locks the row on PostgreSQL; SQLite has one writer anyway.
     let sql = Sql::new(
         "UPDATE jobs SET fencing = fencing WHERE id = (SELECT job_id FROM attempts WHERE id = $1 AND fencing = $2) AND fencing = $2
-         RETURNING id, rollout_id, team_id, kind, cancel_asked_at",
+         RETURNING id AS job_id, id, rollout_id, team_id, kind, cancel_asked_at",
     );
     let held = sql
         .with(attempt)
         .with(fencing)
         .optional(&mut **tx, JOBS, |cells| {
-            let (job, rollout, team) = (
-                cells.parse("id")?,
-                cells.parse("rollout_id")?,
-                cells.parse("team_id")?,
-            );
-            Ok(Held {
-                job,
-                rollout,
-                team,
-                kind: cells.parse("kind")?,
-                state: AttemptState::Queued,
-                cancel: read_cancel(cells)?,
-            })
+            read_held(cells, AttemptState::Queued)
         });
     let held = held.await?.ok_or_else(late)?;
     let state = Sql::new("SELECT id, state FROM attempts WHERE id = $1")
@@ -101,24 +100,18 @@ async fn hold_all(
          FROM attempts a JOIN jobs j ON j.id = a.job_id AND j.fencing = a.fencing WHERE a.ended_at IS NULL AND a.id IN ",
     );
     sql.list(attempts);
-    // In one order, so that nobody who locks several waits for another one in a circle.
+    // In one order, as `claim::wait` does, so that nobody waits in a circle. Attempts are locked with their jobs: an end
+    // that was waited for would else be overlooked.
     sql.push(" ORDER BY j.id").push(backend.for_update());
     let held = sql.all(&mut **tx, ATTEMPTS, |cells| {
-        let held = Held {
-            job: cells.parse("job_id")?,
-            rollout: cells.parse("rollout_id")?,
-            team: cells.parse("team_id")?,
-            kind: cells.parse("kind")?,
-            state: cells.parse("state")?,
-            cancel: read_cancel(cells)?,
-        };
+        let held = read_held(cells, cells.parse("state")?)?;
         Ok(((cells.parse("id")?, cells.int("fencing")?), held))
     });
     Ok(held.await?.into_iter().collect())
 }
 
 impl Store {
-    /// Writes how far an attempt has come. Ends go through `attempt_finish`, except that an unknown one may be resolved.
+    /// Writes how far an attempt has come. Ends go through `attempts_finish`, except that an unknown one may be resolved.
     pub async fn attempt_state(
         &self,
         _: &Permit,

@@ -56,7 +56,7 @@ impl Backend {
         match self {
             // Whoever writes is alone.
             Self::Sqlite => "",
-            Self::Postgres => " FOR UPDATE",
+            Self::Postgres => " FOR NO KEY UPDATE",
         }
     }
 

@@ -48,8 +48,8 @@ impl Store {
     ///
     /// Refuses with `Conflict` when the rollout moved on since it was read, or when the permit was given for another
     /// decision version; with `Reserved` when another rollout holds one of its hosts; with `Superseded` when an ended
-    /// rollout is to be rolled back and a newer one went to its hosts since; with `AlreadyObserved` when `observed` was
-    /// taken into account before.
+    /// rollout is to be rolled back and a newer one went to its hosts since; with `AlreadyObserved` when the one
+    /// job of `observed` was taken into account before, or with `Conflict` when one of several was.
     pub async fn commit(&self, permit: &Permit, commit: Commit<'_>) -> Result<()> {
         let Commit {
             revision,

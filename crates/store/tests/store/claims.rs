@@ -141,11 +141,39 @@ async fn claim_at_once(world: &World, room: Room) -> Vec<Claimed> {
 
 async fn what_is_claimed_at_once_is_what_is_claimed_one_by_one(db: Database) {
     let world = crowded(db).await;
+    let mut one_by_one = Vec::new();
+    while let Some(claimed) = claim(&world, "w1").await {
+        one_by_one.push(claimed);
+    }
+    let (permit, now) = (world.worker_permit(), world.clock.now());
+    for claimed in &one_by_one {
+        let Claimed { attempt, .. } = claimed;
+        let requeue = world
+            .store()
+            .attempt_requeue(&permit, attempt.id, attempt.fencing, now);
+        requeue.await.unwrap();
+    }
     let room = Room {
-        jobs: 2,
+        jobs: 8,
         deploys: 8,
         in_environment: 8,
     };
+    let jobs = |claimed: &[Claimed]| {
+        claimed
+            .iter()
+            .map(|claimed| claimed.job)
+            .collect::<Vec<_>>()
+    };
+    let at_once = claim_at_once(&world, room).await;
+    assert_eq!(jobs(&at_once), jobs(&one_by_one));
+    for claimed in &at_once {
+        let Claimed { attempt, .. } = claimed;
+        let requeue = world
+            .store()
+            .attempt_requeue(&permit, attempt.id, attempt.fencing, now);
+        requeue.await.unwrap();
+    }
+    let room = Room { jobs: 2, ..room };
     let at_once = claim_at_once(&world, room).await;
     let services = async |claimed: &[Claimed]| {
         let mut services = Vec::new();

@@ -7,20 +7,20 @@ use integrations::{
     ansible::events::Conclusion,
     supervisor::{self, LaunchError},
 };
-use store::CancelWish;
+use store::{CancelWish, StoreError};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
 use super::keeper::Keeper;
 use crate::{Console, Error, Signal, run::Wanted};
 
-/// Attempts that were claimed together: the first that is about to start something settles the claims of all.
+/// Attempts that were claimed together: the first that is about to start something settles the claims of all, or fails for all.
 #[derive(Clone, Default)]
-pub(super) struct Together(Arc<OnceCell<()>>);
+pub(super) struct Together(Arc<OnceCell<Result<(), StoreError>>>);
 
 impl Together {
     async fn settle(&self, console: &Console) -> Result<(), Error> {
-        let settled = self.0.get_or_try_init(|| console.store().settle());
-        Ok(settled.await.copied()?)
+        let settled = self.0.get_or_init(|| console.store().settle());
+        Ok(settled.await.clone()?)
     }
 }
 
@@ -56,12 +56,9 @@ impl Keeper {
         };
         let (console, permit) = (&self.console, self.permit());
         let folder = console.attempt_folder(run.attempt.id);
-        let (written, settled) = tokio::join!(
-            console.write_run(&permit, folder.clone(), wanted),
-            together.settle(console)
-        );
-        settled?;
-        match written {
+        let settled = together.settle(console);
+        let written = console.write_run(&permit, folder.clone(), wanted, settled);
+        match written.await {
             Err(error @ Error::Store(_)) => return Err(error),
             Err(error) => return self.could_not_start(error.to_string()).await,
             Ok(()) => {}

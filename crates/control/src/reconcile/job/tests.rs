@@ -56,15 +56,19 @@ impl Scene {
         let mut keeper = Keeper::of(self.runner.console.clone(), open, None);
         keeper.look_after(open).await.unwrap();
         if let Some(ended) = keeper.ended {
-            self.runner.write(vec![(keeper.run, ended)]).await;
+            write(&self.runner.console, vec![(keeper.run, ended)]).await;
         }
     }
 
-    /// A round, and what is done first after it.
+    /// A round, with the first end after it.
     async fn round(&mut self) {
         self.runner.round().await;
-        if let Some(done) = self.runner.done().await {
-            self.runner.take_in(done).await;
+        loop {
+            let done = self.runner.done().await.expect("something is under way");
+            self.runner.take_in(done);
+            if self.runner.ending.is_empty() {
+                return;
+            }
         }
     }
 

@@ -4,7 +4,7 @@
     peers.py procrastinate URL    on that PostgreSQL database
 
 Both need no broker: they keep their queue where Slipway keeps its own. Their workers run with the settings they come
-with, but for the number of jobs at once, which is Slipway's.
+with, but for the number of jobs at once (AT_ONCE).
 """
 
 import json

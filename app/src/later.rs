@@ -18,6 +18,7 @@ use crate::{
     project::list::ProjectsPage,
     rollout::{detail::RolloutPage, list::RolloutsPage, new::NewRolloutPage, trouble::TroublePage},
     service::{detail::ServicePage, list::ServicesPage, new::OnboardPage},
+    token::list::TokensPage,
 };
 
 /// Room for padding. wasm-split moves each text to the pages that use it, but only if all of them together, each group
@@ -122,6 +123,7 @@ pub fn seldom(page: Seldom) -> AnyView {
         Seldom::People => view! { <PeoplePage /> },
         Seldom::Person => view! { <PersonPage /> },
         Seldom::Me => view! { <MyPage /> },
+        Seldom::Tokens => view! { <TokensPage /> },
     }
 }
 
@@ -136,6 +138,7 @@ pub enum Seldom {
     People,
     Person,
     Me,
+    Tokens,
 }
 
 /// One of its kind.

@@ -20,6 +20,7 @@ mod routes;
 pub mod service;
 #[cfg(feature = "ssr")]
 mod shell;
+pub mod token;
 pub mod variable;
 mod wire;
 

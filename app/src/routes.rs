@@ -109,6 +109,7 @@ fn Pages() -> impl IntoView {
             <Route path=path!("/delivery") view=Later(|| Box::pin(later::seldom(Seldom::Delivery))) ssr=SsrMode::Async />
             <Route path=path!("/people") view=Later(|| Box::pin(later::seldom(Seldom::People))) ssr=SsrMode::Async />
             <Route path=path!("/people/:id") view=Later(|| Box::pin(later::seldom(Seldom::Person))) ssr=SsrMode::Async />
+            <Route path=path!("/tokens") view=Later(|| Box::pin(later::seldom(Seldom::Tokens))) ssr=SsrMode::Async />
             <Route path=path!("/me") view=Later(|| Box::pin(later::seldom(Seldom::Me))) ssr=SsrMode::Async />
             <Route path=path!("/audit") view=Later(|| Box::pin(later::lists(List::Audit))) ssr=SsrMode::Async />
             <Route path=path!("/ui") view=GalleryPage ssr=SsrMode::Async />

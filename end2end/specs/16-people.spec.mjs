@@ -1,4 +1,5 @@
 import { expectAccessible } from '../support/axe.mjs';
+import { commandLine } from '../support/cli.mjs';
 import { textbox } from '../support/form.mjs';
 import { signIn, takenOver } from '../support/people.mjs';
 import { decide } from '../support/rollout.mjs';
@@ -91,4 +92,31 @@ test('whoever keeps no people does not see them', async ({ as }) => {
   const omar = await as('omar');
   await omar.goto('/people');
   await expect(omar.getByText(/Reading who may do what takes the role auditor/)).toBeVisible();
+});
+
+test('a token is ended in the console, and refused with its next request', async ({ as, lab }) => {
+  const alma = await as('alma');
+  const cli = await commandLine(lab, 'viewer', 'nightly report');
+  expect((await cli('rollout', 'list')).code).toBe(0);
+  await alma.goto('/people');
+  await alma.getByRole('link', { name: 'Tokens' }).click();
+  await expect(alma.getByRole('heading', { level: 1 })).toHaveText('Tokens');
+  await takenOver(alma);
+  await expectAccessible(alma, 'tokens');
+  const token = alma.getByRole('row').filter({ hasText: 'nightly report' });
+  await token.locator('summary', { hasText: 'End' }).click();
+  await textbox(token, 'Reason').fill('It was found in a log.');
+  await token.getByRole('button', { name: 'End', exact: true }).click();
+  await expect(token).toContainText('ended by Alma Okafor');
+  await expect(token).toContainText('It was found in a log.');
+  const refused = await cli('rollout', 'list');
+  expect(refused.code).not.toBe(0);
+  expect(refused.stderr).toContain('token');
+
+  await test.step('who may not read who may do what sees no tokens', async () => {
+    const omar = await as('omar');
+    await omar.goto('/tokens');
+    await expect(omar.getByText('nightly report')).toHaveCount(0);
+    await expect(omar.getByRole('heading', { level: 1 })).not.toHaveText('Tokens');
+  });
 });

@@ -14,10 +14,10 @@ const run = (args, env, input) =>
   });
 
 /** `await cli('inventory', 'show', 'production')` gives exit code and output, as an operator's token sees it. */
-export async function commandLine(lab, role = 'operator') {
+export async function commandLine(lab, role = 'operator', name = 'end2end') {
   const config = join(dirname(lab.lab), 'slipway.toml');
   const path = { PATH: process.env.PATH };
-  const made = await run(['--config', config, 'token', 'create', '--name', 'end2end', '--role', role], path);
+  const made = await run(['--config', config, 'token', 'create', '--name', name, '--role', role], path);
   if (made.code !== 0) throw new Error(made.stderr);
   const env = { ...path, SLIPWAY_URL: lab.console, SLIPWAY_TOKEN: made.stdout.trim() };
   const cli = (...args) => run(args, env);

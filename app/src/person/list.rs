@@ -29,6 +29,7 @@ fn page(PeopleList { page }: PeopleList, cursor: Option<String>) -> impl IntoVie
     let rows = page.items.into_iter().map(row).collect_view();
     view! {
         <PageHeader title="People" sub=|| "Everybody who signed in, and what they may do. Roles come from groups of the identity provider, or are given here." />
+        <p><a href="/tokens">"Tokens of machines and the command line"</a></p>
         {if shown == 0 {
             view! { <EmptyState title="Nobody here">"People appear when they sign in for the first time."</EmptyState> }.into_any()
         } else {

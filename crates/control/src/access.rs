@@ -1,15 +1,8 @@
-//! Signing in, sessions, tokens.
+//! Signing in, and sessions.
 
-use domain::{
-    SignedDuration, Timestamp,
-    id::{TeamId, TokenId, UserId},
-    person::PersonState,
-    team::Team,
-    text::{Name, Slug},
-};
-use policy::{Action, Grant, Kind, Resource, Role, Subject, SystemAction};
-use sha2::{Digest as _, Sha256};
-use store::{Person, TokenRow};
+use domain::{Timestamp, id::UserId, person::PersonState, team::Team};
+use policy::{Action, Grant, Kind, Resource, Subject, SystemAction};
+use store::Person;
 use view::{access::Viewer, error::ApiError};
 
 use crate::{Console, Error};
@@ -30,25 +23,6 @@ pub struct SignIn {
 enum Standing {
     In(Subject),
     Out { why: String },
-}
-
-/// A token for machines and the command line.
-#[derive(Debug, Clone)]
-pub struct NewToken {
-    /// What it is for; shown wherever the token acts.
-    pub name: Name,
-    pub roles: Vec<(Role, Option<Slug>)>,
-    pub days: u32,
-}
-
-const TOKEN_PREFIX: &str = "slp_";
-
-fn hash(secret: &str) -> String {
-    hex(&Sha256::digest(secret.as_bytes()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A role and its team, as one reads it: “operator”, “member of Payments”.
@@ -139,27 +113,6 @@ impl Console {
             .map(|(group, grant)| (group.as_str(), grant))
     }
 
-    async fn grant(&self, role: Role, team: Option<&Slug>) -> Result<Grant, Error> {
-        let team = match team {
-            None => None,
-            Some(slug) => Some(self.team_by_slug(slug).await?),
-        };
-        Ok(Grant::new(role, team))
-    }
-
-    async fn team_by_slug(&self, slug: &Slug) -> Result<TeamId, Error> {
-        let teams = self.store().teams(&policy::system_scope()).await?;
-        teams
-            .iter()
-            .find(|team| team.slug == *slug)
-            .map(|team| team.id)
-            .ok_or_else(|| {
-                Error::NotFound(format!(
-                    "There is no team “{slug}”. Name it in a role rule of the configuration."
-                ))
-            })
-    }
-
     /// What pages show of the signed-in person.
     pub async fn viewer(&self, subject: &Subject) -> Result<Viewer, ApiError> {
         let teams = self
@@ -179,57 +132,6 @@ impl Console {
             people,
             roles,
         })
-    }
-
-    /// Makes a token and gives its secret, which is never shown again; only its hash is kept.
-    pub async fn create_token(&self, new: NewToken) -> Result<String, ApiError> {
-        let work = async {
-            let mut grants = Vec::new();
-            for (role, team) in &new.roles {
-                grants.push(self.grant(*role, team.as_ref()).await?);
-            }
-            let secret = format!("{TOKEN_PREFIX}{}", hex(&self.inner.clock.random()));
-            let now = self.now();
-            let row = TokenRow {
-                id: TokenId(self.mint()),
-                hash: hash(&secret),
-                user: UserId(self.mint()),
-                name: new.name.to_string(),
-                grants_json: serde_json::to_string(&grants)
-                    .map_err(|error| Error::Internal(error.to_string()))?,
-                created_at: now,
-                expires_at: now
-                    .checked_add(SignedDuration::from_hours(24 * i64::from(new.days)))
-                    .unwrap_or(Timestamp::MAX),
-            };
-            let permit = self.system(
-                SystemAction::SIGN_IN,
-                Resource::new(Kind::Token, row.id, &row.name),
-            );
-            self.store().token_insert(&permit, &row).await?;
-            Ok(secret)
-        };
-        work.await.map_err(|error: Error| self.api(error))
-    }
-
-    /// Whom a token stands for; `None` when it is unknown or has expired.
-    pub async fn subject_of_token(&self, secret: &str) -> Result<Option<Subject>, ApiError> {
-        let now = self.now();
-        let work = async {
-            let Some(row) = self.store().token_by_hash(&hash(secret), now).await? else {
-                return Ok(None);
-            };
-            self.store().token_used(row.id, now).await?;
-            let grants = serde_json::from_str(&row.grants_json)
-                .map_err(|error| Error::Internal(format!("token {}: {error}", row.id)))?;
-            Ok(Some(Subject {
-                user: row.user,
-                name: row.name,
-                selves: Vec::new(),
-                grants,
-            }))
-        };
-        work.await.map_err(|error: Error| self.api(error))
     }
 
     /// Keeps what the browser of a session says it is, and where it was.

@@ -23,9 +23,10 @@ mod signal;
 mod telemetry;
 #[cfg(test)]
 mod testing;
+mod token;
 mod variable;
 
-pub use access::{NewToken, SignIn};
+pub use access::SignIn;
 pub use clock::Clock;
 pub use console::{Console, Ctx, DatadogSettings, JobLimits, OutputSettings, RoleRule, Settings};
 pub use error::Error;
@@ -35,3 +36,4 @@ pub use seal::{Seal, SealError, SecretKey};
 pub use signal::Signal;
 pub use store::{ServeLock, StoreError};
 pub use telemetry::Charted;
+pub use token::NewToken;

@@ -470,14 +470,14 @@ async fn a_script_that_hangs_is_ended_with_all_it_started() {
     let keep = project("slow.sh", script);
     let none = BTreeMap::new();
     let dynamic = Dynamic {
-        within: Duration::from_secs(3),
+        within: Duration::from_secs(10),
         ..Dynamic::new(keep.path(), "slow.sh", &none)
     };
     let error = inventory::from_project(&settings(), &dynamic)
         .await
         .unwrap_err();
     assert!(
-        matches!(&error, InventoryError::Hangs { path, seconds: 3 } if path == "slow.sh"),
+        matches!(&error, InventoryError::Hangs { path, seconds: 10 } if path == "slow.sh"),
         "{error}"
     );
     let pids = fs::read_to_string(keep.path().join("pids")).unwrap();

@@ -62,6 +62,7 @@ pub enum Action {
     CancelJob,
     ReadPeople,
     ManagePeople,
+    ManageTokens,
     Grant,
     /// Only Slipway itself: moves a rollout on what was reported.
     Observe,
@@ -78,7 +79,7 @@ domain::words!(Action "action": OnboardService = "onboard_service", ConfigureSer
     WithdrawRollout = "withdraw_rollout", DryRun = "dry_run", Approve = "approve", Reject = "reject", Release = "release",
     Decide = "decide", Pause = "pause", Resume = "resume", Abort = "abort", RollBack = "roll_back", Retry = "retry",
     Ask = "ask", Exclude = "exclude", ExtendBake = "extend_bake", Recover = "recover", CancelJob = "cancel_job", ReadPeople = "read_people",
-    ManagePeople = "manage_people", Grant = "grant",
+    ManagePeople = "manage_people", ManageTokens = "manage_tokens", Grant = "grant",
     Observe = "observe", RunJob = "run_job", Deliver = "deliver", SignIn = "sign_in");
 
 impl Action {
@@ -108,6 +109,7 @@ impl Action {
             Self::CancelJob => "Cancelling a job",
             Self::ReadPeople => "Reading who may do what",
             Self::ManagePeople => "Letting people in and keeping them out",
+            Self::ManageTokens => "Ending tokens",
             Self::Grant => "Giving and taking roles",
             Self::Observe | Self::RunJob | Self::Deliver | Self::SignIn => "This",
         }

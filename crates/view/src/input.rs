@@ -279,6 +279,13 @@ pub struct EndGrantInput {
     pub reason: String,
 }
 
+/// Ends a token.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndTokenInput {
+    pub token: String,
+    pub reason: String,
+}
+
 /// Ends sessions of somebody.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

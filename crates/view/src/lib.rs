@@ -12,4 +12,5 @@ pub mod person;
 pub mod project;
 pub mod rollout;
 pub mod service;
+pub mod token;
 pub mod variable;

@@ -96,8 +96,13 @@ async fn tokens_end(db: Database) {
         user: UserId(mint()),
         name: "pipeline".to_owned(),
         grants_json: "[]".to_owned(),
+        made_by: "Slipway".to_owned(),
         created_at: start(),
         expires_at: after(60),
+        used_at: None,
+        ended_at: None,
+        ended_by: String::new(),
+        ended_reason: String::new(),
     };
     let permit = system(
         SystemAction::SIGN_IN,
@@ -133,4 +138,34 @@ async fn tokens_end(db: Database) {
         world.store().token_insert(&permit, &token).await,
         Err(StoreError::Conflict { .. })
     ));
+
+    let store = world.store();
+    let other = TokenRow {
+        id: TokenId(mint()),
+        hash: "i".repeat(64),
+        created_at: after(1),
+        ..token.clone()
+    };
+    store.token_insert(&permit, &other).await.unwrap();
+    let newest = store.tokens(None, 1).await.unwrap();
+    assert_eq!(newest.items, std::slice::from_ref(&other));
+    let rest = store.tokens(newest.next.as_deref(), 1).await.unwrap();
+    assert_eq!(rest.items[0].used_at, Some(start()));
+    assert_eq!(rest.next, None);
+
+    let end = || store.token_end(&permit, token.id, "It leaked.", after(2));
+    end().await.unwrap();
+    assert_eq!(
+        store.token_by_hash(&token.hash, after(3)).await.unwrap(),
+        None,
+        "though it has not expired"
+    );
+    let ended = store.token(token.id).await.unwrap();
+    assert_eq!(
+        (ended.ended_at, ended.ended_reason.as_str()),
+        (Some(after(2)), "It leaked.")
+    );
+    assert!(matches!(end().await, Err(StoreError::Conflict { .. })));
+    let left = store.token_by_hash(&other.hash, after(3)).await.unwrap();
+    assert_eq!(left, Some(other));
 }

@@ -1,0 +1,4 @@
+//! Tokens of the API.
+
+pub mod api;
+pub mod list;

@@ -24,7 +24,7 @@ test('a viewer finds the button disabled, with the reason beside it', async ({ a
   await lena.goto('/services');
   const button = lena.getByRole('button', { name: 'Bring a service in' });
   await expect(button).toBeDisabled();
-  await expect(button).toHaveAccessibleDescription(/Takes the role member or operator/);
+  await expect(button).toHaveAccessibleDescription(/Takes the role member, owner or operator/);
 });
 
 test('a member brings a service in, after a refused field', async ({ as, lab }) => {

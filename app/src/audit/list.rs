@@ -131,6 +131,7 @@ fn row(event: AuditRow, of_one: bool) -> impl IntoView {
     let object = match event.object_kind.as_str() {
         "rollout" => view! { <a href=format!("/rollouts/{}", event.object_id)>{event.object_name}</a> }.into_any(),
         "person" => view! { <a href=format!("/people/{}", event.object_id)>{event.object_name}</a> }.into_any(),
+        "job" => view! { <a href=format!("/jobs/{}", event.object_id)>"Job: " {event.object_name.replace('_', " ")}</a> }.into_any(),
         "service" => view! { <a href=format!("/services/{}", event.object_name)>{event.object_name.clone()}</a> }.into_any(),
         _ => event.object_name.into_any(),
     };

@@ -60,7 +60,7 @@ fn task_view(id: JobId, task: TaskGroup) -> AnyView {
                 <Cell head=true>{host.host}</Cell>
                 <Cell label="Ended">{status}</Cell>
                 <Cell label="Took" numeric=true>{format!("{} s", figure::number(host.ms as f64 / 1000.0))}</Cell>
-                <Cell label="Because"><span class="is-whole">{host.message}</span></Cell>
+                <Cell label="Because"><span>{host.message}</span></Cell>
             </tr>
         }
     });

@@ -75,6 +75,9 @@ pub enum BatchState {
         /// Hosts that did not take the change and are not asked: whatever the others say, the batch waits for a person.
         #[serde(default)]
         failed: u32,
+        /// What became of the deploy, as a sentence; empty when it ran to its end.
+        #[serde(default)]
+        cause: String,
     },
     RollingBack {
         job: JobId,

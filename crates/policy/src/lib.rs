@@ -129,8 +129,17 @@ fn missing(roles: &[Role], action: Action, resource: &Resource) -> Denied {
     };
     Denied::MissingRole {
         verb: action.verb(),
-        roles: words.join(" or "),
+        roles: one_of(&words),
         scope: scope.to_owned(),
+    }
+}
+
+/// “member, owner or operator”.
+fn one_of(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} or {last}", first.join(", ")),
     }
 }
 

@@ -129,21 +129,12 @@ impl Rules {
     /// The roles that would do, without those that include another that does.
     pub fn roles_that_may(&self, action: Action, resource: &Resource) -> Vec<Role> {
         let nobody = UserId(Default::default());
-        let may: Vec<Role> = Role::ALL
+        Role::ALL
             .iter()
             .copied()
             .filter(|role| {
                 let verdict = self.ask(nobody, &[], std::iter::once(*role), action, resource);
                 matches!(verdict, Verdict::Allowed(..))
-            })
-            .collect();
-        may.iter()
-            .copied()
-            .filter(|role| {
-                let included = role.with_included().iter();
-                !included
-                    .clone()
-                    .any(|other| other != role && may.contains(other))
             })
             .collect()
     }

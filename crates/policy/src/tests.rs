@@ -235,9 +235,13 @@ fn a_refusal_names_the_roles_that_would_do() {
         (
             Action::RequestRollout,
             Kind::Service,
-            "Takes the role member or SRE for the owning team.",
+            "Takes the role member, owner, SRE or operator for the owning team.",
         ),
-        (Action::Release, Kind::Rollout, "Takes the role SRE."),
+        (
+            Action::Release,
+            Kind::Rollout,
+            "Takes the role SRE or operator.",
+        ),
         (Action::Approve, Kind::Rollout, "Takes the role approver."),
         (
             Action::ManageInventory,

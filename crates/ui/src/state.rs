@@ -185,6 +185,7 @@ mod tests {
                 job,
                 round: 1,
                 failed: 0,
+                cause: none(),
             },
             BatchState::RollingBack { job, since: at },
             BatchState::RolledBack { at },

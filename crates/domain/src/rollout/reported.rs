@@ -30,6 +30,18 @@ const LATE: SignedDuration = SignedDuration::from_hours(1);
 /// Read-only jobs that are lost are started again this often before a person is asked.
 const MOST_PROBES_AGAIN: u32 = 3;
 
+/// What became of a deploy, as a sentence; empty when it ran to its end.
+fn cause(end: &JobEnd) -> String {
+    match end {
+        JobEnd::Completed | JobEnd::CouldNotStart { .. } => String::new(),
+        JobEnd::Cancelled => "The deploy was cancelled.".to_owned(),
+        JobEnd::TimedOut => "The deploy ran into its deadline.".to_owned(),
+        JobEnd::Lost { message } => {
+            format!("The deploy was lost: {}.", message.trim_end_matches('.'))
+        }
+    }
+}
+
 impl Step<'_, '_> {
     fn is_late(&self, due: Timestamp) -> bool {
         self.now().duration_since(due) > LATE
@@ -232,7 +244,7 @@ impl Step<'_, '_> {
         }
         match (&self.rollout.state, &report.end) {
             (_, _) if findings.unknown > 0 && (findings.failed == 0 || stopping) => {
-                self.probe(at, 1)
+                self.probe(at, 1, cause(&report.end))
             }
             (RolloutState::RollingBack { .. }, _) => self.roll_back_batch(at),
             (RolloutState::Aborting { .. }, _) => self.rest(at, STOPPED),
@@ -248,29 +260,18 @@ impl Step<'_, '_> {
                 }
                 _ => self.hold(at, HeldAt::Hosts, findings.sentence()),
             },
-            (_, JobEnd::Cancelled) => self.hold(
-                at,
-                HeldAt::Hosts,
-                format!("The deploy was cancelled. {}", findings.sentence()),
-            ),
-            (_, JobEnd::TimedOut) => self.hold(
-                at,
-                HeldAt::Hosts,
-                format!("The deploy ran into its deadline. {}", findings.sentence()),
-            ),
-            (_, JobEnd::Lost { message }) => self.hold(
-                at,
-                HeldAt::Hosts,
-                format!("The deploy was lost: {message}. {}", findings.sentence()),
-            ),
+            (_, end @ (JobEnd::Cancelled | JobEnd::TimedOut | JobEnd::Lost { .. })) => {
+                let message = format!("{} {}", cause(end), findings.sentence());
+                self.hold(at, HeldAt::Hosts, message);
+            }
         }
     }
 
     fn probed(&mut self, at: At, round: u32, report: &JobReport) {
         let validating = matches!(self.batch(at).state, BatchState::Validating { .. });
-        let failed = match self.batch(at).state {
-            BatchState::Probing { failed, .. } => failed,
-            _ => 0,
+        let (failed, cause) = match &self.batch(at).state {
+            BatchState::Probing { failed, cause, .. } => (*failed, cause.clone()),
+            _ => (0, String::new()),
         };
         let aborting = matches!(self.rollout.state, RolloutState::Aborting { .. });
         let rolling_back = matches!(self.rollout.state, RolloutState::RollingBack { .. });
@@ -285,7 +286,7 @@ impl Step<'_, '_> {
             } else if failed > 0 {
                 self.ask_unknown(at, round + 1, failed)
             } else {
-                self.probe(at, round + 1)
+                self.probe(at, round + 1, cause)
             };
         }
         let findings = self.mark_towards_release(at, &report.hosts);
@@ -323,7 +324,8 @@ impl Step<'_, '_> {
             self.rest(at, findings.sentence());
             self.begin_rollback(reason);
         } else {
-            self.hold(at, HeldAt::Hosts, findings.sentence());
+            let message = format!("{cause} {}", findings.sentence());
+            self.hold(at, HeldAt::Hosts, message.trim_start().to_owned());
         }
     }
 

@@ -121,16 +121,33 @@ impl<'a, 'm> Step<'a, 'm> {
         self.set(at, BatchState::Validating { job, round });
     }
 
-    pub fn probe(&mut self, at: At, round: u32) {
+    pub fn probe(&mut self, at: At, round: u32, cause: String) {
         let job = self.queue(at, JobKind::Probe);
         let failed = 0;
-        self.set(at, BatchState::Probing { job, round, failed });
+        self.set(
+            at,
+            BatchState::Probing {
+                job,
+                round,
+                failed,
+                cause,
+            },
+        );
     }
 
     /// Asks the unknown hosts alone: one that failed may say the right version without all that was deployed.
     pub fn ask_unknown(&mut self, at: At, round: u32, failed: u32) {
         let job = self.queue(at, JobKind::ProbeUnknown);
-        self.set(at, BatchState::Probing { job, round, failed });
+        let cause = String::new();
+        self.set(
+            at,
+            BatchState::Probing {
+                job,
+                round,
+                failed,
+                cause,
+            },
+        );
     }
 
     /// How many hosts of a batch may fail.

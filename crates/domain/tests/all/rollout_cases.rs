@@ -168,6 +168,7 @@ pub fn batch_states() -> Vec<(&'static str, BatchState)> {
                 job,
                 round: 1,
                 failed: 0,
+                cause: String::new(),
             },
         ),
         ("rolling back", B::RollingBack { job, since }),

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::{fs::OpenOptionsExt, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
@@ -97,6 +97,8 @@ pub fn launch(
         .open(folder.join(names::SUPERVISOR_LOG))
         .map_err(failed)?;
     let mut child = Command::new(exe)
+        // What the list of processes shows, whatever way leads to the program.
+        .arg0("slipway")
         .arg("supervise")
         .arg(&folder)
         .env_clear()

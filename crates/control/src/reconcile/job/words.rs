@@ -64,21 +64,30 @@ pub(super) fn message(report: &JobReport) -> String {
         JobEnd::Cancelled => "It was cancelled.".to_owned(),
         JobEnd::TimedOut => "It ran into its deadline.".to_owned(),
         JobEnd::Completed => {
-            let bad: Vec<&HostOutcome> = report
-                .hosts
-                .values()
-                .map(|host| &host.outcome)
-                .filter(|outcome| !outcome.well())
-                .collect();
-            match bad.first() {
-                None => String::new(),
-                Some(first) => format!(
-                    "{} of {} hosts: {}",
-                    bad.len(),
-                    report.hosts.len(),
+            let all = report.hosts.len();
+            let hosts = if all == 1 { "host" } else { "hosts" };
+            let of = |what: &str, is: fn(&HostOutcome) -> bool| {
+                let outcomes = report.hosts.values().map(|host| &host.outcome);
+                let found: Vec<&HostOutcome> = outcomes.filter(|outcome| is(outcome)).collect();
+                let first = found.first()?;
+                Some(format!(
+                    "{} of {all} {hosts} {what}: {}",
+                    found.len(),
                     first.message()
-                ),
-            }
+                ))
+            };
+            let said = [
+                of("failed", |outcome| {
+                    matches!(outcome, HostOutcome::Failed { .. })
+                }),
+                of("could not be reached", |outcome| {
+                    matches!(outcome, HostOutcome::Unreachable { .. })
+                }),
+                of("did not say what became of them", |outcome| {
+                    matches!(outcome, HostOutcome::Unknown { .. })
+                }),
+            ];
+            said.into_iter().flatten().collect::<Vec<_>>().join(" ")
         }
     }
 }

@@ -28,13 +28,16 @@ pub(crate) struct Wanted {
     pub hosts: Vec<JobHost>,
 }
 
-/// A playbook is ended after this long. Abort and roll back wait for a probe, and it only asks.
-const fn deadline(kind: JobKind) -> Duration {
-    match kind {
-        JobKind::Deploy | JobKind::RollBack => Duration::from_secs(2 * 3600),
-        JobKind::DryRun => Duration::from_secs(30 * 60),
-        JobKind::Probe | JobKind::ProbeUnknown => Duration::from_secs(5 * 60),
-    }
+/// A playbook is ended after this long. Abort and roll back wait for a probe, and it only asks. The more hosts, the longer:
+/// two cores do about twenty tasks a second, a probe has four of them for each host and a deploy a dozen.
+fn deadline(kind: JobKind, hosts: usize) -> Duration {
+    let (minutes, seconds_a_host) = match kind {
+        JobKind::Deploy | JobKind::RollBack => (120, 3),
+        JobKind::DryRun => (30, 3),
+        JobKind::Probe | JobKind::ProbeUnknown => (5, 1),
+    };
+    let hosts = u32::try_from(hosts).unwrap_or(u32::MAX);
+    Duration::from_secs(60 * minutes) + Duration::from_secs(seconds_a_host).saturating_mul(hosts)
 }
 
 impl Console {
@@ -115,7 +118,7 @@ impl Console {
                         before: known.before.as_ref(),
                     })
                     .collect(),
-                deadline: deadline(kind),
+                deadline: deadline(kind, hosts.len()),
             };
             let unavailable = |error: &dyn std::fmt::Display| Error::Unavailable(error.to_string());
             let mut spec: Spec = command::write(&settings.ansible, &folder, &run)

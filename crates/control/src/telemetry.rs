@@ -25,6 +25,8 @@ use crate::{Console, Error};
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 /// The shortest, in intervals, so that a short bake is not compared with a handful of points.
 const FEWEST_INTERVALS: i64 = 30;
+/// How far Slipway's clock and that of telemetry may be apart.
+const MOST_SKEW: SignedDuration = SignedDuration::from_secs(15);
 /// How long telemetry has to answer, all queries together; they are asked at once.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -93,15 +95,33 @@ impl Console {
             ));
         };
         match timeout(PATIENCE, client.query(query, from, to)).await {
-            Ok(answer) => {
-                answer.map_err(|error| ProviderFault::new(error.to_string().trim_end_matches('.')))
+            Ok(Ok(answer)) => {
+                if let Some(skew) = answer.at.and_then(|at| skew(self.now(), at)) {
+                    return Err(ProviderFault::new(format!(
+                        "Slipway's clock is {skew} Datadog's, so nobody knows which points are of before the change; set the clock of the machine that Slipway runs on"
+                    )));
+                }
+                Ok(answer.series)
             }
+            Ok(Err(error)) => Err(ProviderFault::new(error.to_string().trim_end_matches('.'))),
             Err(_) => Err(ProviderFault::new(format!(
                 "no answer from Datadog within {} s",
                 PATIENCE.as_secs()
             ))),
         }
     }
+}
+
+/// “25 s behind”, where two clocks differ by more than passes for a slow answer.
+fn skew(ours: Timestamp, theirs: Timestamp) -> Option<String> {
+    let skew = ours.duration_since(theirs);
+    let seconds = skew.abs().as_secs();
+    let side = if skew.is_negative() {
+        "behind"
+    } else {
+        "ahead of"
+    };
+    (skew.abs() > MOST_SKEW).then(|| format!("{seconds} s {side}"))
 }
 
 fn samples(series: &Result<Vec<Series>, ProviderFault>) -> Result<Samples, ProviderFault> {
@@ -214,6 +234,19 @@ pub(crate) async fn judge_batch(
     let length =
         SignedDuration::from_millis(bake_ms).clamp(console.shortest().min(LONGEST), LONGEST);
     let environment = rollout.plan.environment_slug.as_str();
+    // Times from before and after a clock was set back say nothing of what came first.
+    if since < touched || now < since {
+        let why = "Slipway's clock was set back while this batch was under way, so nobody knows which points are of before the change; see that the clock is right, then watch the batch longer or decide yourself";
+        let nothing = || Answers::refused(why).stretch(now, now);
+        let window = Window {
+            hosts: planned(rollout, batch.number).map(str::to_owned).collect(),
+            interval: console.interval(),
+            baseline: nothing(),
+            current: nothing(),
+        };
+        let tolerance = &rollout.plan.strategy.tolerance;
+        return Ok(judge::judge(&window, tolerance, now, Vec::new()));
+    }
     // Asked for apart: over the days of a long bake one answer would have intervals of many minutes.
     let (baseline, current) = tokio::join!(
         console.ask(

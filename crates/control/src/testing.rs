@@ -2,8 +2,9 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use axum::Router;
+use axum::{Router, http::header::DATE, middleware::map_response, response::Response};
 use domain::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use testkit::{ManualClock, World, mint};
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -28,8 +29,26 @@ impl Clock for TestClock {
     }
 }
 
-/// A console on the database of `world` that asks `datadog`.
+/// A console on the database of `world` that asks `datadog`, which lives in the same time.
 pub(crate) async fn console(world: &World, datadog: Router) -> Console {
+    console_at_its_own_time(world, in_time(world, datadog)).await
+}
+
+/// Whatever it answers is of the time of `world`.
+fn in_time(world: &World, datadog: Router) -> Router {
+    let clock = world.clock.clone();
+    datadog.layer(map_response(move |mut response: Response| {
+        let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&clock.now());
+        async move {
+            let now = now.unwrap().parse().unwrap();
+            response.headers_mut().insert(DATE, now);
+            response
+        }
+    }))
+}
+
+/// As [`console`], with a Datadog that tells the time as it likes.
+pub(crate) async fn console_at_its_own_time(world: &World, datadog: Router) -> Console {
     let outputs = OutputSettings {
         keep_days: Some(30),
         ..OutputSettings::default()

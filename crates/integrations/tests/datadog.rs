@@ -15,7 +15,7 @@ use axum::{
     extract::{Request, State},
     http::Response,
 };
-use integrations::datadog::{AlertType, Client, Error, Event, Selection};
+use integrations::datadog::{AlertType, Client, Error, Event, Queried, Selection};
 use jiff::Timestamp;
 
 /// Gives out prepared answers in turn, the last one for ever, and remembers what was asked.
@@ -112,7 +112,10 @@ const QUERY: &str = r#"{"status":"ok","resp_version":1,"series":[{"end":16414304
 #[tokio::test]
 async fn a_query_is_asked_and_read() {
     let (datadog, client) = datadog([answer(200, QUERY)]).await;
-    let series = client
+    let Queried {
+        series,
+        at: answered,
+    } = client
         .query(
             "sum:slipway_demo.errors{service:checkout} by {host}",
             at(1641344100),
@@ -120,6 +123,7 @@ async fn a_query_is_asked_and_read() {
         )
         .await
         .unwrap();
+    assert!(answered.is_some(), "servers say what time it is");
     assert_eq!((series.len(), series[0].tag("host")), (1, Some("web-1")));
     assert_eq!(
         series[0]

@@ -242,7 +242,11 @@ fn a_refusal_names_the_roles_that_would_do() {
             Kind::Rollout,
             "Takes the role SRE or operator.",
         ),
-        (Action::Approve, Kind::Rollout, "Takes the role approver."),
+        (
+            Action::Approve,
+            Kind::Rollout,
+            "Takes the role approver or security approver.",
+        ),
         (
             Action::ManageInventory,
             Kind::Environment,

@@ -1,6 +1,12 @@
 use std::path::PathBuf;
 
-use axum::{Json, Router, http::StatusCode, routing::post};
+use axum::{
+    Json, Router,
+    http::{StatusCode, header::DATE},
+    middleware::map_response,
+    response::Response,
+    routing::post,
+};
 use domain::{
     SignedDuration,
     batch::{BatchState, HeldAt},
@@ -20,8 +26,8 @@ use super::{
     rollout,
 };
 use crate::{
-    Console, OutputSettings, S3,
-    testing::{console, console_that_keeps},
+    Console, OutputSettings, S3, telemetry,
+    testing::{console, console_at_its_own_time, console_that_keeps},
 };
 
 /// Ends a rollout, and takes its end into account.
@@ -121,6 +127,62 @@ async fn what_finished_at_once_is_taken_in_at_once() {
     assert_eq!(after.rollout.state.word(), "rolled_back");
     assert_eq!(after.revision, before + 1, "all by one change");
     assert_eq!(world.store().finished_jobs(10).await.unwrap(), []);
+}
+
+/// A rollout whose first batch bakes.
+async fn baking(world: &World) -> RolloutId {
+    let id = world.released("1.1.0").await;
+    world.work_off("1.1.0").await;
+    world.clock.advance_seconds(60);
+    world.work_off("1.1.0").await;
+    id
+}
+
+/// A Datadog without a single point.
+fn empty() -> Router {
+    Router::new().fallback(async || {
+        Json(serde_json::json!({ "status": "ok", "series": [], "from_date": 0, "to_date": 0 }))
+    })
+}
+
+#[tokio::test]
+async fn nothing_passes_when_the_clock_was_set_back() {
+    for (back, named) in [(0, false), (30, true), (7200, true)] {
+        let world = World::new(Database::sqlite().await, 3).await;
+        let console = console(&world, empty()).await;
+        let id = baking(&world).await;
+        world.clock.advance_seconds(20 - back);
+        let rollout = world.load(id).await.rollout;
+        let verdict = telemetry::judge_batch(&console, &rollout, &rollout.batches[0]);
+        let verdict = verdict.await.unwrap();
+        assert_ne!(verdict.outcome, Outcome::Pass, "{back}");
+        assert_eq!(
+            verdict.to_string().contains("clock was set back"),
+            named,
+            "{verdict}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_passes_when_datadog_lives_in_another_time() {
+    let world = World::new(Database::sqlite().await, 3).await;
+    let elsewhere = empty().layer(map_response(async |mut response: Response| {
+        let then = "Sat, 01 Jan 2000 00:00:00 GMT".parse().unwrap();
+        response.headers_mut().insert(DATE, then);
+        response
+    }));
+    let console = console_at_its_own_time(&world, elsewhere).await;
+    let id = baking(&world).await;
+    world.clock.advance_seconds(20);
+    let rollout = world.load(id).await.rollout;
+    let verdict = telemetry::judge_batch(&console, &rollout, &rollout.batches[0]);
+    let verdict = verdict.await.unwrap();
+    assert_eq!(verdict.outcome, Outcome::ProviderError);
+    assert!(
+        verdict.to_string().contains("ahead of Datadog's"),
+        "{verdict}"
+    );
 }
 
 fn good() -> Measurement {

@@ -1,6 +1,7 @@
 //! Hosts that do not take the change: the budget, waiting for them, and going on without them.
 
 use domain::{
+    batch::BatchState,
     budget::{Beyond, FailureBudget, FailureLimit},
     host::HostPhase,
     job::{JobEnd, JobKind},
@@ -85,6 +86,28 @@ fn a_deploy_that_was_stopped_or_lost_says_nothing_of_failures() {
     let mut stage = deploying(0, Beyond::RollBack);
     end(&mut stage, JobEnd::TimedOut, &[Luck::Fails]);
     assert_eq!(stage.states(), "rolling_back: rolling_back pending");
+}
+
+#[test]
+fn what_became_of_a_deploy_is_still_said_when_its_hosts_were_asked() {
+    for (end_of_deploy, said) in [
+        (JobEnd::Cancelled, "The deploy was cancelled. Of "),
+        (lost(), "The deploy was lost: "),
+        (JobEnd::Completed, "Of "),
+    ] {
+        let mut stage = deploying(0, Beyond::Hold);
+        end(&mut stage, end_of_deploy, &[Luck::Unknown]);
+        let probe = stage.job(1);
+        // A probe that is lost is asked again, and knows it still.
+        stage.finish_with(&probe, lost(), |_| Luck::Unknown);
+        let probe = stage.job(1);
+        stage.finish_with(&probe, JobEnd::Completed, |_| Luck::Unknown);
+        assert_eq!(stage.states(), "running: held pending");
+        let BatchState::Held { message, .. } = &stage.rollout.batches[0].state else {
+            panic!("it is held");
+        };
+        assert!(message.starts_with(said), "{message}");
+    }
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderMap, redirect};
+use jiff::{Timestamp, fmt::rfc2822};
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode,
+    header::{DATE, HeaderMap},
+    redirect,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, de::DeserializeOwned};
 use url::{Host as UrlHost, Url};
@@ -49,6 +53,14 @@ const UNKNOWN_RESET: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER: usize = 32 << 20;
 const HOSTS_A_PAGE: usize = 1000;
 const MOST_PAGES: usize = 100;
+
+/// What a metric query brought.
+#[derive(Debug, Clone)]
+pub struct Queried {
+    pub series: Vec<Series>,
+    /// When it was answered, by Datadog's clock.
+    pub at: Option<Timestamp>,
+}
 
 /// Talks to one Datadog organisation. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -121,7 +133,7 @@ impl Client {
         query: &str,
         from: Timestamp,
         to: Timestamp,
-    ) -> Result<Vec<Series>, Error> {
+    ) -> Result<Queried, Error> {
         let what = "a metric query";
         let times = [
             ("from", from.as_second().to_string()),
@@ -131,7 +143,7 @@ impl Client {
             .request(Method::GET, "api/v1/query")?
             .query(&times)
             .query(&[("query", query)]);
-        let answer: QueryAnswer = self.ask(what, request).await?;
+        let (answer, at) = self.ask_dated::<QueryAnswer>(what, request).await?;
         if !answer.error.is_empty() || answer.status == "error" {
             let message = if answer.error.is_empty() {
                 "it gave no reason".to_owned()
@@ -147,7 +159,10 @@ impl Client {
             what,
             why: "it has no series".to_owned(),
         })?;
-        Ok(series.into_iter().map(Series::from).collect())
+        Ok(Queried {
+            series: series.into_iter().map(Series::from).collect(),
+            at,
+        })
     }
 
     /// All hosts Datadog knows.
@@ -216,15 +231,26 @@ impl Client {
         what: &'static str,
         request: RequestBuilder,
     ) -> Result<T, Error> {
-        let body = self.send(request).await?;
-        serde_json::from_slice(&body).map_err(|error| Error::Malformed {
+        let (answer, _) = self.ask_dated(what, request).await?;
+        Ok(answer)
+    }
+
+    /// The answer, with the time at which it was given.
+    async fn ask_dated<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        request: RequestBuilder,
+    ) -> Result<(T, Option<Timestamp>), Error> {
+        let (body, at) = self.send(request).await?;
+        let answer = serde_json::from_slice(&body).map_err(|error| Error::Malformed {
             what,
             why: short(&error.to_string()),
-        })
+        })?;
+        Ok((answer, at))
     }
 
     /// Sends, waiting out a rate limit a few times if that is soon over.
-    async fn send(&self, request: RequestBuilder) -> Result<Vec<u8>, Error> {
+    async fn send(&self, request: RequestBuilder) -> Result<(Vec<u8>, Option<Timestamp>), Error> {
         let mut budget = self.wait_budget;
         let mut waits = 0;
         loop {
@@ -248,13 +274,17 @@ impl Client {
         }
     }
 
-    async fn send_once(&self, request: RequestBuilder) -> Result<Vec<u8>, Error> {
+    async fn send_once(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<(Vec<u8>, Option<Timestamp>), Error> {
         let mut response = request
             .send()
             .await
             .map_err(|error| self.unreachable(&error))?;
         let status = response.status();
         let reset_after = reset_after(response.headers());
+        let at = dated(response.headers());
         let body = match self.body(&mut response).await {
             Ok(body) => body,
             // The status alone says enough when it is no success.
@@ -262,7 +292,7 @@ impl Client {
             Err(error) => return Err(error),
         };
         match status {
-            status if status.is_success() => Ok(body),
+            status if status.is_success() => Ok((body, at)),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(Error::Unauthorized),
             StatusCode::TOO_MANY_REQUESTS => Err(Error::RateLimited { reset_after }),
             status => Err(Error::Refused {
@@ -302,6 +332,12 @@ impl Client {
             why,
         }
     }
+}
+
+/// When an answer was given, by the clock of whoever gave it.
+fn dated(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    Some(rfc2822::parse(text).ok()?.timestamp())
 }
 
 /// Seconds until the limit ends, from the header Datadog sends with every limited answer.

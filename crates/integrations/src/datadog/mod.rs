@@ -4,6 +4,6 @@ mod client;
 mod inventory;
 mod types;
 
-pub use client::{Client, Error};
+pub use client::{Client, Error, Queried};
 pub use inventory::{Inventory, Selection, TagKey};
 pub use types::{AlertType, Event, Host, Point, Series};

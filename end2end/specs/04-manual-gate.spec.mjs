@@ -1,3 +1,4 @@
+import { commandLine } from '../support/cli.mjs';
 import { textbox } from '../support/form.mjs';
 import { expectRunning } from '../support/hosts.mjs';
 import { takenOver } from '../support/people.mjs';
@@ -47,7 +48,15 @@ test('at a manual gate an operator says go, and no-go; a pause stops the clock',
     await maria.goto(new URL(omar.url()).pathname);
     const go = maria.getByRole('button', { name: 'Go', exact: true });
     await expect(go).toBeDisabled();
-    await expect(go).toHaveAccessibleDescription(/Takes the role SRE/);
+    await expect(go).toHaveAccessibleDescription(/Takes the role SRE or operator/);
+  });
+
+  await test.step('a script that follows it may end there, and knows why', async () => {
+    const cli = await commandLine(lab, 'viewer');
+    const id = new URL(omar.url()).pathname.split('/').pop();
+    const watched = await cli('rollout', 'watch', id, '--until-person');
+    expect(watched.code).toBe(6);
+    expect(watched.stdout).toContain('waits for a person');
   });
 
   await test.step('a go without a reason comes back; with one it promotes the batch and starts the next', async () => {

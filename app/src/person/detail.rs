@@ -6,7 +6,7 @@ use leptos_router::hooks::use_params_map;
 use ui::prelude::*;
 use ui::{
     Alert, Button, ButtonTone, Cell, Choice, Column, Confirm, ConfirmForm, Crumb, DataTable,
-    EmptyState, Fact, Facts, PageHeader, ReasonField, Section, Select, Tag, TextField, TimeText,
+    EmptyState, Fact, Facts, PageHeader, ReasonField, Section, Select, Tags, TextField, TimeText,
     Tone,
 };
 use view::{
@@ -84,11 +84,7 @@ fn page(view: PersonView, crumbs: Vec<Crumb>) -> impl IntoView {
             </form>
         }
     });
-    let groups = row
-        .groups
-        .iter()
-        .map(|group| view! { <Tag text=group.clone() /> })
-        .collect_view();
+    let groups = row.groups.clone();
     let no_groups = row
         .groups
         .is_empty()
@@ -102,7 +98,7 @@ fn page(view: PersonView, crumbs: Vec<Crumb>) -> impl IntoView {
         <Section title="Known as" id="known">
             <Facts>
                 <Fact name="Identity provider"><code>{row.issuer}</code></Fact>
-                <Fact name="Groups">{groups} {no_groups}</Fact>
+                <Fact name="Groups"><Tags texts=groups /> {no_groups}</Fact>
                 <Fact name="Signed in last"><TimeText at=row.seen_at seconds=true /></Fact>
             </Facts>
         </Section>

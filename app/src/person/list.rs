@@ -4,7 +4,7 @@ use domain::person::PersonState;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use ui::prelude::*;
-use ui::{Cell, Column, DataTable, EmptyState, PageHeader, Pager, Section, Tag, TimeText};
+use ui::{Cell, Column, DataTable, EmptyState, PageHeader, Pager, Section, Tags, TimeText};
 use view::person::{PeopleList, PersonRow};
 
 use crate::{load, person::api::people};
@@ -46,17 +46,12 @@ fn page(PeopleList { page }: PeopleList, cursor: Option<String>) -> impl IntoVie
 
 fn row(person: PersonRow) -> impl IntoView {
     let none = person.roles.is_empty();
-    let roles = person
-        .roles
-        .into_iter()
-        .map(|role| view! { <Tag text=role /> })
-        .collect_view();
     let out = (person.state == PersonState::Disabled)
         .then(|| view! { <p><strong>"Kept out"</strong> " · " {person.state_reason}</p> });
     view! {
         <tr>
             <Cell head=true><a href=format!("/people/{}", person.id)>{person.name}</a> <p class="muted">{person.email}</p> {out}</Cell>
-            <Cell label="Roles">{roles} {none.then(|| view! { <span class="muted">"none"</span> })}</Cell>
+            <Cell label="Roles"><Tags texts=person.roles /> {none.then(|| view! { <span class="muted">"none"</span> })}</Cell>
             <Cell label="Signed in last"><TimeText at=person.seen_at /></Cell>
         </tr>
     }

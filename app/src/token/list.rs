@@ -6,7 +6,7 @@ use leptos_router::hooks::use_query_map;
 use ui::prelude::*;
 use ui::{
     ButtonTone, Cell, Column, ConfirmForm, Crumb, DataTable, EmptyState, PageHeader, Pager,
-    Section, Tag, TimeText,
+    Section, Tags, TimeText,
 };
 use view::{
     access::Allowance,
@@ -67,11 +67,6 @@ fn page(list: TokenList, cursor: Option<String>) -> impl IntoView {
 fn row(token: TokenLine, now: Timestamp, may_end: Allowance) -> impl IntoView {
     let over = token.is_over(now);
     let end = (!over && may_end.allowed()).then(|| end_form(&token));
-    let roles = token
-        .roles
-        .into_iter()
-        .map(|role| view! { <Tag text=role /> })
-        .collect_view();
     let used = match token.used_at {
         Some(at) => view! { <TimeText at /> }.into_any(),
         None => view! { <span class="muted">"never"</span> }.into_any(),
@@ -90,7 +85,7 @@ fn row(token: TokenLine, now: Timestamp, may_end: Allowance) -> impl IntoView {
     view! {
         <tr class:is-past=over>
             <Cell head=true>{token.name} <p class="muted">"made " {by} <TimeText at=token.created_at /></p></Cell>
-            <Cell label="Roles">{roles}</Cell>
+            <Cell label="Roles"><Tags texts=token.roles /></Cell>
             <Cell label="Used last">{used}</Cell>
             <Cell label="Until"><span>{until}</span></Cell>
             <Cell label="Change">{end}</Cell>

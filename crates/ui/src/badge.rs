@@ -22,6 +22,16 @@ pub fn Tag(#[prop(into)] text: String, #[prop(optional)] tone: Tone) -> impl Int
     view! { <span class=format!("tag {}", tone.class())>{text}</span> }
 }
 
+/// Several of them, side by side as far as there is room.
+#[component]
+pub fn Tags(texts: Vec<String>) -> impl IntoView {
+    let tags = texts
+        .into_iter()
+        .map(|text| view! { <Tag text /> })
+        .collect_view();
+    view! { <span class="tags">{tags}</span> }
+}
+
 /// The batches of a rollout in one line of a list.
 #[component]
 pub fn BatchDots(batches: Vec<BatchDot>) -> impl IntoView {

@@ -27,7 +27,7 @@ pub mod theme;
 pub mod tone;
 pub mod verdict;
 
-pub use badge::{BatchDots, StateBadge, Tag};
+pub use badge::{BatchDots, StateBadge, Tag, Tags};
 pub use batch::{BakeCountdown, BatchTimeline};
 pub use button::{Button, ButtonTone, LinkButton};
 pub use chart::MetricChart;

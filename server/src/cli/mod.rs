@@ -30,7 +30,7 @@ use client::Client;
 #[command(
     name = "slipway",
     version,
-    after_help = "Exit codes: 0 done; 1 failed, or what was watched ended badly; 2 wrong usage or configuration; 3 not signed in or not allowed; 4 not found; 5 Slipway does not answer."
+    after_help = "Exit codes: 0 done; 1 failed, or what was watched ended badly; 2 wrong usage or configuration; 3 not signed in or not allowed; 4 not found; 5 Slipway does not answer; 6 what is watched waits for a person, where that was asked for."
 )]
 struct Cli {
     /// Configuration file; slipway.toml in the working folder unless named.
@@ -91,6 +91,8 @@ impl Failure {
     const NOT_ALLOWED: u8 = 3;
     const NOT_FOUND: u8 = 4;
     const NO_ANSWER: u8 = 5;
+    /// What is watched waits for a person.
+    const WAITS: u8 = 6;
 
     fn new(code: u8, message: impl Into<String>) -> Self {
         Self {

@@ -50,6 +50,9 @@ pub enum Command {
     /// Follow one rollout to its end; exit code 0 only if it succeeded
     Watch {
         id: String,
+        /// End as well when it goes no further before a person has decided, with exit code 6
+        #[arg(long)]
+        until_person: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -121,7 +124,11 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
             let page: Items<Host> = client.get(&["rollouts", &id, "hosts"], &query).await?;
             super::write_page(output, &page, HOSTS, host)
         }
-        Command::Watch { id, output } => watch(client, &id, output).await,
+        Command::Watch {
+            id,
+            until_person,
+            output,
+        } => watch(client, &id, until_person, output).await,
     }
 }
 
@@ -207,7 +214,12 @@ fn ended(state: &str) -> Option<bool> {
     }
 }
 
-async fn watch(client: &Client, id: &str, output: Output) -> Result<(), Failure> {
+async fn watch(
+    client: &Client,
+    id: &str,
+    until_person: bool,
+    output: Output,
+) -> Result<(), Failure> {
     let mut shown = String::new();
     let last = super::persist(async || {
         let Some(mut events) = client.follow(&["rollouts", id], None).await? else {
@@ -230,18 +242,28 @@ async fn watch(client: &Client, id: &str, output: Output) -> Result<(), Failure>
                 println!("{line}");
                 shown = line;
             }
-            if ended(&detail.rollout.state).is_some() {
+            if ended(&detail.rollout.state).is_some() || until_person && waits(&detail) {
                 return Ok(Some(detail));
             }
         }
         Ok(None)
     })
     .await?;
-    if ended(&last.rollout.state) == Some(true) {
-        Ok(())
-    } else {
-        Err(Failure::new(Failure::FAILED, printable(&last.sentence)))
-    }
+    let code = match ended(&last.rollout.state) {
+        Some(true) => return Ok(()),
+        Some(false) => Failure::FAILED,
+        None => Failure::WAITS,
+    };
+    Err(Failure::new(code, printable(&last.sentence)))
+}
+
+/// It goes no further before a person has done something.
+fn waits(detail: &RolloutDetail) -> bool {
+    RolloutState::WAITING.contains(&detail.rollout.state.as_str())
+        || detail
+            .batches
+            .iter()
+            .any(|batch| BatchState::WAITING.contains(&batch.state.as_str()))
 }
 
 fn summary(detail: &RolloutDetail) -> String {
@@ -260,12 +282,7 @@ fn summary(detail: &RolloutDetail) -> String {
         })
         .collect();
     // A script that waits here is to know what for.
-    let waits = RolloutState::WAITING.contains(&detail.rollout.state.as_str())
-        || detail
-            .batches
-            .iter()
-            .any(|batch| BatchState::WAITING.contains(&batch.state.as_str()));
-    let sentence = match waits {
+    let sentence = match waits(detail) {
         true => format!("  waits for a person: {}", detail.sentence),
         false => String::new(),
     };

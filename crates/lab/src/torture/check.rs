@@ -311,7 +311,8 @@ impl Findings {
         let whole = attempt.given.transcript();
         // Without its supervisor a run is cut off anywhere, but only ever after a whole line, or where the kernel goes from one
         // page of a write to the next: there it looks whether the process was killed.
-        let cut_well = stored.is_empty() || stored.ends_with('\n') || stored.len() % PAGE == 0;
+        let cut_well =
+            stored.is_empty() || stored.ends_with('\n') || stored.len().is_multiple_of(PAGE);
         let right = match attempt.ended_well() {
             true => stored == whole,
             false => whole.starts_with(&stored) && cut_well,

@@ -121,24 +121,18 @@ impl<'a, 'm> Step<'a, 'm> {
         self.set(at, BatchState::Validating { job, round });
     }
 
+    /// Asks every host of a batch, of whose deploy `cause` tells what became.
     pub fn probe(&mut self, at: At, round: u32, cause: String) {
-        let job = self.queue(at, JobKind::Probe);
-        let failed = 0;
-        self.set(
-            at,
-            BatchState::Probing {
-                job,
-                round,
-                failed,
-                cause,
-            },
-        );
+        self.ask_hosts(at, JobKind::Probe, round, 0, cause);
     }
 
     /// Asks the unknown hosts alone: one that failed may say the right version without all that was deployed.
     pub fn ask_unknown(&mut self, at: At, round: u32, failed: u32) {
-        let job = self.queue(at, JobKind::ProbeUnknown);
-        let cause = String::new();
+        self.ask_hosts(at, JobKind::ProbeUnknown, round, failed, String::new());
+    }
+
+    fn ask_hosts(&mut self, at: At, kind: JobKind, round: u32, failed: u32, cause: String) {
+        let job = self.queue(at, kind);
         self.set(
             at,
             BatchState::Probing {

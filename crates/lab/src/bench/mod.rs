@@ -11,13 +11,17 @@ mod queue;
 mod report;
 mod weight;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::process::Command;
 
-use crate::demo::stage::Setup;
+use crate::demo::browser::Browser;
+use crate::demo::stage::{Scene, Setup};
 use crate::disk;
 use parts::{of_playbooks, of_postgres, of_sqlite};
 use report::Report;
@@ -153,6 +157,38 @@ impl Machine {
         };
         format!("Machine: {cores} cores, load {load_before} in the minute before. {verdict}")
     }
+}
+
+/// Runs a script of `end2end` with a browser signed in as this person; gives what it prints.
+async fn in_browser<T: DeserializeOwned>(
+    scene: &Scene,
+    person: &Browser,
+    script: &str,
+    arguments: &[&str],
+) -> Result<T> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../end2end")
+        .join(script);
+    let said = Command::new("node")
+        .arg(&script)
+        .args(["--console", &scene.console.origin().ascii_serialization()])
+        .args(["--as", &person.who])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("node could not be started")?;
+    if !said.status.success() {
+        bail!(
+            "{} {} saw nothing: {}",
+            script.display(),
+            arguments.join(" "),
+            String::from_utf8_lossy(&said.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&said.stdout)
+        .with_context(|| format!("{} was not understood", script.display()))
 }
 
 /// The middle value; the mean of the two in the middle when their number is even.

@@ -10,18 +10,18 @@ use anyhow::{Context, Result, bail};
 use domain::attempt::AttemptState;
 use domain::job::JobKind;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::process::Command;
 use view::job::{JobPage, JobRow, LogPage};
 
 use super::execution::{attempt_of, soon};
-use super::median;
 use super::queue::back_and_forth;
-use crate::demo::browser::Browser;
+use super::{in_browser, median};
 use crate::demo::journey::{Journey, PRODUCTION};
 use crate::demo::stage::Scene;
 use crate::torture::playbook::{Burst, NEEDLE};
 
+/// Opens the output of a job.
+const SCRIPT: &str = "log.mjs";
 const LINES: u32 = 1_000_000;
 const EVENTS: u32 = 240_000;
 const SLOW_LINES: u32 = 1_000;
@@ -86,7 +86,8 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result
     let last_view_ms = view(LINES - VIEW as u32).await?;
 
     say("somebody reads on in them");
-    let heap = in_browser::<(f64, f64)>(scene, &journey.lena, &id, "--heap").await?;
+    let heap =
+        in_browser::<(f64, f64)>(scene, &journey.lena, SCRIPT, &["--job", &id, "--heap"]).await?;
 
     // What rg searches is what was printed, whatever form Slipway keeps it in.
     let raw = dir.join("raw.log");
@@ -158,7 +159,9 @@ async fn follow(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result<Vec<
     })
     .await?;
     let job = view.jobs.iter().find(runs).context("nothing runs")?;
-    let waits: Vec<f64> = in_browser(scene, &journey.lena, &job.id.to_string(), "--live").await?;
+    let id = job.id.to_string();
+    let waits: Vec<f64> =
+        in_browser(scene, &journey.lena, SCRIPT, &["--job", &id, "--live"]).await?;
     if waits.len() < SLOW_LINES as usize / 2 {
         bail!(
             "only {} of {SLOW_LINES} lines came while the browser looked",
@@ -168,34 +171,6 @@ async fn follow(scene: &Scene, journey: &Journey<'_>, dir: &Path) -> Result<Vec<
     back_and_forth(journey, &page).await?;
     Burst::default().write(dir)?;
     Ok(waits)
-}
-
-/// Lets a browser open the output of a job and tell what it saw.
-async fn in_browser<T: DeserializeOwned>(
-    scene: &Scene,
-    person: &Browser,
-    job: &str,
-    what: &str,
-) -> Result<T> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../end2end/log.mjs");
-    let said = Command::new("node")
-        .arg(&script)
-        .args(["--console", &scene.console.origin().ascii_serialization()])
-        .args(["--as", &person.who, "--job", job, what])
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("node could not be started")?;
-    if !said.status.success() {
-        bail!(
-            "{} {what} saw nothing: {}",
-            script.display(),
-            String::from_utf8_lossy(&said.stderr).trim()
-        );
-    }
-    serde_json::from_slice(&said.stdout)
-        .with_context(|| format!("{} was not understood", script.display()))
 }
 
 /// A rollout on its way; gives its page.

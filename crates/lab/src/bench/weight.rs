@@ -1,12 +1,9 @@
 //! What a browser that was never there before loads for a page, counted by Chromium.
 
-use std::path::Path;
-use std::process::Stdio;
-
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use tokio::process::Command;
 
+use super::in_browser;
 use crate::demo::browser::Browser;
 use crate::demo::stage::Scene;
 
@@ -58,24 +55,5 @@ pub async fn measure(scene: &Scene, person: &Browser, paths: &[&str]) -> Result<
         "bench",
         &format!("loads {} in Chromium, nothing cached", paths.join(" and ")),
     );
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../end2end/weight.mjs");
-    let said = Command::new("node")
-        .arg(&script)
-        .args(["--console", &scene.console.origin().ascii_serialization()])
-        .args(["--as", &person.who])
-        .args(paths)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await
-        .context("node could not be started")?;
-    if !said.status.success() {
-        bail!(
-            "{} did not weigh the pages: {}",
-            script.display(),
-            String::from_utf8_lossy(&said.stderr).trim()
-        );
-    }
-    serde_json::from_slice(&said.stdout)
-        .with_context(|| format!("{} was not understood", script.display()))
+    in_browser(scene, person, "weight.mjs", paths).await
 }

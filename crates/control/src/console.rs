@@ -15,7 +15,7 @@ use domain::{
 use integrations::{
     ansible, datadog,
     output::{S3, Shelf},
-    supervisor::OutputRules,
+    supervisor::{Launcher, OutputRules},
 };
 use policy::{Grant, Kind, Permit, Resource, Role, Scope, Subject, SystemAction};
 use secrecy::SecretString;
@@ -117,6 +117,7 @@ pub(crate) struct Inner {
     pub charts: Charts,
     /// The role rules, with the ids of their teams: group and grant.
     pub rules: OnceLock<Vec<(String, Grant)>>,
+    pub launcher: Arc<Launcher>,
     /// Wakes the job reconciler; rung by the threads that wait for supervisors, too.
     pub jobs_due: Arc<Notify>,
     /// Wakes the rollout reconciler.
@@ -165,6 +166,7 @@ impl Console {
             settings.outputs.s3.clone(),
         )
         .map_err(|error| Error::Unavailable(error.to_string()))?;
+        let launcher = Launcher::new(settings.supervisor_exe.clone());
         let inner = Inner {
             settings,
             store,
@@ -175,6 +177,7 @@ impl Console {
             shelf,
             charts: Charts::default(),
             rules: OnceLock::new(),
+            launcher: Arc::new(launcher),
             jobs_due: Arc::default(),
             rollouts_due: Notify::new(),
             looks_due: Notify::new(),

@@ -19,7 +19,7 @@ use std::{
 
 use integrations::{
     supervisor::{
-        Exit, Found, LaunchError, OutputRules, ProcessId, Spec, cancel, inspect, launch, names,
+        Exit, Found, LaunchError, Launcher, OutputRules, ProcessId, Spec, cancel, inspect, names,
         prepare,
     },
     tail::read_lines,
@@ -28,6 +28,10 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 const SUPERVISOR: &str = env!("CARGO_BIN_EXE_supervise-fixture");
+
+fn launcher() -> Launcher {
+    Launcher::new(SUPERVISOR.into())
+}
 
 struct Attempt {
     keep: TempDir,
@@ -62,7 +66,7 @@ impl Attempt {
     }
 
     fn launch(&self) -> Result<(), LaunchError> {
-        launch(Path::new(SUPERVISOR), &self.folder, || ())
+        launcher().launch(&self.folder, || ())
     }
 
     fn inspect(&self) -> Found {
@@ -380,16 +384,20 @@ fn a_run_whose_supervisor_was_killed_is_lost_and_ended() {
 fn a_run_that_never_began_may_be_launched_again() {
     let attempt = Attempt::new("echo hello", |_| {});
     assert_eq!(attempt.inspect(), Found::NeverBegan);
-    assert!(launch(Path::new("/no/such/slipway"), &attempt.folder, || ()).is_err());
+    let nowhere = Launcher::new("/no/such/slipway".into());
+    assert!(nowhere.launch(&attempt.folder, || ()).is_err());
     assert_eq!(attempt.inspect(), Found::NeverBegan);
-    // A supervisor that dies before it begins.
+    // A supervisor that ends before it begins.
+    let spec = attempt.folder.join(names::SPEC);
+    let aside = attempt.keep.path().join("aside");
+    fs::rename(&spec, &aside).unwrap();
     let (ended, end) = std::sync::mpsc::channel();
-    launch(Path::new("/bin/false"), &attempt.folder, move || {
-        ended.send(()).unwrap();
-    })
-    .unwrap();
+    let ended = move || ended.send(()).unwrap();
+    launcher().launch(&attempt.folder, ended).unwrap();
     end.recv().unwrap();
+    assert!(attempt.read(names::SUPERVISOR_LOG).contains("not prepared"));
     assert_eq!(attempt.inspect(), Found::NeverBegan);
+    fs::rename(&aside, &spec).unwrap();
     attempt.launch().unwrap();
     assert_eq!(attempt.finish().code, Some(0));
     assert_eq!(attempt.read(names::OUTPUT), "hello\n");
@@ -458,11 +466,61 @@ fn it_can_be_launched_from_many_threads_at_once() {
 #[test]
 fn a_supervisor_started_by_hand_does_nothing() {
     let attempt = Attempt::new("echo no", |_| {});
-    let output = Command::new(SUPERVISOR)
-        .arg("supervise")
-        .arg(&attempt.folder)
-        .output()
-        .unwrap();
+    let output = Command::new(SUPERVISOR).arg("supervise").output().unwrap();
     assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("not by hand"), "{said}");
     assert_eq!(attempt.inspect(), Found::NeverBegan);
+}
+
+/// Whoever runs `program`.
+fn running(program: &Path) -> Vec<ProcessId> {
+    let own = ProcessId::of(rustix::process::getpid()).unwrap();
+    let runs = |process: &ProcessId| {
+        let exe = fs::read_link(format!("/proc/{}/exe", process.pid));
+        exe.is_ok_and(|exe| exe == program)
+    };
+    own.descendants().into_iter().filter(runs).collect()
+}
+
+/// A launcher that has a supervisor ready, which nobody else runs.
+fn ready(keep: &TempDir) -> (Launcher, ProcessId) {
+    let program = keep.path().canonicalize().unwrap().join("supervisor");
+    fs::copy(SUPERVISOR, &program).unwrap();
+    let launcher = Launcher::new(program.clone());
+    launcher.make_ready();
+    launcher.make_ready();
+    let [ready] = running(&program)[..] else {
+        panic!("one is ready: {:?}", running(&program));
+    };
+    (launcher, ready)
+}
+
+#[test]
+fn the_one_that_is_ready_runs_what_is_launched_next() {
+    let attempt = Attempt::new("exit 3", |_| {});
+    let (launcher, ready) = ready(&attempt.keep);
+    assert_eq!(attempt.inspect(), Found::NeverBegan);
+    launcher.launch(&attempt.folder, || ()).unwrap();
+    assert_eq!(attempt.finish().code, Some(3));
+    let begun: serde_json::Value = serde_json::from_str(&attempt.read(names::BEGUN)).unwrap();
+    assert_eq!(begun["supervisor"], serde_json::to_value(ready).unwrap());
+}
+
+#[test]
+fn one_that_was_ready_and_is_gone_is_no_obstacle() {
+    let attempt = Attempt::new("exit 4", |_| {});
+    let (launcher, ready) = ready(&attempt.keep);
+    ready.signal(Signal::KILL);
+    until("it to be gone", || (!ready.alive()).then_some(()));
+    launcher.launch(&attempt.folder, || ()).unwrap();
+    assert_eq!(attempt.finish().code, Some(4));
+}
+
+#[test]
+fn what_waits_for_a_run_ends_with_whoever_would_tell() {
+    let keep = tempfile::tempdir().unwrap();
+    let (launcher, ready) = ready(&keep);
+    drop(launcher);
+    until("it to end", || (!ready.alive()).then_some(()));
 }

@@ -65,7 +65,7 @@ enum Command {
     Job(job::Command),
     /// Watches over one attempt; started by Slipway itself
     #[command(hide = true)]
-    Supervise { folder: PathBuf },
+    Supervise,
 }
 
 /// How the answer is written.
@@ -112,12 +112,11 @@ impl From<config::ConfigError> for Failure {
 pub fn main() -> ExitCode {
     // A supervisor must be single-threaded, so it starts before there is a runtime. All the ways to call this program take
     // longer to set out than a supervisor takes to start, so they are not.
-    let done = match to_supervise() {
-        Some(folder) => supervise(&folder),
-        None => {
-            let cli = Cli::parse();
-            run(cli.config, cli.command.unwrap_or(Command::Serve))
-        }
+    let done = if to_supervise() {
+        supervise()
+    } else {
+        let cli = Cli::parse();
+        run(cli.config, cli.command.unwrap_or(Command::Serve))
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -128,18 +127,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The folder of `slipway supervise <folder>`, as the server calls it.
-fn to_supervise() -> Option<PathBuf> {
-    let mut arguments = std::env::args_os().skip(1);
-    let (command, folder) = (arguments.next()?, arguments.next()?);
-    let folder = PathBuf::from(folder);
-    (command == "supervise" && folder.is_absolute() && arguments.next().is_none()).then_some(folder)
+/// Whether this is `slipway supervise`, as the server calls it: it waits for no command line to be set out.
+fn to_supervise() -> bool {
+    std::env::args_os().skip(1).eq(["supervise"])
 }
 
-fn supervise(folder: &std::path::Path) -> Result<(), Failure> {
+fn supervise() -> Result<(), Failure> {
     let clock = || control::Clock::now(&crate::clock::SystemClock);
-    supervisor::supervise(folder, clock)
-        .map_err(|error| Failure::new(Failure::FAILED, error.to_string()))
+    supervisor::supervise(clock).map_err(|error| Failure::new(Failure::FAILED, error.to_string()))
 }
 
 fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
@@ -170,7 +165,7 @@ fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
             }
             Command::Rollout(command) => rollout::run(command, &Client::from_environment()?).await,
             Command::Job(command) => job::run(command, &Client::from_environment()?).await,
-            Command::Supervise { folder } => supervise(&folder),
+            Command::Supervise => supervise(),
         }
     })
 }

@@ -209,6 +209,13 @@ impl Runner {
         Some(Done(done))
     }
 
+    /// Has a supervisor ready for what is claimed next.
+    pub async fn make_ready(&self) {
+        let launcher = Arc::clone(&self.console.inner.launcher);
+        // What goes wrong is said when a run needs one.
+        let _ = spawn_blocking(move || launcher.make_ready()).await;
+    }
+
     /// Keeps what tasks remember, and lets be written which attempts ended.
     pub fn take_in(&mut self, done: Done) {
         for done in done.0 {

@@ -40,12 +40,17 @@ async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
         runner.round().await;
         // Whatever takes its time goes on beside the next round.
         let mut wait = pin!(pace.wait());
+        let mut quiet = pin!(sleep(MOMENT));
+        let mut ready = false;
         loop {
-            let done = tokio::select! {
-                Some(done) = runner.done() => done,
+            tokio::select! {
+                Some(done) = runner.done() => runner.take_in(done),
                 () = &mut wait => break,
-            };
-            runner.take_in(done);
+                () = &mut quiet, if !ready => {
+                    ready = true;
+                    runner.make_ready().await;
+                }
+            }
         }
     }
     // What is being launched is launched before the locks are given back, and not behind them.

@@ -1,9 +1,9 @@
-//! What `slipway supervise <folder>` does: the small process between the server and the program.
+//! What `slipway supervise` does: the small process between the server and the program.
 
 use std::{
     fs::{File, OpenOptions},
     io::{self, PipeReader},
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt},
     path::{Path, PathBuf},
     pin::pin,
     process::{Command, Stdio},
@@ -13,8 +13,9 @@ use std::{
 
 use command_fds::{CommandFdExt, FdMapping};
 use jiff::Timestamp;
-use rustix::process::{
-    Pid, Signal, WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid, wait,
+use rustix::{
+    process::{Pid, Signal, WaitOptions, WaitStatus, getpid, set_child_subreaper, setsid, wait},
+    stdio::dup2_stderr,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -23,7 +24,9 @@ use tokio::{
 };
 
 use super::{
-    MARKER, names,
+    MARKER,
+    launcher::told,
+    names,
     proc::{self, ProcessId},
     pump::{Broken, Pump},
     redact::Redactor,
@@ -45,12 +48,16 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// The supervisor stopped before or after, but never instead of, supervising.
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
-    #[error("{folder} is not prepared for a run. `slipway supervise` is started by `slipway serve`, not by hand.", folder = .0.display())]
+    #[error("{folder} is not prepared for a run.", folder = .0.display())]
     NotPrepared(PathBuf),
     #[error("The run in {folder} has begun before and is not started twice.", folder = .0.display())]
     BegunBefore(PathBuf),
-    #[error("The lock of {folder} was not handed over as standard input, or another process holds it.", folder = .0.display())]
+    #[error("The lock of {folder} was not handed over, or is another file by now.", folder = .0.display())]
     NotLocked(PathBuf),
+    #[error(
+        "Nobody tells this process what to run ({0}). `slipway supervise` is started by `slipway serve`, not by hand."
+    )]
+    NotTold(io::Error),
     #[error(transparent)]
     Record(#[from] RecordError),
     #[error("The supervisor could not {what}: {why}")]
@@ -61,38 +68,41 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> SuperviseError {
     move |why| SuperviseError::System { what, why }
 }
 
-/// Runs what `folder` is prepared for, to its end. Blocks; call it in a process of its own, before any thread is
-/// started, with the lock as standard input (as [`launch`](super::launch) does). `clock` stamps the exit record.
-pub fn supervise(folder: &Path, clock: impl Fn() -> Timestamp) -> Result<(), SuperviseError> {
-    check_lock(folder)?;
+/// Waits to be told by a [`Launcher`](super::Launcher) what to run, and runs it to its end; or to its launcher's. Blocks; call
+/// it in a process of its own, before any thread is started. `clock` stamps the exit record.
+pub fn supervise(clock: impl Fn() -> Timestamp) -> Result<(), SuperviseError> {
     // A leader of its own session survives the server's terminal and process group. Fails only if it is one already.
     let _ = setsid();
     // Whatever the child starts, and however it detaches, it stays below this process.
     set_child_subreaper(Some(getpid()))
         .map_err(io::Error::from)
         .map_err(system("adopt orphaned processes"))?;
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(system("start"))?
-        .block_on(run(folder, clock))
+        .map_err(system("start"))?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new().map_err(system("listen for signals"))?
+    };
+    let Some((folder, lock)) = told().map_err(SuperviseError::NotTold)? else {
+        return Ok(());
+    };
+    let complaints = append_to(&folder.join(names::SUPERVISOR_LOG))?;
+    dup2_stderr(complaints)
+        .map_err(io::Error::from)
+        .map_err(system("complain in its folder"))?;
+    check_lock(&folder, &lock)?;
+    let done = runtime.block_on(run(&folder, signals, clock));
+    // Held to the very end. The child could not keep it: it is closed where the child begins.
+    drop(lock);
+    done
 }
 
-/// Standard input is the lock file, and ours. It stays open until this process ends and the child gets another
-/// standard input, so that the child cannot keep the lock.
-fn check_lock(folder: &Path) -> Result<(), SuperviseError> {
-    use std::os::unix::fs::MetadataExt;
-
-    let given = File::from(
-        io::stdin()
-            .as_fd()
-            .try_clone_to_owned()
-            .map_err(system("take the lock"))?,
-    );
-    let same = match (
-        given.metadata(),
-        std::fs::metadata(folder.join(names::LOCK)),
-    ) {
+/// It is the lock of this folder, and ours.
+fn check_lock(folder: &Path, given: &File) -> Result<(), SuperviseError> {
+    let lock = std::fs::metadata(folder.join(names::LOCK));
+    let same = match (given.metadata(), lock) {
         (Ok(given), Ok(lock)) => (given.dev(), given.ino()) == (lock.dev(), lock.ino()),
         _ => false,
     };
@@ -103,7 +113,11 @@ fn check_lock(folder: &Path) -> Result<(), SuperviseError> {
     }
 }
 
-async fn run(folder: &Path, clock: impl Fn() -> Timestamp) -> Result<(), SuperviseError> {
+async fn run(
+    folder: &Path,
+    mut signals: Signals,
+    clock: impl Fn() -> Timestamp,
+) -> Result<(), SuperviseError> {
     let mut spec: Spec =
         load(folder, names::SPEC)?.ok_or_else(|| SuperviseError::NotPrepared(folder.to_owned()))?;
     if folder.join(names::BEGUN).exists() || folder.join(names::EXIT).exists() {
@@ -111,7 +125,6 @@ async fn run(folder: &Path, clock: impl Fn() -> Timestamp) -> Result<(), Supervi
     }
     let redactor = Redactor::new(&spec.redact, &spec.output)
         .map_err(|error| system("prepare redaction")(io::Error::other(error)))?;
-    let mut signals = Signals::new().map_err(system("listen for signals"))?;
     let reserved = ReservedExit::new(folder)?;
     let output = append_to(&folder.join(names::OUTPUT))?;
     let events = append_to(&folder.join(names::EVENTS))?;

@@ -3,16 +3,16 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io,
-    os::unix::{fs::OpenOptionsExt, process::CommandExt as _},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
-    thread,
 };
 
 use rustix::process::Signal;
 
 use super::{
-    MARKER, names,
+    MARKER,
+    launcher::LaunchError,
+    names,
     proc::{ProcessId, boot, end_survivors},
     spec::{Begun, Exit, RecordError, Spec, load},
 };
@@ -32,19 +32,6 @@ pub enum Found {
     NeverBegan,
     /// It began and its supervisor is gone without a word. Nothing of it runs here any more; how far it came is unknown.
     Lost,
-}
-
-/// Why a supervisor was not started.
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    #[error("The run in {folder} already has a supervisor.", folder = .0.display())]
-    Running(PathBuf),
-    #[error("The run in {folder} has begun before and is not started twice.", folder = .0.display())]
-    BegunBefore(PathBuf),
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    #[error("The supervisor {exe} could not be started: {why}. See that the machine has free processes and memory.", exe = exe.display())]
-    Spawn { exe: PathBuf, why: io::Error },
 }
 
 /// Why it could not be found out what became of an attempt. Ask again later.
@@ -68,63 +55,6 @@ pub fn prepare(folder: &Path, spec: &Spec) -> Result<(), LaunchError> {
     written.map_err(|error: io::Error| RecordError::write(&path, error).into())
 }
 
-/// Starts `exe supervise <folder>` and returns at once; the supervisor goes on if this process ends. Give
-/// `/proc/self/exe` for the running program, which works even after its file was replaced. One caller at a time for
-/// one folder. Calls `ended` when the supervisor is gone, if this process is still there to see it.
-pub fn launch(
-    exe: &Path,
-    folder: &Path,
-    ended: impl FnOnce() + Send + 'static,
-) -> Result<(), LaunchError> {
-    let failed = |error| RecordError::write(folder, error);
-    let folder = std::path::absolute(folder).map_err(failed)?;
-    refuse_second_start(&folder)?;
-    let lock = open_lock(&folder)?;
-    // Locked from before the launch, so that there is no moment in which the run looks abandoned.
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(LaunchError::Running(folder)),
-        Err(TryLockError::Error(error)) => {
-            return Err(RecordError::write(&folder.join(names::LOCK), error).into());
-        }
-    }
-    // Now that nobody else can begin it, for certain.
-    refuse_second_start(&folder)?;
-    let complaints = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(folder.join(names::SUPERVISOR_LOG))
-        .map_err(failed)?;
-    let mut child = Command::new(exe)
-        // What the list of processes shows, whatever way leads to the program.
-        .arg0("slipway")
-        .arg("supervise")
-        .arg(&folder)
-        .env_clear()
-        .current_dir("/")
-        .stdin(lock)
-        .stdout(Stdio::null())
-        .stderr(complaints)
-        .spawn()
-        .map_err(|why| LaunchError::Spawn {
-            exe: exe.to_owned(),
-            why,
-        })?;
-    // Somebody has to wait for it, or it stays behind as a zombie while the server lives.
-    let waiter = thread::Builder::new()
-        .name("supervisor-wait".to_owned())
-        .stack_size(64 * 1024);
-    let wait = move || {
-        let _ = child.wait();
-        ended();
-    };
-    if let Err(error) = waiter.spawn(wait) {
-        tracing::warn!(%error, "no thread to wait for a supervisor; it will stay in the process list once it ends");
-    }
-    Ok(())
-}
-
 /// Finds out what became of the run in `folder`. Ends what is left of a lost one, which may take seconds: call it
 /// where blocking is allowed. The answer stays the same until something happens.
 pub fn inspect(folder: &Path) -> Result<Found, InspectError> {
@@ -141,20 +71,13 @@ pub fn inspect(folder: &Path) -> Result<Found, InspectError> {
     if let Some(exit) = load(folder, names::EXIT)? {
         return Ok(Found::Finished(exit));
     }
-    let lock = open_lock(folder)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let begun: Option<Begun> = load(folder, names::BEGUN)?;
-            return Ok(Found::Running {
-                supervisor: begun.as_ref().map(|begun| begun.supervisor),
-                child: begun.and_then(|begun| begun.child),
-            });
-        }
-        Err(TryLockError::Error(error)) => {
-            return Err(RecordError::read(&folder.join(names::LOCK), error).into());
-        }
-    }
+    let Some(_lock) = lock(folder)? else {
+        let begun: Option<Begun> = load(folder, names::BEGUN)?;
+        return Ok(Found::Running {
+            supervisor: begun.as_ref().map(|begun| begun.supervisor),
+            child: begun.and_then(|begun| begun.child),
+        });
+    };
     // The supervisor is gone, so these no longer change; it may have finished since the first look.
     if let Some(exit) = load(folder, names::EXIT)? {
         return Ok(Found::Finished(exit));
@@ -184,21 +107,28 @@ pub fn cancel(folder: &Path) -> Result<(), RecordError> {
     written
 }
 
-fn refuse_second_start(folder: &Path) -> Result<(), LaunchError> {
+pub(super) fn refuse_second_start(folder: &Path) -> Result<(), LaunchError> {
     if folder.join(names::BEGUN).exists() || folder.join(names::EXIT).exists() {
         return Err(LaunchError::BegunBefore(folder.to_owned()));
     }
     Ok(())
 }
 
-fn open_lock(folder: &Path) -> Result<File, RecordError> {
+/// The lock of a folder, locked; `None` when somebody else holds it.
+pub(super) fn lock(folder: &Path) -> Result<Option<File>, RecordError> {
     let path = folder.join(names::LOCK);
-    OpenOptions::new()
+    let failed = |error| RecordError::write(&path, error);
+    let lock = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .open(&path)
-        .map_err(|error| RecordError::write(&path, error))
+        .map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }

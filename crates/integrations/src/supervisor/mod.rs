@@ -1,7 +1,7 @@
 //! Runs one program to its end, whatever becomes of the server.
 //!
-//! The server [`prepare`]s a folder and [`launch`]es a small process of its own, the supervisor, which starts the
-//! program, stores what it prints, ends it on request or at the deadline, and leaves an exit record. The folder is all
+//! The server [`prepare`]s a folder and its [`Launcher`] hands it to a small process of its own, the supervisor, which starts
+//! the program, stores what it prints, ends it on request or at the deadline, and leaves an exit record. The folder is all
 //! the two share, so a server that starts again [`inspect`]s it and knows what happened:
 //!
 //! | file | written by | what |
@@ -17,6 +17,7 @@
 
 mod child;
 mod handle;
+mod launcher;
 mod proc;
 mod pump;
 mod redact;
@@ -24,7 +25,8 @@ mod shapes;
 mod spec;
 
 pub use child::{SuperviseError, supervise};
-pub use handle::{Found, InspectError, LaunchError, cancel, inspect, launch, prepare};
+pub use handle::{Found, InspectError, cancel, inspect, prepare};
+pub use launcher::{LaunchError, Launcher};
 pub use proc::ProcessId;
 pub(crate) use proc::end_survivors;
 pub use redact::PatternError;

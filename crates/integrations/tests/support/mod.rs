@@ -31,7 +31,7 @@ use integrations::{
         project::Project,
         reach::Reach,
     },
-    supervisor::{self, Exit, Found, names},
+    supervisor::{self, Exit, Found, Launcher, names},
     tail::read_lines,
 };
 use secrecy::SecretString;
@@ -170,12 +170,8 @@ pub fn finished(settings: &Settings, parts: &Parts) -> Done {
     fs::write(keep.path().join("checkout-1.1.0.tar.gz"), "").unwrap();
     let spec = command::write(settings, &folder, &run(parts, parts.kind, keep.path())).unwrap();
     supervisor::prepare(&folder, &spec).unwrap();
-    supervisor::launch(
-        Path::new(env!("CARGO_BIN_EXE_supervise-fixture")),
-        &folder,
-        || (),
-    )
-    .unwrap();
+    let launcher = Launcher::new(env!("CARGO_BIN_EXE_supervise-fixture").into());
+    launcher.launch(&folder, || ()).unwrap();
     let exit = (0..12_000)
         .find_map(|_| match supervisor::inspect(&folder).unwrap() {
             Found::Finished(exit) => Some(exit),

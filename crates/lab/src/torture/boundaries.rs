@@ -30,8 +30,8 @@ const CONSOLE: [(&str, u32); 7] = [
 
 /// A supervisor's calls of one kind, and how many of them one run has.
 const SUPERVISOR: [(&str, u32); 8] = [
-    // It leaves the session of the console, and adopts what will be orphaned.
-    ("setsid,prctl", 2),
+    // It waits to be told what to run.
+    ("recvmsg", 1),
     // The lock is tried.
     ("flock", 1),
     // `begun`, the spec without its secrets, `begun` with the child, the exit record.

@@ -21,6 +21,8 @@ use super::boundaries::{self, Boundaries};
 /// How long a supervisor is waited for before the console is killed instead.
 const HUNT: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// The command line of every supervisor.
+const SUPERVISOR: &str = "slipway\0supervise\0";
 
 /// What was killed.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
@@ -48,7 +50,7 @@ pub struct Killer {
     /// Which boundary is next.
     turns: usize,
     hunts: JoinSet<Option<String>>,
-    /// Processes that are known to be supervisors or none.
+    /// Processes that are known to be supervisors of this console or none.
     seen: HashSet<i32>,
 }
 
@@ -136,9 +138,9 @@ impl Killer {
         }
     }
 
-    /// Supervisors that were not seen before.
+    /// Supervisors that were not seen before, also those that wait for a run.
     fn new_supervisors(&mut self) -> Vec<Pid> {
-        let mark = self.mark();
+        let console = self.console();
         let pids: Vec<i32> = pids().collect();
         self.seen.retain(|pid| pids.contains(pid));
         let mut found = Vec::new();
@@ -147,19 +149,28 @@ impl Killer {
                 continue;
             }
             let line = command_line(pid).unwrap_or_default();
+            let ours = || parent(pid) == console || self.has_run(pid);
+            if line == SUPERVISOR {
+                // Whose it is may be known later.
+                if ours() {
+                    self.seen.insert(pid);
+                    found.extend(Pid::from_raw(pid));
+                }
             // What the console starts goes by the console's line for a moment.
-            if !line.contains("\0serve") {
+            } else if !line.contains("\0serve") {
                 self.seen.insert(pid);
-            }
-            if line.contains(&mark) {
-                found.extend(Pid::from_raw(pid));
             }
         }
         found
     }
 
-    fn mark(&self) -> String {
-        format!("supervise\0{}", self.attempts.display())
+    /// Whether a supervisor was told to run something of this console: it holds the lock of an attempt.
+    fn has_run(&self, supervisor: i32) -> bool {
+        let open = fs::read_dir(format!("/proc/{supervisor}/fd"));
+        let mut files = open.into_iter().flatten().flatten();
+        files.any(|file| {
+            fs::read_link(file.path()).is_ok_and(|file| file.starts_with(&self.attempts))
+        })
     }
 
     fn console(&self) -> Option<Pid> {
@@ -174,10 +185,11 @@ impl Killer {
             .then(|| Pid::from_raw(pid))?
     }
 
+    /// Supervisors that have a run.
     fn supervisors(&self) -> Vec<Pid> {
-        let mark = self.mark();
         pids()
-            .filter(|pid| command_line(*pid).is_some_and(|line| line.contains(&mark)))
+            .filter(|pid| command_line(*pid).is_some_and(|line| line == SUPERVISOR))
+            .filter(|pid| self.has_run(*pid))
             .filter_map(Pid::from_raw)
             .collect()
     }
@@ -186,6 +198,12 @@ impl Killer {
 fn pids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+fn parent(pid: i32) -> Option<Pid> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    Pid::from_raw(parent.trim().parse().ok()?)
 }
 
 fn kill(pid: Pid) -> bool {

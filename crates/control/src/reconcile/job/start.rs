@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use domain::job::JobEnd;
-use integrations::{
-    ansible::events::Conclusion,
-    supervisor::{self, LaunchError},
-};
+use integrations::{ansible::events::Conclusion, supervisor::LaunchError};
 use store::{CancelWish, StoreError};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
@@ -67,12 +64,13 @@ impl Keeper {
         if console.store().cancel_asked(run.job).await? == CancelWish::Asked {
             return self.never_began(false, &folder).await;
         }
-        let exe = console.settings().supervisor_exe.clone();
-        let due = Arc::clone(&console.inner.jobs_due);
-        let launched =
-            spawn_blocking(move || supervisor::launch(&exe, &folder, move || due.notify_one()))
-                .await
-                .map_err(|error| Error::Internal(error.to_string()))?;
+        let (launcher, due) = (
+            Arc::clone(&console.inner.launcher),
+            Arc::clone(&console.inner.jobs_due),
+        );
+        let launched = spawn_blocking(move || launcher.launch(&folder, move || due.notify_one()))
+            .await
+            .map_err(|error| Error::Internal(error.to_string()))?;
         match launched {
             Ok(()) => {
                 console.signal(Signal::Job(run.job));

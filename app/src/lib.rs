@@ -13,6 +13,7 @@ pub mod job;
 mod later;
 pub mod live;
 mod load;
+mod narrow;
 pub mod person;
 pub mod project;
 pub mod rollout;

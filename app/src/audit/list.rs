@@ -9,7 +9,7 @@ use ui::{
 };
 use view::{audit::AuditRow, input::AuditQuery, page::Page};
 
-use crate::{audit::api::audit, load};
+use crate::{audit::api::audit, load, narrow};
 
 /// The audit trail, newest first; the address says which of it.
 #[component]
@@ -40,13 +40,7 @@ pub fn AuditPage() -> impl IntoView {
 
 /// The address of the trail with these filters; ends so that more can be added.
 fn address(base: &str, query: &AuditQuery) -> String {
-    let mut address = format!("{base}?");
-    for (name, value) in query.filters() {
-        if !value.is_empty() {
-            address.push_str(&format!("{name}={}&", Url::escape(value)));
-        }
-    }
-    address
+    narrow::address(base, &query.filters())
 }
 
 fn filters(query: AuditQuery) -> impl IntoView {
@@ -61,11 +55,7 @@ fn filters(query: AuditQuery) -> impl IntoView {
         let href = format!("{}format={kind}", address("/download/audit", &query));
         view! { " " <a href=href rel="external" download>{kind.to_uppercase()}</a> }
     });
-    let object = [("kind", query.kind.clone()), ("id", query.id.clone())]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| view! { <input type="hidden" name=name value=value /> })
-        .collect_view();
+    let object = narrow::kept(&[("kind", &query.kind), ("id", &query.id)]);
     view! {
         <form method="get" action="/audit" class="filter" role="search" aria-label="Search the audit trail">
             {object}

@@ -3,7 +3,7 @@
 use domain::id::JobId;
 use leptos::prelude::*;
 use view::{
-    input::CancelInput,
+    input::{CancelInput, JobQuery},
     job::{Foreseen, JobPage, JobPageWish, JobRow, JobTimes, JobView, LogPage},
     page::Page,
 };
@@ -16,8 +16,8 @@ use crate::{
 use crate::{error::PageError, wire::Wire};
 
 #[server(endpoint = "job/list", output = Wire)]
-pub async fn jobs(cursor: Option<String>) -> Result<Page<JobRow>, PageError> {
-    answer(ctx()?.jobs(cursor).await)
+pub async fn jobs(query: JobQuery) -> Result<Page<JobRow>, PageError> {
+    answer(ctx()?.jobs(query).await)
 }
 
 #[server(endpoint = "job/show", output = Wire)]

@@ -1,44 +1,76 @@
 //! The list of jobs.
 
+use domain::attempt::AttemptState;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 use ui::prelude::*;
 use ui::{
-    Cell, Column, DataTable, EmptyState, Look, PageHeader, Pager, Section, StateBadge, TimeText,
-    figure,
+    Button, Cell, Choice, Column, DataTable, EmptyState, Look, PageHeader, Pager, Section, Select,
+    StateBadge, TimeText, figure,
 };
-use view::{job::JobRow, page::Page};
+use view::{input::JobQuery, job::JobRow, page::Page};
 
-use crate::{job::api::jobs, load};
+use crate::{job::api::jobs, load, narrow};
 
 /// Every job, newest first.
 #[component]
 pub fn JobsPage() -> impl IntoView {
-    let cursor = move || use_query_map().with(|query| query.get("cursor"));
-    let read = load::read(cursor, jobs);
+    let query = move || {
+        use_query_map().with(|query| JobQuery {
+            service: query.get("service").filter(|text| !text.is_empty()),
+            environment: query.get("environment").filter(|text| !text.is_empty()),
+            state: query.get("state").filter(|text| !text.is_empty()),
+            cursor: query.get("cursor"),
+        })
+    };
+    let read = load::read(query, jobs);
     view! {
         <Title text="Jobs" />
-        {load::draw(read, "jobs", move |page| jobs_view(page, cursor()))}
+        {load::draw(read, "jobs", move |page| jobs_view(page, query()))}
     }
 }
 
-fn jobs_view(page: Page<JobRow>, cursor: Option<String>) -> impl IntoView {
+fn jobs_view(page: Page<JobRow>, query: JobQuery) -> impl IntoView {
     let shown = page.items.len();
-    let first = cursor.is_some().then(|| "/jobs".to_owned());
-    let next = page.next.map(|cursor| format!("/jobs?cursor={cursor}"));
+    let [service, environment, state] = [&query.service, &query.environment, &query.state]
+        .map(|text| text.as_deref().unwrap_or(""));
+    let places = [("service", service), ("environment", environment)];
+    let kept = narrow::kept(&places);
+    let here = narrow::address("/jobs", &[places[0], places[1], ("state", state)]);
+    let filtered = !here.ends_with('?');
+    let first = query.cursor.is_some().then(|| here.clone());
+    let next = page.next.map(|cursor| format!("{here}cursor={cursor}"));
     let table = job_table(page.items);
+    let states = [
+        Choice::new("", "Any state", ""),
+        Choice::new(JobQuery::OPEN, "Not ended", ""),
+    ]
+    .into_iter()
+    .chain(
+        AttemptState::ALL
+            .iter()
+            .map(|state| Choice::new(state.word(), Look::attempt(*state).label, "")),
+    )
+    .collect();
     view! {
         <PageHeader title="Jobs" sub=|| "Playbooks that ran, run, or wait to run." />
-        {if shown == 0 {
-            view! { <EmptyState title="No job yet">"Releasing a rollout queues the first one."</EmptyState> }.into_any()
-        } else {
-            view! {
-                <Section title="All jobs" id="jobs" flush=true>
-                    {table}
-                    <Pager shown what="jobs" first next />
-                </Section>
+        <form method="get" action="/jobs" class="filter" role="search">
+            {kept}
+            <Select name="state" label="State" choices=states value=state.to_owned() required=false />
+            <Button>"Filter"</Button>
+        </form>
+        {match (shown, filtered) {
+            (0, true) => view! { <EmptyState title="No job like this"><a href="/jobs">"Show every job"</a></EmptyState> }.into_any(),
+            (0, false) => view! { <EmptyState title="No job yet">"Releasing a rollout queues the first one."</EmptyState> }.into_any(),
+            _ => {
+                view! {
+                    <Section title=if filtered { "Jobs" } else { "All jobs" } id="jobs" flush=true>
+                        {table}
+                        <Pager shown what="jobs" first next />
+                    </Section>
+                }
+                    .into_any()
             }
-                .into_any()
         }}
     }
 }

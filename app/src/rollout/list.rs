@@ -13,7 +13,7 @@ use view::{
     rollout::{RolloutList, RolloutRow},
 };
 
-use crate::{load, rollout::api::rollouts};
+use crate::{load, narrow, rollout::api::rollouts};
 
 /// Every rollout, newest first.
 #[component]
@@ -38,22 +38,14 @@ fn rollouts_view(
     query: RolloutQuery,
 ) -> impl IntoView {
     let shown = page.items.len();
-    let filter: String = [
-        ("service", &query.service),
-        ("environment", &query.environment),
-        ("state", &query.state),
-    ]
-    .into_iter()
-    .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={value}&")))
-    .collect();
-    let filtered = !filter.is_empty();
-    let first = query
-        .cursor
-        .is_some()
-        .then(|| format!("/rollouts?{filter}"));
-    let next = page
-        .next
-        .map(|cursor| format!("/rollouts?{filter}cursor={cursor}"));
+    let [service, environment, state] = [&query.service, &query.environment, &query.state]
+        .map(|text| text.as_deref().unwrap_or(""));
+    let places = [("service", service), ("environment", environment)];
+    let kept = narrow::kept(&places);
+    let here = narrow::address("/rollouts", &[places[0], places[1], ("state", state)]);
+    let filtered = !here.ends_with('?');
+    let first = query.cursor.is_some().then(|| here.clone());
+    let next = page.next.map(|cursor| format!("{here}cursor={cursor}"));
     let table = rollout_table(page.items);
     let states = [
         Choice::new("", "Any state", ""),
@@ -74,7 +66,8 @@ fn rollouts_view(
             actions=move || view! { <LinkButton id="new" href="/rollouts/new" tone=ButtonTone::Primary icon=Some(Icon::Plus) allowance=may_request.clone()>"New rollout"</LinkButton> }
         />
         <form method="get" action="/rollouts" class="filter" role="search">
-            <Select name="state" label="State" choices=states value=query.state.unwrap_or_default() required=false />
+            {kept}
+            <Select name="state" label="State" choices=states value=state.to_owned() required=false />
             <Button>"Filter"</Button>
         </form>
         {match (shown, filtered) {
@@ -84,7 +77,7 @@ fn rollouts_view(
             }
             _ => {
                 view! {
-                    <Section title="All rollouts" id="rollouts" flush=true>
+                    <Section title=if filtered { "Rollouts" } else { "All rollouts" } id="rollouts" flush=true>
                         {table}
                         <Pager shown what="rollouts" first next />
                     </Section>

@@ -83,6 +83,7 @@ fn filter(query: &AuditQuery, nobody_but: Option<UserId>) -> Result<AuditFilter,
     }
     Ok(AuditFilter {
         object: given(&query.kind).zip(given(&query.id)),
+        with_jobs: true,
         actor: given(&query.who),
         about,
         since: day("from", &query.from, 0)?,

@@ -51,6 +51,8 @@ pub struct JobLimits {
     /// On this server; more than [`Self::NOT_FOR_DEPLOYS`].
     pub at_once: u32,
     pub deploys_in_environment: u32,
+    /// Bytes that have to be free in the data folder: a run that cannot write there fails where it is, on its hosts.
+    pub least_free: u64,
 }
 
 impl JobLimits {
@@ -63,6 +65,7 @@ impl Default for JobLimits {
         Self {
             at_once: 8,
             deploys_in_environment: 8,
+            least_free: 100 << 20,
         }
     }
 }

@@ -5,21 +5,39 @@ use std::path::PathBuf;
 use domain::{
     attempt::AttemptState,
     id::{AttemptId, JobId},
-    text::Reason,
+    text::{FieldError, Reason},
 };
+use integrations::file;
 use policy::{Action, Kind, Resource};
+use store::JobFilter;
 use view::{
     access::Allowance,
     error::ApiError,
+    input::JobQuery,
     job::{JobRow, JobView},
     page::Page,
 };
 
-use crate::{Console, Ctx, Error, Signal, rollout};
+use crate::{Console, Ctx, Error, Signal, rollout, service::given};
 
 const PAGE: u32 = 50;
 
 impl Console {
+    /// Why no job may start, if the disk of the data folder is nearly full.
+    pub(crate) fn disk_is_full(&self) -> Option<String> {
+        let least = self.settings().jobs.least_free;
+        // Where it cannot be told, writing a run tells what is wrong.
+        let free = file::free_bytes(&self.settings().data_dir).ok()?;
+        let megabytes = |bytes: u64| bytes >> 20;
+        (free < least).then(|| {
+            format!(
+                "The disk of the server’s data folder has {} MB left, and no job starts with less than {} MB; what runs goes on. Make room, or keep outputs for less long.",
+                megabytes(free),
+                megabytes(least)
+            )
+        })
+    }
+
     /// Folder of one attempt.
     pub(crate) fn attempt_folder(&self, attempt: AttemptId) -> PathBuf {
         self.settings()
@@ -68,6 +86,9 @@ impl Ctx {
     }
 
     async fn waits_for(&self, job: &JobRow) -> Result<String, Error> {
+        if let Some(why) = self.console.disk_is_full() {
+            return Ok(why);
+        }
         let busy = self.store().busy_host(&self.scope()?, job.id).await?;
         let limits = &self.console.settings().jobs;
         Ok(match busy {
@@ -94,11 +115,40 @@ impl Ctx {
     }
 
     /// A page of jobs, newest first.
-    pub async fn jobs(&self, cursor: Option<String>) -> Result<Page<JobRow>, ApiError> {
+    pub async fn jobs(&self, query: JobQuery) -> Result<Page<JobRow>, ApiError> {
         self.answer(async {
+            let (service, environment) = self.narrowed(&query.service, &query.environment).await?;
+            let states = match given(&query.state) {
+                None => None,
+                Some(JobQuery::OPEN) => {
+                    let open = AttemptState::ALL.iter().filter(|state| !state.ended());
+                    Some(open.copied().collect())
+                }
+                Some(word) => {
+                    let found = AttemptState::ALL.iter().find(|state| state.word() == word);
+                    let state = found.ok_or_else(|| {
+                        let words: Vec<_> =
+                            AttemptState::ALL.iter().map(|state| state.word()).collect();
+                        FieldError::new(
+                            "state",
+                            format!(
+                                "There is no state of that name. Choose one of: {}, {}.",
+                                JobQuery::OPEN,
+                                words.join(", ")
+                            ),
+                        )
+                    })?;
+                    Some(vec![*state])
+                }
+            };
+            let filter = JobFilter {
+                service,
+                environment,
+                states,
+            };
             Ok(self
                 .store()
-                .jobs_page(&self.scope()?, cursor.as_deref(), PAGE)
+                .jobs_page(&self.scope()?, &filter, query.cursor.as_deref(), PAGE)
                 .await?)
         })
         .await

@@ -1,7 +1,7 @@
 //! Services: bringing one in, and reading them.
 
 use domain::{
-    id::{ServiceId, TeamId},
+    id::{EnvironmentId, ServiceId, TeamId},
     service::{Installation, Service, Telemetry},
     text::FieldError,
 };
@@ -16,6 +16,13 @@ use view::{
 use crate::{Ctx, Error};
 
 const PAGE: u32 = 50;
+
+/// What was given; nothing but spaces was not.
+pub(crate) fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
 
 fn parse(input: OnboardingInput, team: TeamId, id: ServiceId) -> Result<Service, FieldError> {
     let short = |field: &str, text: &str, most: usize| match text.chars().count() {
@@ -60,6 +67,24 @@ fn parse(input: OnboardingInput, team: TeamId, id: ServiceId) -> Result<Service,
 }
 
 impl Ctx {
+    /// The service and the environment that a list is narrowed to, by their slugs.
+    pub(crate) async fn narrowed(
+        &self,
+        service: &Option<String>,
+        environment: &Option<String>,
+    ) -> Result<(Option<ServiceId>, Option<EnvironmentId>), Error> {
+        let scope = self.scope()?;
+        let service = match given(service) {
+            Some(slug) => Some(self.store().service(&scope, slug).await?.id),
+            None => None,
+        };
+        let environment = match given(environment) {
+            Some(slug) => Some(self.store().environment(&scope, slug).await?.id),
+            None => None,
+        };
+        Ok((service, environment))
+    }
+
     /// A page of services.
     pub async fn services(&self, cursor: Option<String>) -> Result<ServiceList, ApiError> {
         self.answer(async {

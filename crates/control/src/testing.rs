@@ -53,19 +53,19 @@ pub(crate) async fn console_at_its_own_time(world: &World, datadog: Router) -> C
         keep_days: Some(30),
         ..OutputSettings::default()
     };
-    console_that_keeps(world, datadog, outputs).await
+    console_with(world, datadog, |settings| settings.outputs = outputs).await
 }
 
-/// As [`console`], with other outputs.
-pub(crate) async fn console_that_keeps(
+/// As [`console`], with other settings.
+pub(crate) async fn console_with(
     world: &World,
     datadog: Router,
-    outputs: OutputSettings,
+    change: impl FnOnce(&mut Settings),
 ) -> Console {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, datadog).await.unwrap() });
-    let settings = Settings {
+    let mut settings = Settings {
         // Beside the database's file.
         data_dir: world.db.folder.path().join("data"),
         database_url: world.db.url.clone(),
@@ -84,13 +84,14 @@ pub(crate) async fn console_that_keeps(
             interval_seconds: 20,
         }),
         jobs: crate::JobLimits::default(),
-        outputs,
+        outputs: OutputSettings::default(),
         time_scale: 1,
         role_rules: Vec::new(),
         supervisor_exe: "/nowhere".into(),
         worker: "test".to_owned(),
         seal: Some(Seal::new(&SecretKey([7; 32]))),
     };
+    change(&mut settings);
     let clock = Arc::new(TestClock(world.clock.clone()));
     Console::open(settings, clock).await.unwrap()
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
@@ -35,9 +36,12 @@ pub struct HostChange {
     pub joined: BTreeSet<String>,
     /// Groups.
     pub left: BTreeSet<String>,
-    /// What else: variables by name, and never a value, because it may be secret.
-    pub what: BTreeSet<String>,
+    /// What else, by name. What it was and what it will be only where that can be no secret.
+    pub what: BTreeMap<String, Option<[String; 2]>>,
 }
+
+/// Variables that are no secret: where a host is found.
+const NO_SECRETS: [&str; 2] = ["ansible_host", "ansible_port"];
 
 /// What an inventory would change. Hosts are told apart by identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -131,21 +135,26 @@ impl Difference {
 impl HostChange {
     fn between(before: &Host, host: Host) -> Self {
         let (old, new) = (&before.variables, &host.variables);
-        let mut what: BTreeSet<String> = old
+        let text = |value: Option<&Value>| match value {
+            None => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+        };
+        let mut what: BTreeMap<String, Option<[String; 2]>> = old
             .keys()
             .chain(new.keys())
             .filter(|key| old.get(*key) != new.get(*key))
-            .cloned()
+            .map(|key| {
+                let told = NO_SECRETS.contains(&key.as_str());
+                let values = told.then(|| [text(old.get(key)), text(new.get(key))]);
+                (key.clone(), values)
+            })
             .collect();
-        for (field, same) in [
-            ("criticality", before.criticality == host.criticality),
-            (
-                "failure domain",
-                before.failure_domain == host.failure_domain,
-            ),
-        ] {
-            if !same {
-                what.insert(field.to_owned());
+        let criticality = [before.criticality, host.criticality].map(|is| is.to_string());
+        let domain = [&before.failure_domain, &host.failure_domain].map(Clone::clone);
+        for (field, values) in [("criticality", criticality), ("failure domain", domain)] {
+            if values[0] != values[1] {
+                what.insert(field.to_owned(), Some(values));
             }
         }
         let without =
@@ -166,7 +175,7 @@ impl HostChange {
         let groups = moved.then_some("groups");
         name.into_iter()
             .chain(groups)
-            .chain(self.what.iter().map(String::as_str))
+            .chain(self.what.keys().map(String::as_str))
     }
 }
 

@@ -84,6 +84,12 @@ pub fn is_displaced(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidInput
 }
 
+/// Bytes that this user may still write on the disk of a folder.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// The content, or `None` when there is no such file.
 pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {

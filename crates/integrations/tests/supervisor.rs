@@ -488,11 +488,13 @@ fn ready(keep: &TempDir) -> (Launcher, ProcessId) {
     let program = keep.path().canonicalize().unwrap().join("supervisor");
     fs::copy(SUPERVISOR, &program).unwrap();
     let launcher = Launcher::new(program.clone());
+    // As long as a process that another test is starting holds a copy of the file that was written, nobody can run it.
+    let ready = until("one to be ready", || {
+        launcher.make_ready();
+        running(&program).first().copied()
+    });
     launcher.make_ready();
-    launcher.make_ready();
-    let [ready] = running(&program)[..] else {
-        panic!("one is ready: {:?}", running(&program));
-    };
+    assert_eq!(running(&program), [ready], "one is enough");
     (launcher, ready)
 }
 
@@ -515,6 +517,18 @@ fn one_that_was_ready_and_is_gone_is_no_obstacle() {
     until("it to be gone", || (!ready.alive()).then_some(()));
     launcher.launch(&attempt.folder, || ()).unwrap();
     assert_eq!(attempt.finish().code, Some(4));
+}
+
+#[test]
+fn one_that_is_ready_takes_no_signal_into_its_run() {
+    let attempt = Attempt::new("exit 5", |_| {});
+    let (launcher, ready) = ready(&attempt.keep);
+    ready.signal(Signal::TERM);
+    until("it to be gone", || (!ready.alive()).then_some(()));
+    launcher.make_ready();
+    launcher.launch(&attempt.folder, || ()).unwrap();
+    let exit = attempt.finish();
+    assert_eq!((exit.code, exit.by_itself()), (Some(5), true));
 }
 
 #[test]

@@ -26,6 +26,8 @@ const COUNTERS: Source = source("counters", "name");
 pub struct AuditFilter {
     /// Kind and id of the object they are about.
     pub object: Option<(String, String)>,
+    /// Those of a rollout's jobs as well, where the object is a rollout.
+    pub with_jobs: bool,
     /// Name of who acted, as it is written.
     pub actor: Option<String>,
     /// What the action begins with, up to its first dot: `rollout`.
@@ -192,10 +194,17 @@ impl Store {
         );
         sql.scope("team_id", scope);
         if let Some((kind, id)) = &filter.object {
-            sql.push(" AND object_kind = ")
+            sql.push(" AND ((object_kind = ")
                 .bind(kind.as_str())
                 .push(" AND object_id = ")
-                .bind(id.as_str());
+                .bind(id.as_str())
+                .push(")");
+            if filter.with_jobs && kind == Kind::Rollout.word() {
+                sql.push(" OR (object_kind = 'job' AND object_id IN (SELECT id FROM jobs WHERE rollout_id = ")
+                    .bind(id.as_str())
+                    .push("))");
+            }
+            sql.push(")");
         }
         if let Some(user) = filter.nobody_but {
             sql.push(" AND (team_id IS NOT NULL OR object_kind NOT IN ('person', 'token') OR object_id = ")

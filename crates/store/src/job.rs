@@ -7,7 +7,7 @@ use domain::{
     attempt::{AttemptEvent, AttemptState},
     audit::{Actor, AuditNote},
     host::{Host, HostPhase},
-    id::{JobId, RolloutId, TeamId},
+    id::{EnvironmentId, JobId, RolloutId, ServiceId, TeamId},
     job::{JobEnd, JobKind, JobReport, NewJob},
     text::Version,
 };
@@ -158,6 +158,15 @@ const ROW_COLUMNS: &str = "SELECT j.id, j.rollout_id, s.slug AS service, e.slug 
 
 type Key = (i64, JobId);
 
+/// Which jobs are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    pub service: Option<ServiceId>,
+    pub environment: Option<EnvironmentId>,
+    /// In one of these.
+    pub states: Option<Vec<AttemptState>>,
+}
+
 fn read_row(cells: &Cells<'_>) -> Result<(Key, JobRow)> {
     let cancelled = match cells.maybe_time("cancel_asked_at")? {
         Some(at) => Some(JobCancelled {
@@ -218,11 +227,22 @@ impl Store {
     pub async fn jobs_page(
         &self,
         scope: &Scope,
+        filter: &JobFilter,
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<JobRow>> {
         let mut sql = Sql::new(ROW_COLUMNS);
         sql.push("j.batch > 0").scope("j.team_id", scope);
+        if let Some(service) = filter.service {
+            sql.push(" AND r.service_id = ").bind(service);
+        }
+        if let Some(environment) = filter.environment {
+            sql.push(" AND j.environment_id = ").bind(environment);
+        }
+        if let Some(states) = &filter.states {
+            sql.push(" AND j.state IN ")
+                .list(states.iter().map(|state| state.word()));
+        }
         if let Some((at, id)) = cursor::read::<Key>(cursor)? {
             sql.push(" AND (j.queued_at, j.id) < (")
                 .bind(at)

@@ -34,7 +34,7 @@ pub use audit::AuditFilter;
 pub use database::Store;
 pub use error::StoreError;
 pub use host::{Import, Imported};
-pub use job::{FinishedJob, JobHost};
+pub use job::{FinishedJob, JobFilter, JobHost};
 pub use lock::ServeLock;
 pub use outbox::OutboxMessage;
 pub use person::{NewGrant, Person, PersonNow};

@@ -67,7 +67,7 @@ pub struct HostDiff {
     pub joined: Vec<String>,
     /// Groups.
     pub left: Vec<String>,
-    /// Names of variables, and what else a host has.
+    /// Variables and what else a host has, by name; what it was and will be where that can be no secret.
     pub what: Vec<String>,
 }
 

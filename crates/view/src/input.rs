@@ -223,6 +223,23 @@ impl RolloutQuery {
     pub const WAITING: &str = "waiting";
 }
 
+/// Which jobs are listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobQuery {
+    /// Slug of the service.
+    pub service: Option<String>,
+    /// Slug of the environment.
+    pub environment: Option<String>,
+    /// Word of the state, or [`Self::OPEN`].
+    pub state: Option<String>,
+    pub cursor: Option<String>,
+}
+
+impl JobQuery {
+    /// In place of a state: jobs that have not ended.
+    pub const OPEN: &str = "open";
+}
+
 /// Asks for a job to be stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

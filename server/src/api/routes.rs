@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use view::error::ApiError;
-use view::input::{ImportInput, RolloutQuery};
+use view::input::{ImportInput, JobQuery, RolloutQuery};
 
 use super::{
     Params, Problem,
@@ -55,6 +55,18 @@ struct RolloutParams {
     /// Only in this environment, by its short name.
     environment: Option<String>,
     /// Only in this state, or `open`: those that have not ended, or `waiting`: those that go no further before a person has done something.
+    state: Option<String>,
+    /// Continues a list: `next` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+struct JobParams {
+    /// Only of this service, by its short name.
+    service: Option<String>,
+    /// Only in this environment, by its short name.
+    environment: Option<String>,
+    /// Only in this state, or `open`: those that have not ended.
     state: Option<String>,
     /// Continues a list: `next` of the page before.
     cursor: Option<String>,
@@ -186,15 +198,21 @@ async fn inventory_diff(
 }
 
 /// Jobs, newest first
-#[utoipa::path(get, path = "/jobs", tag = "jobs", params(PageParams), responses(
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobParams), responses(
     (status = 200, description = "A page of jobs", body = Items<Job>),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
 async fn jobs(
     Extension(ctx): Extension<Ctx>,
-    Params(params): Params<PageParams>,
+    Params(params): Params<JobParams>,
 ) -> Answer<Items<Job>> {
-    Ok(Json(Items::of(ctx.jobs(params.cursor).await?)))
+    let query = JobQuery {
+        service: params.service,
+        environment: params.environment,
+        state: params.state,
+        cursor: params.cursor,
+    };
+    Ok(Json(Items::of(ctx.jobs(query).await?)))
 }
 
 /// One job

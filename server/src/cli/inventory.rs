@@ -33,6 +33,9 @@ pub enum Command {
         /// The inventory is the whole: hosts that it does not name would be removed
         #[arg(long)]
         remove: bool,
+        /// End with exit code 7 when something would change, as a script needs it
+        #[arg(long)]
+        exit_code: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -73,6 +76,7 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
             environment,
             file,
             remove,
+            exit_code,
             output,
         } => {
             let absent = if remove { Absent::Remove } else { Absent::Keep };
@@ -83,9 +87,14 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
             let segments = ["environments", &environment, "inventory", "diff"];
             let diff: InventoryDiff = client.post(&segments, &asked).await?;
             if output.json {
-                return super::write_json(&diff);
+                super::write_json(&diff)?;
+            } else {
+                print!("{}", told(&diff, absent));
             }
-            print!("{}", told(&diff, absent));
+            if exit_code && changes_something(&diff, absent) {
+                let message = "The inventory would change hosts.";
+                return Err(Failure::new(Failure::DIFFERS, message));
+            }
             Ok(())
         }
     }
@@ -136,6 +145,11 @@ fn told(diff: &InventoryDiff, absent: Absent) -> String {
         diff.changed.len(),
         diff.unchanged
     )
+}
+
+fn changes_something(diff: &InventoryDiff, absent: Absent) -> bool {
+    let removes = absent == Absent::Remove && !diff.gone.is_empty();
+    removes || !diff.added.is_empty() || !diff.changed.is_empty()
 }
 
 fn changes(change: &HostDiff) -> String {

@@ -13,6 +13,15 @@ use crate::api::shape::{Cancel, Items, Job, Line, Log};
 pub enum Command {
     /// List jobs, newest first
     List {
+        /// Only of this service
+        #[arg(long)]
+        service: Option<String>,
+        /// Only in this environment
+        #[arg(long)]
+        environment: Option<String>,
+        /// Only in this state; `open` is every one that has not ended
+        #[arg(long)]
+        state: Option<String>,
         /// Continue a list: the cursor printed below it
         #[arg(long)]
         cursor: Option<String>,
@@ -56,10 +65,20 @@ pub enum Command {
 
 pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
     match command {
-        Command::List { cursor, output } => {
-            let page: Items<Job> = client
-                .get(&["jobs"], &[("cursor", cursor.as_deref())])
-                .await?;
+        Command::List {
+            service,
+            environment,
+            state,
+            cursor,
+            output,
+        } => {
+            let query = [
+                ("service", service.as_deref()),
+                ("environment", environment.as_deref()),
+                ("state", state.as_deref()),
+                ("cursor", cursor.as_deref()),
+            ];
+            let page: Items<Job> = client.get(&["jobs"], &query).await?;
             super::write_page(
                 output,
                 &page,

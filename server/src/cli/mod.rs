@@ -30,7 +30,7 @@ use client::Client;
 #[command(
     name = "slipway",
     version,
-    after_help = "Exit codes: 0 done; 1 failed, or what was watched ended badly; 2 wrong usage or configuration; 3 not signed in or not allowed; 4 not found; 5 Slipway does not answer; 6 what is watched waits for a person, where that was asked for."
+    after_help = "Exit codes: 0 done; 1 failed, or what was watched ended badly; 2 wrong usage or configuration; 3 not signed in or not allowed; 4 not found; 5 Slipway does not answer; 6 what is watched waits for a person, 7 an inventory would change something, where either was asked for."
 )]
 struct Cli {
     /// Configuration file; slipway.toml in the working folder unless named.
@@ -63,9 +63,6 @@ enum Command {
     /// Jobs
     #[command(subcommand)]
     Job(job::Command),
-    /// Watches over one attempt; started by Slipway itself
-    #[command(hide = true)]
-    Supervise,
 }
 
 /// How the answer is written.
@@ -93,6 +90,8 @@ impl Failure {
     const NO_ANSWER: u8 = 5;
     /// What is watched waits for a person.
     const WAITS: u8 = 6;
+    /// What was compared is not the same.
+    const DIFFERS: u8 = 7;
 
     fn new(code: u8, message: impl Into<String>) -> Self {
         Self {
@@ -127,7 +126,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Whether this is `slipway supervise`, as the server calls it: it waits for no command line to be set out.
+/// Whether this is `slipway supervise`, which watches over one attempt: the server calls it, and nobody waits for a command
+/// line to be set out.
 fn to_supervise() -> bool {
     std::env::args_os().skip(1).eq(["supervise"])
 }
@@ -165,7 +165,6 @@ fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
             }
             Command::Rollout(command) => rollout::run(command, &Client::from_environment()?).await,
             Command::Job(command) => job::run(command, &Client::from_environment()?).await,
-            Command::Supervise => supervise(),
         }
     })
 }

@@ -152,9 +152,16 @@ fn limits(jobs: JobsConfig) -> Result<JobLimits, ConfigError> {
         jobs.deploys_in_environment,
         1..=100,
     )?;
+    let free = within(
+        "jobs.least_free_megabytes",
+        jobs.least_free_megabytes,
+        0..=1_000_000,
+    )?;
+    let usual = JobLimits::default().least_free;
     Ok(JobLimits {
         at_once,
         deploys_in_environment: deploys.unwrap_or(at_once),
+        least_free: free.map_or(usual, |megabytes| u64::from(megabytes) << 20),
     })
 }
 

@@ -151,6 +151,8 @@ struct JobsConfig {
     at_once: Option<u64>,
     #[serde(deserialize_with = "maybe_number")]
     deploys_in_environment: Option<u64>,
+    #[serde(deserialize_with = "maybe_number")]
+    least_free_megabytes: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

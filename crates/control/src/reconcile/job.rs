@@ -47,6 +47,8 @@ pub(super) struct Runner {
     /// Ends that are written next, when the task that writes others is done.
     ends: Vec<(Claimed, Ended)>,
     writer: Option<Id>,
+    /// That no job starts because the disk is full, was said.
+    said_full: bool,
     tasks: JoinSet<Worked>,
     places: Arc<Semaphore>,
 }
@@ -74,6 +76,7 @@ impl Runner {
             ending: HashSet::new(),
             ends: Vec::new(),
             writer: None,
+            said_full: false,
             tasks: JoinSet::new(),
             // However many deploys wait for their Git host, what brings hosts back finds a place.
             places: Arc::new(Semaphore::new(at_once.max(AT_ONCE))),
@@ -89,6 +92,7 @@ impl Runner {
         self.watched
             .retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
         let room = self.room(&open);
+        let full = self.disk_is_full();
         let at_work = self.at_work.values().chain(&self.ending);
         let at_work: HashSet<AttemptId> = at_work.copied().collect();
         for open in open {
@@ -98,9 +102,24 @@ impl Runner {
                 self.end_run(open.attempt.id).await;
             }
         }
+        if full {
+            return;
+        }
         if let Err(error) = self.claim(room).await {
             tracing::error!(%error, "jobs could not be claimed, or not be started yet");
         }
+    }
+
+    /// Whether nothing may be started. What runs goes on; what is queued says on its page what it waits for.
+    fn disk_is_full(&mut self) -> bool {
+        let full = self.console.disk_is_full();
+        if let Some(why) = &full
+            && !self.said_full
+        {
+            tracing::error!("{why}");
+        }
+        self.said_full = full.is_some();
+        self.said_full
     }
 
     /// What there is room for beside those that are under way.
@@ -209,11 +228,10 @@ impl Runner {
         Some(Done(done))
     }
 
-    /// Has a supervisor ready for what is claimed next.
-    pub async fn make_ready(&self) {
+    /// Has a supervisor ready for what is claimed next, sooner or later. What goes wrong is said when a run needs one.
+    pub fn make_ready(&self) {
         let launcher = Arc::clone(&self.console.inner.launcher);
-        // What goes wrong is said when a run needs one.
-        let _ = spawn_blocking(move || launcher.make_ready()).await;
+        spawn_blocking(move || launcher.make_ready());
     }
 
     /// Keeps what tasks remember, and lets be written which attempts ended.

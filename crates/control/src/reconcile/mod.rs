@@ -48,7 +48,7 @@ async fn jobs(console: &Console, stop: watch::Receiver<bool>) {
                 () = &mut wait => break,
                 () = &mut quiet, if !ready => {
                     ready = true;
-                    runner.make_ready().await;
+                    runner.make_ready();
                 }
             }
         }

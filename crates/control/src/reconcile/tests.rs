@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     Console, OutputSettings, S3, telemetry,
-    testing::{console, console_at_its_own_time, console_that_keeps},
+    testing::{console, console_at_its_own_time, console_with},
 };
 
 /// Ends a rollout, and takes its end into account.
@@ -392,7 +392,7 @@ async fn the_page_of_a_job_says_that_its_output_is_out_of_reach() {
         s3: Some(s3),
         ..OutputSettings::default()
     };
-    let console = console_that_keeps(&world, Router::new(), outputs).await;
+    let console = console_with(&world, Router::new(), |settings| settings.outputs = outputs).await;
     let folder = printed(&world, &console, job, "").await;
     for name in ["output.log", "events.jsonl"] {
         std::fs::remove_file(folder.join(name)).unwrap();

@@ -21,7 +21,7 @@ use view::{
 };
 
 use super::NOBODY;
-use crate::{Ctx, Error};
+use crate::{Ctx, Error, service::given};
 
 const PAGE: u32 = 30;
 /// Hosts the form for excluding some suggests at most.
@@ -34,18 +34,12 @@ impl Ctx {
     pub async fn rollouts(&self, query: RolloutQuery) -> Result<RolloutList, ApiError> {
         self.answer(async {
             let scope = self.scope()?;
-            let given = |text: &Option<String>| {
-                text.as_deref()
-                    .map(str::trim)
-                    .filter(|text| !text.is_empty())
-                    .map(str::to_owned)
-            };
             let standing = match given(&query.state) {
                 None => None,
-                Some(word) if word == RolloutQuery::OPEN => Some(Standing::Open),
-                Some(word) if word == RolloutQuery::WAITING => Some(Standing::Waiting),
-                Some(word) if RolloutState::WORDS.contains(&word.as_str()) => {
-                    Some(Standing::In(word))
+                Some(RolloutQuery::OPEN) => Some(Standing::Open),
+                Some(RolloutQuery::WAITING) => Some(Standing::Waiting),
+                Some(word) if RolloutState::WORDS.contains(&word) => {
+                    Some(Standing::In(word.to_owned()))
                 }
                 Some(_) => {
                     return Err(domain::text::FieldError::new(
@@ -60,14 +54,7 @@ impl Ctx {
                     .into());
                 }
             };
-            let service = match given(&query.service) {
-                Some(slug) => Some(self.store().service(&scope, &slug).await?.id),
-                None => None,
-            };
-            let environment = match given(&query.environment) {
-                Some(slug) => Some(self.store().environment(&scope, &slug).await?.id),
-                None => None,
-            };
+            let (service, environment) = self.narrowed(&query.service, &query.environment).await?;
             let filter = RolloutFilter {
                 service,
                 environment,

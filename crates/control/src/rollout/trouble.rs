@@ -80,7 +80,7 @@ impl Ctx {
                 continue;
             };
             if let Some(task) = known.get(&job.id).and_then(|tasks| tasks.get(&host.name)) {
-                job.task = Some(task.name.clone());
+                job.task = Some(format!("{}. {}", task.number, task.name));
                 job.task_at = Timestamp::from_millisecond(task.at).ok();
             }
         }

@@ -149,8 +149,10 @@ impl Console {
     fn charted(&self, released: Option<Timestamp>, state: &RolloutState) -> Option<Range> {
         let (now, lead) = (self.now(), self.shortest());
         let last = ended_at(state).and_then(|ended| ended.checked_add(lead).ok());
+        // By a clock that was set back, the rollout was released in time to come: there is nothing to show yet.
+        let from = Some(before(released?, lead)).filter(|from| *from < now)?;
         Some(Range {
-            from: before(released?, lead),
+            from,
             to: last.unwrap_or(now).min(now),
             grows: last.is_none_or(|last| now <= last),
         })

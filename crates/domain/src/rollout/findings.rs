@@ -24,9 +24,10 @@ impl Step<'_, '_> {
         hosts: &BTreeMap<HostId, HostReport>,
     ) -> Findings {
         let wanted = self.rollout.plan.release.version.clone();
-        let round = match self.batch(at).state {
-            BatchState::Deploying { round, .. } => Some(round),
-            _ => None,
+        let (round, stopped) = match &self.batch(at).state {
+            BatchState::Deploying { round, .. } => (Some(*round), false),
+            BatchState::Probing { cause, .. } => (None, !cause.is_empty()),
+            _ => (None, false),
         };
         let mut findings = Findings::default();
         let marks = hosts
@@ -56,7 +57,7 @@ impl Step<'_, '_> {
                 let message = match report.outcome.version() {
                     Some(version)
                         if phase == HostPhase::Failed
-                            && report.before.as_ref() == Some(version) =>
+                            && (stopped || report.before.as_ref() == Some(version)) =>
                     {
                         format!("still runs {version}: {wanted} was not brought to its end here")
                     }

@@ -68,8 +68,8 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> SuperviseError {
     move |why| SuperviseError::System { what, why }
 }
 
-/// Waits to be told by a [`Launcher`](super::Launcher) what to run, and runs it to its end; or to its launcher's. Blocks; call
-/// it in a process of its own, before any thread is started. `clock` stamps the exit record.
+/// Waits to be told by a [`Launcher`](super::Launcher) what to run, and runs that to its end; does nothing when the launcher
+/// goes without a word. Blocks; call it in a process of its own, before any thread is started. `clock` stamps the exit record.
 pub fn supervise(clock: impl Fn() -> Timestamp) -> Result<(), SuperviseError> {
     // A leader of its own session survives the server's terminal and process group. Fails only if it is one already.
     let _ = setsid();
@@ -81,22 +81,18 @@ pub fn supervise(clock: impl Fn() -> Timestamp) -> Result<(), SuperviseError> {
         .enable_all()
         .build()
         .map_err(system("start"))?;
-    let signals = {
-        let _inside = runtime.enter();
-        Signals::new().map_err(system("listen for signals"))?
-    };
-    let Some((folder, lock)) = told().map_err(SuperviseError::NotTold)? else {
+    // Until it is told, it has nothing to end in order: a signal simply ends it.
+    let Some(told) = told().map_err(SuperviseError::NotTold)? else {
         return Ok(());
     };
-    let complaints = append_to(&folder.join(names::SUPERVISOR_LOG))?;
-    dup2_stderr(complaints)
+    dup2_stderr(told.complaints)
         .map_err(io::Error::from)
         .map_err(system("complain in its folder"))?;
-    check_lock(&folder, &lock)?;
-    let done = runtime.block_on(run(&folder, signals, clock));
-    // Held to the very end. The child could not keep it: it is closed where the child begins.
-    drop(lock);
-    done
+    check_lock(&told.folder, &told.lock)?;
+    // Held until this process is gone, its last words written. The child could not keep it: it is closed where the child
+    // begins.
+    std::mem::forget(told.lock);
+    runtime.block_on(run(&told.folder, clock))
 }
 
 /// It is the lock of this folder, and ours.
@@ -113,11 +109,7 @@ fn check_lock(folder: &Path, given: &File) -> Result<(), SuperviseError> {
     }
 }
 
-async fn run(
-    folder: &Path,
-    mut signals: Signals,
-    clock: impl Fn() -> Timestamp,
-) -> Result<(), SuperviseError> {
+async fn run(folder: &Path, clock: impl Fn() -> Timestamp) -> Result<(), SuperviseError> {
     let mut spec: Spec =
         load(folder, names::SPEC)?.ok_or_else(|| SuperviseError::NotPrepared(folder.to_owned()))?;
     if folder.join(names::BEGUN).exists() || folder.join(names::EXIT).exists() {
@@ -125,6 +117,7 @@ async fn run(
     }
     let redactor = Redactor::new(&spec.redact, &spec.output)
         .map_err(|error| system("prepare redaction")(io::Error::other(error)))?;
+    let mut signals = Signals::new().map_err(system("listen for signals"))?;
     let reserved = ReservedExit::new(folder)?;
     let output = append_to(&folder.join(names::OUTPUT))?;
     let events = append_to(&folder.join(names::EVENTS))?;

@@ -1,19 +1,21 @@
 //! Starts supervisors: one is kept ready, since a process takes longer to start than everything else there is to do.
 
 use std::{
-    fs::File,
+    ffi::OsString,
+    fs::{File, OpenOptions},
     io::{self, IoSlice, IoSliceMut},
     mem::MaybeUninit,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::{
             ffi::{OsStrExt as _, OsStringExt as _},
+            fs::OpenOptionsExt as _,
             process::CommandExt as _,
         },
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, TryLockError},
     thread,
 };
 
@@ -28,8 +30,12 @@ use rustix::{
 
 use super::{
     handle::{lock, refuse_second_start},
+    names,
     spec::RecordError,
 };
+
+/// The lock of a folder, and where to complain.
+type Files<'a> = [BorrowedFd<'a>; 2];
 
 /// Why a supervisor was not started.
 #[derive(Debug, thiserror::Error)]
@@ -59,12 +65,27 @@ impl Launcher {
         }
     }
 
-    /// Has a supervisor ready for the next run; it ends by itself when this process does. Does nothing if there is one, and
-    /// nothing depends on it: without one a run starts some milliseconds later.
+    /// Has a supervisor ready for the next run; it ends by itself when this process does. Does nothing if there is one, or
+    /// one is being started, and nothing depends on it: without one a run starts some milliseconds later.
     pub fn make_ready(&self) {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.is_none() {
+        let Some(mut spare) = self.spare() else {
+            return;
+        };
+        // Somebody may have ended it; then it was waited for with this.
+        let is_there = spare
+            .as_mut()
+            .is_some_and(|spare| matches!(spare.child.try_wait(), Ok(None)));
+        if !is_there {
             *spare = Supervisor::start(&self.exe).ok();
+        }
+    }
+
+    /// The place of the one that is ready, unless one is being started: nobody waits for that.
+    fn spare(&self) -> Option<MutexGuard<'_, Option<Supervisor>>> {
+        match self.spare.try_lock() {
+            Ok(spare) => Some(spare),
+            Err(TryLockError::Poisoned(spare)) => Some(spare.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
@@ -83,7 +104,15 @@ impl Launcher {
         let lock = lock(&folder)?.ok_or_else(|| LaunchError::Running(folder.clone()))?;
         // Now that nobody else can begin it, for certain.
         refuse_second_start(&folder)?;
-        let mut child = self.tell(&folder, &lock)?;
+        let path = folder.join(names::SUPERVISOR_LOG);
+        let complaints = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| RecordError::write(&path, error))?;
+        let files = [lock.as_fd(), complaints.as_fd()];
+        let mut child = self.tell(&folder, &files)?;
         // Somebody has to wait for it, or it stays behind as a zombie while the server lives.
         let waiter = thread::Builder::new()
             .name("supervisor-wait".to_owned())
@@ -99,24 +128,24 @@ impl Launcher {
     }
 
     /// Tells the supervisor that is ready what to run, or a new one.
-    fn tell(&self, folder: &Path, lock: &File) -> Result<Child, LaunchError> {
-        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        let ready = spare.take();
-        drop(spare);
+    fn tell(&self, folder: &Path, files: &Files<'_>) -> Result<Child, LaunchError> {
+        let ready = self.spare().and_then(|mut spare| spare.take());
         if let Some(mut ready) = ready {
-            if ready.tell(folder, lock).is_ok() {
+            if ready.tell(folder, files).is_ok() {
                 return Ok(ready.child);
             }
             // Somebody ended it; what nobody received was not begun.
             let _ = ready.child.kill();
             let _ = ready.child.wait();
         }
-        let failed = |why| LaunchError::Spawn {
+        let new = Supervisor::start(&self.exe).map_err(|why| LaunchError::Spawn {
             exe: self.exe.clone(),
             why,
-        };
-        let new = Supervisor::start(&self.exe).map_err(failed)?;
-        new.tell(folder, lock).map_err(failed)?;
+        })?;
+        if let Err(error) = new.tell(folder, files) {
+            // It ended at once. Whoever looks at the folder finds that the run never began.
+            tracing::warn!(%error, folder = %folder.display(), "a supervisor ended before it was told what to run");
+        }
         Ok(new.child)
     }
 }
@@ -151,35 +180,51 @@ impl Supervisor {
         Ok(Self { child, line })
     }
 
-    /// Hands the folder over, with its lock.
-    fn tell(&self, folder: &Path, lock: &File) -> io::Result<()> {
-        let lock = [lock.as_fd()];
-        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    /// Hands the folder over, with its open files.
+    fn tell(&self, folder: &Path, files: &Files<'_>) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        control.push(SendAncillaryMessage::ScmRights(&lock));
+        control.push(SendAncillaryMessage::ScmRights(files));
         let folder = [IoSlice::new(folder.as_os_str().as_bytes())];
         retry_on_intr(|| sendmsg(&self.line, &folder, &mut control, SendFlags::NOSIGNAL))?;
         Ok(())
     }
 }
 
-/// Waits on standard input to be told what to run: its folder, and the lock. `None` when whoever would have told is gone.
-pub(super) fn told() -> io::Result<Option<(PathBuf, File)>> {
+/// What a supervisor is told to run.
+pub(super) struct Told {
+    pub folder: PathBuf,
+    /// Its lock, locked.
+    pub lock: File,
+    /// Where to complain.
+    pub complaints: File,
+}
+
+/// Waits on standard input to be told what to run. `None` when whoever would have told is gone.
+pub(super) fn told() -> io::Result<Option<Told>> {
     let mut folder = vec![0; LONGEST_PATH];
-    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let line = io::stdin();
     let received = retry_on_intr(|| {
         let mut folder = [IoSliceMut::new(&mut folder)];
         recvmsg(&line, &mut folder, &mut control, RecvFlags::CMSG_CLOEXEC)
     })?;
-    let lock = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut handed) => handed.next(),
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    folder.truncate(received.bytes);
+    let mut files = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(files) => Some(files),
         _ => None,
     });
-    folder.truncate(received.bytes);
-    let folder = PathBuf::from(std::ffi::OsString::from_vec(folder));
-    Ok(lock.map(|lock| (folder, File::from(lock))))
+    let mut files = files.by_ref().flatten();
+    let mut file = || files.next().ok_or(io::ErrorKind::InvalidData);
+    Ok(Some(Told {
+        lock: file()?.into(),
+        complaints: file()?.into(),
+        folder: PathBuf::from(OsString::from_vec(folder)),
+    }))
 }
 
 /// Bytes of a path that the kernel takes.

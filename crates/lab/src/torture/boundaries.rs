@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::disk;
 
 /// The console's calls of one kind, and how far into them kills are drawn.
-const CONSOLE: [(&str, u32); 7] = [
+const CONSOLE: [(&str, u32); 8] = [
     ("rename,renameat,renameat2", 6),
     ("fsync,fdatasync", 60),
     ("pwrite64", 400),
@@ -26,12 +26,12 @@ const CONSOLE: [(&str, u32); 7] = [
     ("flock,fcntl", 120),
     ("unlink,unlinkat,ftruncate,mkdir,mkdirat", 12),
     ("clone,clone3,vfork,execve", 12),
+    // A supervisor is told what to run.
+    ("sendmsg", 6),
 ];
 
 /// A supervisor's calls of one kind, and how many of them one run has.
-const SUPERVISOR: [(&str, u32); 8] = [
-    // It waits to be told what to run.
-    ("recvmsg", 1),
+const SUPERVISOR: [(&str, u32); 7] = [
     // The lock is tried.
     ("flock", 1),
     // `begun`, the spec without its secrets, `begun` with the child, the exit record.

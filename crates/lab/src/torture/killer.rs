@@ -149,7 +149,7 @@ impl Killer {
                 continue;
             }
             let line = command_line(pid).unwrap_or_default();
-            let ours = || parent(pid) == console || self.has_run(pid);
+            let ours = || console.is_some() && parent(pid) == console || self.has_run(pid);
             if line == SUPERVISOR {
                 // Whose it is may be known later.
                 if ours() {

@@ -1,11 +1,12 @@
 //! Pages under cursors of every kind.
 
 use domain::{
-    id::{RolloutId, ServiceId},
+    attempt::AttemptState,
+    id::{EnvironmentId, RolloutId, ServiceId},
     rollout::Event,
     verdict::Outcome,
 };
-use store::{AuditFilter, RolloutFilter, Standing, StoreError};
+use store::{AuditFilter, JobFilter, RolloutFilter, Standing, StoreError};
 use testkit::{Database, World, mint, on_each_database};
 
 use crate::verdict;
@@ -13,6 +14,8 @@ use crate::verdict;
 on_each_database!(
     pages_are_stable_under_inserts,
     filters_narrow,
+    jobs_are_narrowed,
+    the_trail_of_a_rollout_has_its_jobs,
     made_up_cursors_are_refused,
 );
 
@@ -50,7 +53,7 @@ async fn pages_are_stable_under_inserts(db: Database) {
     assert_eq!(seen, made, "newest first, none twice, none lost");
     let jobs = world
         .store()
-        .jobs_page(&world.everything(), None, 10)
+        .jobs_page(&world.everything(), &JobFilter::default(), None, 10)
         .await
         .unwrap();
     assert_eq!((jobs.items.len(), jobs.next), (0, None));
@@ -123,6 +126,77 @@ async fn filters_narrow(db: Database) {
     );
 }
 
+async fn jobs_are_narrowed(db: Database) {
+    let world = World::new(db, 3).await;
+    world.released("1.1.0").await;
+    world.work_off("1.1.0").await;
+    let all = JobFilter::default();
+    let states = async |filter: JobFilter| -> Vec<AttemptState> {
+        let (store, scope) = (world.store(), world.everything());
+        let page = store.jobs_page(&scope, &filter, None, 10).await.unwrap();
+        page.items.into_iter().map(|row| row.state).collect()
+    };
+    let found = states(all.clone()).await;
+    assert!(found.contains(&AttemptState::Succeeded), "{found:?}");
+    assert!(found.contains(&AttemptState::Queued), "{found:?}");
+    for (filter, expected) in [
+        (
+            JobFilter {
+                service: Some(world.service.id),
+                environment: Some(world.environment.id),
+                states: Some(vec![AttemptState::Queued, AttemptState::Running]),
+            },
+            vec![AttemptState::Queued],
+        ),
+        (
+            JobFilter {
+                states: Some(vec![AttemptState::Unknown]),
+                ..all.clone()
+            },
+            vec![],
+        ),
+        (
+            JobFilter {
+                service: Some(ServiceId(mint())),
+                ..all.clone()
+            },
+            vec![],
+        ),
+        (
+            JobFilter {
+                environment: Some(EnvironmentId(mint())),
+                ..all.clone()
+            },
+            vec![],
+        ),
+    ] {
+        assert_eq!(states(filter.clone()).await, expected, "{filter:?}");
+    }
+}
+
+async fn the_trail_of_a_rollout_has_its_jobs(db: Database) {
+    let world = World::new(db, 3).await;
+    let rollout = world.released("1.1.0").await;
+    world.work_off("1.1.0").await;
+    let kinds = async |rollout: RolloutId, with_jobs: bool| -> Vec<String> {
+        let filter = AuditFilter {
+            object: Some(("rollout".to_owned(), rollout.to_string())),
+            with_jobs,
+            ..AuditFilter::default()
+        };
+        let (store, scope) = (world.store(), world.everything());
+        let page = store.audit(&scope, &filter, None, 100).await.unwrap();
+        page.items.into_iter().map(|row| row.object_kind).collect()
+    };
+    let (alone, all) = (kinds(rollout, false).await, kinds(rollout, true).await);
+    assert!(alone.iter().all(|kind| kind == "rollout"), "{alone:?}");
+    assert!(all.iter().any(|kind| kind == "job"), "{all:?}");
+    let jobs = all.iter().filter(|kind| *kind == "job").count();
+    assert_eq!(all.len(), alone.len() + jobs);
+    let other = world.request("1.2.0").await;
+    assert!(!kinds(other, true).await.contains(&"job".to_owned()));
+}
+
 async fn made_up_cursors_are_refused(db: Database) {
     let world = World::new(db, 3).await;
     let (store, scope, id) = (
@@ -156,7 +230,10 @@ async fn made_up_cursors_are_refused(db: Database) {
                 .await
                 .err(),
             store.host_cells(&scope, id, None, cursor, 10).await.err(),
-            store.jobs_page(&scope, cursor, 10).await.err(),
+            store
+                .jobs_page(&scope, &JobFilter::default(), cursor, 10)
+                .await
+                .err(),
             store.audit(&scope, &none, cursor, 10).await.err(),
         ];
         for error in refused {

@@ -1,7 +1,7 @@
 //! What a scope hides.
 
 use domain::id::{JobId, RolloutId};
-use store::{AuditFilter, RolloutFilter, StoreError};
+use store::{AuditFilter, JobFilter, RolloutFilter, StoreError};
 use testkit::{Database, World, mint, on_each_database};
 
 on_each_database!(
@@ -77,7 +77,14 @@ async fn other_teams_rows_are_hidden(db: Database) {
         );
         many(store.host_counts(&scope, id).await.unwrap().len());
         many(store.jobs(&scope, id).await.unwrap().len());
-        many(store.jobs_page(&scope, None, 10).await.unwrap().items.len());
+        many(
+            store
+                .jobs_page(&scope, &JobFilter::default(), None, 10)
+                .await
+                .unwrap()
+                .items
+                .len(),
+        );
         many(store.job_hosts(&scope, job).await.unwrap().len());
         many(
             store

@@ -11,7 +11,7 @@ use policy::{Action, Kind};
 use testkit::{Database, World};
 
 use super::{keeper::MOST_STARTS, *};
-use crate::testing::console;
+use crate::testing::{console, console_with};
 
 /// The first three are those of the scene's rollout.
 const HOSTS: usize = 6;
@@ -230,4 +230,28 @@ async fn a_deploy_that_waited_for_hours_does_not_start_by_itself() {
         "{end:?}"
     );
     assert_eq!(scene.phase().await, HostPhase::Pending);
+}
+
+#[tokio::test]
+async fn nothing_starts_while_the_disk_is_full() {
+    let world = World::new(Database::sqlite().await, 3).await;
+    world.released("1.1.0").await;
+    let full = console_with(&world, Router::new(), |settings| {
+        std::fs::create_dir_all(&settings.data_dir).unwrap();
+        settings.jobs.least_free = u64::MAX;
+    });
+    let full = full.await;
+    let why = full.disk_is_full().expect("no disk has so much");
+    assert!(why.contains("MB left"), "{why}");
+    let mut runner = Runner::new(full);
+    runner.round().await;
+    assert!(runner.at_work.is_empty());
+    assert_eq!(world.store().open_attempts().await.unwrap(), []);
+
+    let enough = console(&world, Router::new()).await;
+    assert_eq!(enough.disk_is_full(), None);
+    let mut runner = Runner::new(enough);
+    runner.round().await;
+    assert_eq!(runner.at_work.len(), 1);
+    runner.finish().await;
 }

@@ -19,8 +19,10 @@ test('hosts, and what an inventory would change of them, on the command line', a
     const told = await cli.reading(inventory, 'inventory', 'diff', 'production', '-');
     expect(told.code, told.stderr).toBe(0);
     expect(told.stdout).toMatch(/^\+ +prod-99 +new$/m);
-    expect(told.stdout).toMatch(/^~ +prod-1 /m);
+    expect(told.stdout).toMatch(/^~ +prod-1 .*ansible_host \S+ → 127\.9\.9\.1/m);
     expect(told.stdout).toMatch(/1 new, 1 changed, 0 removed, 0 as before/);
+    const script = [inventory, 'inventory', 'diff', 'production', '-', '--exit-code'];
+    expect((await cli.reading(...script)).code, 'something would change').toBe(7);
     const removing = await cli.reading(
       inventory,
       'inventory',
@@ -60,6 +62,12 @@ test('jobs on the command line', async ({ lab }) => {
   const { items } = JSON.parse((await cli('job', 'list', '--json')).stdout);
   const job = items.find(({ kind, state }) => kind === 'deploy' && state === 'succeeded');
   expect((await cli('job', 'list')).stdout).toContain(job.id);
+  const narrowed = ['--state', 'succeeded', '--service', job.service, '--environment', job.environment];
+  expect((await cli('job', 'list', ...narrowed)).stdout).toContain(job.id);
+  expect((await cli('job', 'list', '--state', 'open')).stdout).not.toContain(job.id);
+  const unheard = await cli('job', 'list', '--state', 'unheard-of');
+  expect(unheard.code).not.toBe(0);
+  expect(unheard.stderr).toContain('open, queued');
   expect(JSON.parse((await cli('job', 'show', job.id, '--json')).stdout)).toMatchObject({
     id: job.id,
     state: 'succeeded',

@@ -2,7 +2,7 @@
 
 use domain::{
     facts::{Fact, HostFacts},
-    inventory::Absent,
+    inventory::{Absent, spell_change},
     text::listed,
 };
 use leptos_meta::Title;
@@ -16,7 +16,7 @@ use ui::{
 use view::{
     access::Returned,
     audit::AuditRow,
-    environment::{EnvironmentView, HostDiff, HostRow, InventoryDiff},
+    environment::{EnvironmentView, HostDiff, HostRow, InventoryDiff, ValueDiff},
     error::ApiError,
     input::ImportInput,
 };
@@ -270,17 +270,26 @@ fn change_view(change: HostDiff) -> impl IntoView {
         renamed_from,
         joined,
         left,
-        what,
+        mut what,
+        values,
     } = change;
+    what.retain(|name| values.iter().all(|value| value.name != *name));
+    let spelt = |value: &ValueDiff| spell_change(&value.name, &value.before, &value.after);
+    let values = values.iter().map(spelt).collect();
     let parts: Vec<String> = [
         ("was called", renamed_from.into_iter().collect()),
         ("joins", joined),
         ("leaves", left),
         ("other", what),
+        ("", values),
     ]
     .into_iter()
     .filter(|(_, names): &(_, Vec<String>)| !names.is_empty())
-    .map(|(word, names)| format!("{word} {}", names.join(", ")))
+    .map(|(word, names)| {
+        format!("{word} {}", names.join(", "))
+            .trim_start()
+            .to_owned()
+    })
     .collect();
     view! { <li><strong>{name}</strong> " " <span class="muted">{parts.join(" · ")}</span></li> }
 }

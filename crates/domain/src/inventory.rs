@@ -40,6 +40,12 @@ pub struct HostChange {
     pub what: BTreeMap<String, Option<[String; 2]>>,
 }
 
+/// “ansible_port 22 → 2222”; an empty text stands for nothing.
+pub fn spell_change(name: &str, before: &str, after: &str) -> String {
+    let [before, after] = [before, after].map(|text| if text.is_empty() { "none" } else { text });
+    format!("{name} {before} → {after}")
+}
+
 /// Variables that are no secret: where a host is found.
 const NO_SECRETS: [&str; 2] = ["ansible_host", "ansible_port"];
 

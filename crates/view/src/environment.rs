@@ -67,8 +67,18 @@ pub struct HostDiff {
     pub joined: Vec<String>,
     /// Groups.
     pub left: Vec<String>,
-    /// Variables and what else a host has, by name; what it was and will be where that can be no secret.
+    /// Variables and what else a host has, by name.
     pub what: Vec<String>,
+    /// Those of them that are no secret.
+    pub values: Vec<ValueDiff>,
+}
+
+/// Something that an inventory would change, and that may be shown. Empty texts stand for nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueDiff {
+    pub name: String,
+    pub before: String,
+    pub after: String,
 }
 
 impl InventoryDiff {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::shape::{
     Batch, BatchState, Cancelled, Host, HostDiff, InventoryDiff, InventoryHost, Items, Job, Line,
-    Log, Measurement, Rollout, RolloutDetail, Service, ServiceDetail, Verdict,
+    Log, Measurement, Rollout, RolloutDetail, Service, ServiceDetail, ValueDiff, Verdict,
 };
 
 impl<T> Items<T> {
@@ -141,12 +141,18 @@ impl From<view::environment::HostRow> for InventoryHost {
 
 impl From<view::environment::InventoryDiff> for InventoryDiff {
     fn from(diff: view::environment::InventoryDiff) -> Self {
+        let value = |value: view::environment::ValueDiff| ValueDiff {
+            name: value.name,
+            before: value.before,
+            after: value.after,
+        };
         let change = |change: view::environment::HostDiff| HostDiff {
             name: change.name,
             renamed_from: change.renamed_from,
             groups_joined: change.joined,
             groups_left: change.left,
             changed: change.what,
+            values: change.values.into_iter().map(value).collect(),
         };
         Self {
             added: diff.added,

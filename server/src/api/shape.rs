@@ -145,6 +145,16 @@ pub struct HostDiff {
     pub groups_left: Vec<String>,
     /// Names of variables, and what else changes.
     pub changed: Vec<String>,
+    /// Those of them that are no secret, as they were and will be.
+    pub values: Vec<ValueDiff>,
+}
+
+/// Something that an inventory would change. Empty texts stand for nothing.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ValueDiff {
+    pub name: String,
+    pub before: String,
+    pub after: String,
 }
 
 /// A batch of a rollout.

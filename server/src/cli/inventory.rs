@@ -3,14 +3,14 @@
 use std::{io::Read as _, path::PathBuf};
 
 use clap::Subcommand;
-use domain::inventory::Absent;
+use domain::inventory::{Absent, spell_change};
 
 use super::{
     Failure, Output,
     client::Client,
     table::{aligned, printable},
 };
-use crate::api::shape::{HostDiff, Inventory, InventoryDiff, InventoryHost, Items};
+use crate::api::shape::{HostDiff, Inventory, InventoryDiff, InventoryHost, Items, ValueDiff};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -168,7 +168,11 @@ fn changes(change: &HostDiff) -> String {
                 .iter()
                 .map(|group| format!("leaves {group}")),
         )
-        .chain(change.changed.iter().cloned())
+        .chain(change.changed.iter().map(|name| {
+            let value = change.values.iter().find(|value| value.name == *name);
+            let spelt = |value: &ValueDiff| spell_change(name, &value.before, &value.after);
+            value.map_or_else(|| name.clone(), spelt)
+        }))
         .collect();
     printable(&parts.join(", "))
 }

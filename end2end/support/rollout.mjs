@@ -83,7 +83,7 @@ export async function delivered(page, label) {
 export async function newest(page, word) {
   await page.goto(`/rollouts?state=${word}`);
   const link = page
-    .getByRole('region', { name: 'All rollouts' })
+    .getByRole('region', { name: /rollouts/i })
     .getByRole('rowheader')
     .getByRole('link')
     .first();

@@ -14,6 +14,8 @@ mod serve;
 mod site;
 mod stream;
 #[cfg(test)]
+mod sweep;
+#[cfg(test)]
 mod testing;
 mod theme;
 

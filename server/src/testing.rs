@@ -13,6 +13,7 @@ use leptos::config::LeptosOptions;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use policy::{Grant, Role, Subject};
 use tempfile::TempDir;
+use testkit::Database;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 use url::Url;
@@ -25,13 +26,19 @@ pub struct Lab {
     /// Dropped, it would end every stream.
     _stop: watch::Sender<bool>,
     _folder: TempDir,
+    _database: Database,
 }
 
 pub async fn lab() -> Lab {
+    lab_on(Database::sqlite().await, |_| {}).await
+}
+
+/// A lab with other settings, on a database that may have been filled.
+pub async fn lab_on(database: Database, change: impl FnOnce(&mut Settings)) -> Lab {
     let folder = tempfile::tempdir().unwrap();
-    let settings = Settings {
+    let mut settings = Settings {
         data_dir: folder.path().to_path_buf(),
-        database_url: format!("sqlite://{}", folder.path().join("slipway.db").display()),
+        database_url: database.url.clone(),
         artifacts_dir: folder.path().to_path_buf(),
         ansible: AnsibleSettings {
             playbook_bin: "ansible-playbook".into(),
@@ -53,6 +60,7 @@ pub async fn lab() -> Lab {
         worker: "test".to_owned(),
         seal: Some(Seal::new(&SecretKey([7; 32]))),
     };
+    change(&mut settings);
     let console = Console::open(settings, Arc::new(SystemClock))
         .await
         .unwrap();
@@ -82,6 +90,7 @@ pub async fn lab() -> Lab {
         site,
         _stop: stop,
         _folder: folder,
+        _database: database,
     }
 }
 

@@ -66,6 +66,26 @@ fn described() -> (Router<Site>, utoipa::openapi::OpenApi) {
         .split_for_parts()
 }
 
+/// Method and path of every operation.
+#[cfg(test)]
+pub fn operations() -> Vec<String> {
+    let paths = described().1.paths.paths;
+    let of = |(path, item): (String, utoipa::openapi::PathItem)| {
+        let methods = [
+            ("GET", item.get),
+            ("POST", item.post),
+            ("PUT", item.put),
+            ("PATCH", item.patch),
+            ("DELETE", item.delete),
+        ];
+        let there = methods
+            .into_iter()
+            .filter(|(_, operation)| operation.is_some());
+        there.map(move |(method, _)| format!("{method} /api/v1{path}"))
+    };
+    paths.into_iter().flat_map(of).collect()
+}
+
 /// The token of an `Authorization: Bearer` header.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers

@@ -47,10 +47,10 @@ const fn at(route: &'static str, path: &'static str, body: &'static str) -> Call
     Call { route, path, body }
 }
 
-const ACT: &str = "input[rollout]={requested}&input[decision_version]={requested_version}&input[batch]=1&input[reason]=A sweep.&input[decision]=go&input[bake]=runs&input[extend]=1h&input[digest]=";
-const STEER: &str = "input[rollout]={released}&input[decision_version]={released_version}&input[batch]=1&input[reason]=A sweep.&input[decision]=go&input[bake]=runs&input[extend]=1h&input[digest]=";
+const ACT: &str = "input[rollout]={requested}&input[decision_version]={requested_version}&input[batch]=1&input[reason]=A sweep.&input[decision]=go&input[bake]=runs&input[extend]=1h&input[hosts]=web-00001&input[digest]={digest}";
+const STEER: &str = "input[rollout]={released}&input[decision_version]={released_version}&input[batch]=1&input[reason]=A sweep.&input[decision]=go&input[bake]=runs&input[extend]=1h&input[hosts]=web-00001&input[digest]={digest}";
 const ROLLOUT: &str = "input[service]=checkout&input[environment]=production&input[version]=8.8.8&input[artifact]=https://artifacts.example.org/checkout.tar.gz&input[sha256]=0000000000000000000000000000000000000000000000000000000000000000&input[split]=100%&input[bake]=1h&input[gate]=automatic&input[reason]=A sweep.";
-const INVENTORY: &str = "input[environment]=production&input[source]=text&input[inventory]=web-00001&input[absent]=keep";
+const INVENTORY: &str = "input[environment]=production&input[source]=text&input[inventory]=web-00099&input[absent]=keep&input[seen]=0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Reading first: what changes something may change what comes after it, so each one's turn is fixed.
 const CALLS: &[Call] = &[
@@ -120,7 +120,7 @@ const CALLS: &[Call] = &[
     at(
         "POST /api/v1/environments/{slug}/inventory/diff",
         "/api/v1/environments/production/inventory/diff",
-        r#"{"inventory":"web-00001"}"#,
+        r#"{"inventory":"web-00099"}"#,
     ),
     at(
         "GET /stream/rollouts/{id}",
@@ -148,7 +148,7 @@ const CALLS: &[Call] = &[
     ),
     call(
         "POST /api/service/onboard",
-        "input[team]=payments&input[slug]=swept&input[name]=Swept&input[host_group]=all&input[install_root]=/opt/swept&input[health_port]=8080&input[health_path]=/health&input[requests]=r&input[errors]=e&input[latency]=l&input[liveness]=u",
+        "input[team]=payments&input[slug]=swept&input[name]=Swept&input[host_group]=all&input[install_root]=/opt/swept&input[health_port]=8080&input[health_path]=/health&input[requests]=sum:r by {host}&input[errors]=sum:e by {host}&input[latency]=avg:l by {host}&input[liveness]=avg:u by {host}",
     ),
     call("POST /api/rollout/request", ROLLOUT),
     call("POST /api/rollout/approve", ACT),
@@ -177,7 +177,7 @@ const CALLS: &[Call] = &[
     call("POST /api/rollout/roll_back", STEER),
     call(
         "POST /api/environment/add",
-        "input[slug]=swept&input[name]=Swept&input[purpose]=testing&input[approval]=required",
+        "input[slug]=swept&input[name]=Swept&input[purpose]=test&input[approval]=required",
     ),
     call(
         "POST /api/environment/reach",
@@ -186,12 +186,9 @@ const CALLS: &[Call] = &[
     call("POST /api/host/import", INVENTORY),
     call(
         "POST /api/project/set",
-        "input[slug]=swept&input[name]=Swept&input[url]=https://git.example.org/swept&input[revision]=main&input[deploy]=deploy.yml&input[probe]=probe.yml&input[roll_back]=back.yml&input[config]=ignore",
+        "input[slug]=swept&input[name]=Swept&input[url]=https://git.example.org/swept&input[revision]=main&input[deploy]=deploy.yml&input[probe]=probe.yml&input[roll_back]=back.yml&input[config]=ignored",
     ),
-    call(
-        "POST /api/project/fetch",
-        "project=00000000-0000-7000-8000-000000000001",
-    ),
+    call("POST /api/project/fetch", "project=swept"),
     call(
         "POST /api/person/give",
         "input[person]={otto}&input[role]=viewer&input[team]=payments&input[days]=1&input[reason]=A sweep.",
@@ -280,11 +277,14 @@ impl Scene {
         let store = world.store();
         let jobs = store.jobs(&world.everything(), released).await.unwrap();
         let version = async |id| world.load(id).await.rollout.decision_version.to_string();
+        let plan = world.load(requested).await.rollout.plan;
+        let digest = plan.digest().unwrap().to_string();
         let mut ids = BTreeMap::from([
             ("{released}", released.to_string()),
             ("{released_version}", version(released).await),
             ("{requested}", requested.to_string()),
             ("{requested_version}", version(requested).await),
+            ("{digest}", digest),
             ("{job}", jobs[0].id.to_string()),
             ("{maria}", world.maria.user.to_string()),
             ("{otto}", world.otto.user.to_string()),
@@ -447,4 +447,57 @@ async fn everybody_gets_what_they_may_and_nothing_else() {
         writeln!(table, "{} {}", answers.join(" "), call.route).unwrap();
     }
     insta::assert_snapshot!(table);
+}
+
+#[tokio::test]
+async fn nothing_is_done_by_a_link_or_another_kind_of_body() {
+    let scene = Scene::of(Who::Everywhere(Role::Operator)).await;
+    let functions = CALLS.iter().filter(|call| {
+        call.route.starts_with("POST /api/") && !call.route.starts_with("POST /api/v1/")
+    });
+    for call in functions {
+        let (_, path) = call.route.split_once(' ').unwrap();
+        let form = scene
+            .filled(call.body)
+            .replace(' ', "+")
+            .replace('%', "%25");
+        let by = |method: &str, uri: String, kind: &str, body: String| {
+            Request::builder()
+                .method(method)
+                .uri(uri)
+                .header(header::ORIGIN, "http://127.0.0.1:8400")
+                .header(header::COOKIE, scene.cookie.as_deref().unwrap_or_default())
+                .header(header::CONTENT_TYPE, kind)
+                .body(Body::from(body))
+                .unwrap()
+        };
+        let none = String::new;
+        let urlencoded = "application/x-www-form-urlencoded";
+        let link = by(
+            "GET",
+            format!("{path}?{}", form.replace(' ', "+")),
+            urlencoded,
+            none(),
+        );
+        let put = by("PUT", path.to_owned(), urlencoded, form.clone());
+        for request in [link, put] {
+            let method = request.method().clone();
+            let status = ask(&scene.router, request).await.status();
+            assert!(
+                matches!(status.as_u16(), 404 | 405),
+                "{method} {path}: {status}"
+            );
+        }
+        // What a foreign page can send without being asked for leave.
+        let foreign = Request::builder()
+            .method("POST")
+            .uri(path)
+            .header(header::ORIGIN, "https://evil.example")
+            .header(header::COOKIE, scene.cookie.as_deref().unwrap_or_default())
+            .header(header::CONTENT_TYPE, urlencoded)
+            .body(Body::from(form))
+            .unwrap();
+        let status = ask(&scene.router, foreign).await.status();
+        assert_eq!(status, StatusCode::FORBIDDEN, "from elsewhere: {path}");
+    }
 }

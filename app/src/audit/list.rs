@@ -55,7 +55,7 @@ fn filters(query: AuditQuery) -> impl IntoView {
         let href = format!("{}format={kind}", address("/download/audit", &query));
         view! { " " <a href=href rel="external" download>{kind.to_uppercase()}</a> }
     });
-    let object = narrow::kept(&[("kind", &query.kind), ("id", &query.id)]);
+    let object = narrow::hidden(&[("kind", &query.kind), ("id", &query.id)]);
     view! {
         <form method="get" action="/audit" class="filter" role="search" aria-label="Search the audit trail">
             {object}

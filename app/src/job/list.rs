@@ -35,7 +35,7 @@ fn jobs_view(page: Page<JobRow>, query: JobQuery) -> impl IntoView {
     let [service, environment, state] = [&query.service, &query.environment, &query.state]
         .map(|text| text.as_deref().unwrap_or(""));
     let places = [("service", service), ("environment", environment)];
-    let kept = narrow::kept(&places);
+    let kept = narrow::kept("/jobs", &places);
     let here = narrow::address("/jobs", &[places[0], places[1], ("state", state)]);
     let filtered = !here.ends_with('?');
     let first = query.cursor.is_some().then(|| here.clone());

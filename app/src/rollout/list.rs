@@ -41,7 +41,7 @@ fn rollouts_view(
     let [service, environment, state] = [&query.service, &query.environment, &query.state]
         .map(|text| text.as_deref().unwrap_or(""));
     let places = [("service", service), ("environment", environment)];
-    let kept = narrow::kept(&places);
+    let kept = narrow::kept("/rollouts", &places);
     let here = narrow::address("/rollouts", &[places[0], places[1], ("state", state)]);
     let filtered = !here.ends_with('?');
     let first = query.cursor.is_some().then(|| here.clone());

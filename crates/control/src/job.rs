@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use domain::{
     attempt::AttemptState,
     id::{AttemptId, JobId},
+    job::JobKind,
     text::{FieldError, Reason},
 };
 use integrations::file;
 use policy::{Action, Kind, Resource};
-use store::JobFilter;
+use store::{JobFilter, StoreError};
 use view::{
     access::Allowance,
     error::ApiError,
     input::JobQuery,
-    job::{JobRow, JobView},
+    job::{JobCancelled, JobRow, JobView},
     page::Page,
 };
 
@@ -23,17 +24,24 @@ use crate::{Console, Ctx, Error, Signal, rollout, service::given};
 const PAGE: u32 = 50;
 
 impl Console {
-    /// Why no job may start, if the disk of the data folder is nearly full.
-    pub(crate) fn disk_is_full(&self) -> Option<String> {
+    /// Why no job of this kind may start, if the disk of the data folder is nearly full. What brings hosts back and what asks
+    /// them writes little, and may take a part of what is kept free.
+    pub(crate) fn disk_is_full(&self, kind: JobKind) -> Option<String> {
+        const FOR_THE_WAY_BACK: u64 = 10;
         let least = self.settings().jobs.least_free;
+        let needed = match kind.can_wait() {
+            true => least,
+            false => least / FOR_THE_WAY_BACK,
+        };
         // Where it cannot be told, writing a run tells what is wrong.
         let free = file::free_bytes(&self.settings().data_dir).ok()?;
         let megabytes = |bytes: u64| bytes >> 20;
-        (free < least).then(|| {
+        (free < needed).then(|| {
             format!(
-                "The disk of the server’s data folder has {} MB left, and no job starts with less than {} MB; what runs goes on. Make room, or keep outputs for less long.",
+                "The disk of the server’s data folder has {} MB left, and no {} starts with less than {} MB; what runs goes on. Make room, or keep outputs for less long.",
                 megabytes(free),
-                megabytes(least)
+                kind.noun(),
+                megabytes(needed)
             )
         })
     }
@@ -86,7 +94,7 @@ impl Ctx {
     }
 
     async fn waits_for(&self, job: &JobRow) -> Result<String, Error> {
-        if let Some(why) = self.console.disk_is_full() {
+        if let Some(why) = self.console.disk_is_full(job.kind) {
             return Ok(why);
         }
         let busy = self.store().busy_host(&self.scope()?, job.id).await?;
@@ -166,24 +174,37 @@ impl Ctx {
                     "The job has ended already; there is nothing to stop.".to_owned(),
                 ));
             }
-            if let Some(before) = row.cancelled.clone() {
-                // A wish that is sent again because its answer was lost has been heard.
-                if before.by == self.subject.name && before.reason == reason.as_str() {
-                    return Ok(row);
-                }
-                return Err(Error::Conflict(format!(
-                    "{} asked for the job to be stopped already: “{}”. Nothing more has to be done.",
-                    before.by, before.reason
-                )));
+            if let Some(before) = &row.cancelled {
+                return self.heard(before, &reason).map(|()| row.clone());
             }
-            self.store()
+            let asked = self
+                .store()
                 .job_cancel(&permit, id, reason.as_str(), self.console.now())
-                .await?;
+                .await;
+            if let Err(StoreError::Conflict { .. }) = asked {
+                // Somebody else asked in the same moment, or the same wish came twice.
+                let row = self.store().job(&self.scope()?, id).await?;
+                if let Some(before) = &row.cancelled {
+                    return self.heard(before, &reason).map(|()| row.clone());
+                }
+            }
+            asked?;
             self.console.signal(Signal::Job(id));
             self.console.signal(Signal::Rollout(row.rollout));
             self.console.wake_for_jobs();
             Ok(self.store().job(&self.scope()?, id).await?)
         })
         .await
+    }
+
+    /// A wish that is sent again because its answer was lost has been heard; another one is told of the first.
+    fn heard(&self, before: &JobCancelled, reason: &Reason) -> Result<(), Error> {
+        if before.by == self.subject.name && before.reason == reason.as_str() {
+            return Ok(());
+        }
+        Err(Error::Conflict(format!(
+            "{} asked for the job to be stopped already: “{}”. Nothing more has to be done.",
+            before.by, before.reason
+        )))
     }
 }

@@ -82,6 +82,11 @@ impl AttemptState {
         })
     }
 
+    /// It ended, and not well.
+    pub const fn troubled(self) -> bool {
+        self.ended() && !matches!(self, Self::Succeeded)
+    }
+
     /// Nothing more will happen by itself.
     pub const fn ended(self) -> bool {
         matches!(

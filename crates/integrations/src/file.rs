@@ -84,9 +84,13 @@ pub fn is_displaced(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::InvalidInput
 }
 
-/// Bytes that this user may still write on the disk of a folder.
+/// Bytes that this user may still write on the disk of a folder; none where it takes no more files.
 pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
+    // Some file systems do not count files.
+    if disk.f_files > 0 && disk.f_favail == 0 {
+        return Ok(0);
+    }
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 

@@ -189,23 +189,28 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<AuditRow>> {
-        let mut sql = Sql::new(
-            "SELECT seq, id, at, actor_kind, actor_name, action, summary, reason, object_kind, object_id, object_name, allowed_by FROM audit_events WHERE seq > 0",
-        );
-        sql.scope("team_id", scope);
-        if let Some((kind, id)) = &filter.object {
-            sql.push(" AND ((object_kind = ")
-                .bind(kind.as_str())
-                .push(" AND object_id = ")
-                .bind(id.as_str())
-                .push(")");
-            if filter.with_jobs && kind == Kind::Rollout.word() {
-                sql.push(" OR (object_kind = 'job' AND object_id IN (SELECT id FROM jobs WHERE rollout_id = ")
-                    .bind(id.as_str())
-                    .push("))");
+        const COLUMNS: &str = "SELECT seq, id, at, actor_kind, actor_name, action, summary, reason, object_kind, object_id, object_name, allowed_by FROM ";
+        let mut sql = Sql::new("");
+        match &filter.object {
+            // What is about one object is found first: neither database can tell that it is less than the newest of all.
+            Some((kind, id)) => {
+                sql.push("WITH about (found) AS MATERIALIZED (SELECT seq FROM audit_events WHERE object_kind = ")
+                    .bind(kind.as_str())
+                    .push(" AND object_id = ")
+                    .bind(id.as_str());
+                if filter.with_jobs && kind == Kind::Rollout.word() {
+                    sql.push(" UNION ALL SELECT a.seq FROM jobs j CROSS JOIN audit_events a WHERE a.object_kind = 'job' AND a.object_id = j.id AND j.rollout_id = ")
+                        .bind(id.as_str());
+                }
+                sql.push(") ")
+                    .push(COLUMNS)
+                    .push("about CROSS JOIN audit_events WHERE seq = found");
             }
-            sql.push(")");
+            None => {
+                sql.push(COLUMNS).push("audit_events WHERE seq > 0");
+            }
         }
+        sql.scope("team_id", scope);
         if let Some(user) = filter.nobody_but {
             sql.push(" AND (team_id IS NOT NULL OR object_kind NOT IN ('person', 'token') OR object_id = ")
                 .bind(user)

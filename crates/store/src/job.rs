@@ -153,10 +153,22 @@ pub(crate) async fn end_queued(tx: &mut Tx, job: JobId, at: Timestamp) -> Result
     }
 }
 
-const ROW_COLUMNS: &str = "SELECT j.id, j.rollout_id, s.slug AS service, e.slug AS environment, r.version, j.kind, j.batch, j.state, j.queued_at, j.started_at, j.ended_at, j.message, j.cancelled_by, j.cancel_reason, j.cancel_asked_at
-     FROM jobs j JOIN rollouts r ON r.id = j.rollout_id JOIN services s ON s.id = r.service_id JOIN environments e ON e.id = r.environment_id WHERE ";
+const ROW_COLUMNS: &str = "SELECT j.id, j.rollout_id, s.slug AS service, e.slug AS environment, r.version, j.kind, j.batch, j.state, j.queued_at, j.started_at, j.ended_at, j.message, j.cancelled_by, j.cancel_reason, j.cancel_asked_at FROM ";
+const ROW_TABLES: &str = "jobs j JOIN rollouts r ON r.id = j.rollout_id JOIN services s ON s.id = r.service_id JOIN environments e ON e.id = r.environment_id WHERE ";
+
+/// Of which jobs there is an index of their own.
+const TROUBLED: &str = "state IN ('failed', 'timed_out', 'cancelled', 'unknown', 'resolved')";
 
 type Key = (i64, JobId);
+
+fn in_place(sql: &mut Sql, filter: &JobFilter) {
+    if let Some(service) = filter.service {
+        sql.push(" AND r.service_id = ").bind(service);
+    }
+    if let Some(environment) = filter.environment {
+        sql.push(" AND r.environment_id = ").bind(environment);
+    }
+}
 
 /// Which jobs are listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -202,7 +214,10 @@ fn read_row(cells: &Cells<'_>) -> Result<(Key, JobRow)> {
 impl Store {
     pub async fn job(&self, scope: &Scope, id: JobId) -> Result<JobRow> {
         let mut sql = Sql::new(ROW_COLUMNS);
-        sql.push("j.id = ").bind(id).scope("j.team_id", scope);
+        sql.push(ROW_TABLES)
+            .push("j.id = ")
+            .bind(id)
+            .scope("j.team_id", scope);
         let row = sql.optional(self.readers(), JOBS, read_row).await?;
         row.map(|(_, row)| row)
             .ok_or_else(|| StoreError::not_found(format!("The job {id}")))
@@ -211,7 +226,8 @@ impl Store {
     /// Every job of a rollout, oldest first.
     pub async fn jobs(&self, scope: &Scope, rollout: RolloutId) -> Result<Vec<JobRow>> {
         let mut sql = Sql::new(ROW_COLUMNS);
-        sql.push("j.rollout_id = ")
+        sql.push(ROW_TABLES)
+            .push("j.rollout_id = ")
             .bind(rollout)
             .scope("j.team_id", scope)
             .push(" ORDER BY j.queued_at, j.id");
@@ -231,17 +247,42 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<JobRow>> {
-        let mut sql = Sql::new(ROW_COLUMNS);
-        sql.push("j.batch > 0").scope("j.team_id", scope);
-        if let Some(service) = filter.service {
-            sql.push(" AND r.service_id = ").bind(service);
-        }
-        if let Some(environment) = filter.environment {
-            sql.push(" AND j.environment_id = ").bind(environment);
-        }
-        if let Some(states) = &filter.states {
+        let states = filter.states.as_deref();
+        let all = |is: fn(AttemptState) -> bool| {
+            states.is_some_and(|states| states.iter().all(|state| is(*state)))
+        };
+        let mut sql = Sql::new("");
+        // Where few jobs are meant, they are found first: neither database can tell that they are less than the newest.
+        let found = if all(|state| !state.ended()) {
+            sql.push(
+                "WITH few (found) AS MATERIALIZED (SELECT id FROM jobs WHERE stage = 'claimed'
+                 UNION ALL SELECT id FROM jobs WHERE stage = 'queued' AND waits_for IS NULL
+                 UNION ALL SELECT id FROM jobs WHERE stage = 'queued' AND waits_for IS NOT NULL) ",
+            );
+            true
+        } else if filter.service.is_some() || filter.environment.is_some() {
+            sql.push(
+                "WITH few (found) AS MATERIALIZED (SELECT j.id FROM rollouts r CROSS JOIN jobs j WHERE j.rollout_id = r.id",
+            );
+            in_place(&mut sql, filter);
+            sql.push(") ");
+            true
+        } else {
+            false
+        };
+        sql.push(ROW_COLUMNS)
+            .push(if found { "few CROSS JOIN " } else { "" })
+            .push(ROW_TABLES)
+            .push(if found { "j.id = found" } else { "j.batch > 0" })
+            .scope("j.team_id", scope);
+        in_place(&mut sql, filter);
+        if let Some(states) = states {
             sql.push(" AND j.state IN ")
                 .list(states.iter().map(|state| state.word()));
+        }
+        if all(AttemptState::troubled) {
+            // Says again what the index of these says, in the same words.
+            sql.push(" AND j.").push(TROUBLED);
         }
         if let Some((at, id)) = cursor::read::<Key>(cursor)? {
             sql.push(" AND (j.queued_at, j.id) < (")
@@ -339,7 +380,7 @@ impl Store {
             .await?
             .ok_or_else(|| StoreError::conflict(format!("The job {job}")))?;
         let mut sql = Sql::new(ROW_COLUMNS);
-        sql.push("j.id = ").bind(job);
+        sql.push(ROW_TABLES).push("j.id = ").bind(job);
         let row = sql.optional(&mut *tx, JOBS, read_row).await?;
         let (_, row) = row.ok_or_else(|| StoreError::not_found(format!("The job {job}")))?;
         let summary = format!(
@@ -348,14 +389,22 @@ impl Store {
             row.batch
         );
         let note = AuditNote::new("job.cancel", summary, reason);
-        // Whoever reads what happened to a rollout reads who stopped a part of it.
-        let object = Object {
-            kind: "rollout",
-            id: row.rollout.to_string(),
-            name: format!("{} {} to {}", row.service, row.version, row.environment),
-            team: Some(team),
-        };
+        let object = Object::of(permit).of_team(team);
         audit::write(&mut tx, permit, &object, &[note], at).await?;
         Ok(tx.commit().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_index_of_trouble_has_all_of_it() {
+        let troubled = AttemptState::ALL.iter().filter(|state| state.troubled());
+        let words: Vec<_> = troubled.map(|state| format!("'{state}'")).collect();
+        assert_eq!(TROUBLED, format!("state IN ({})", words.join(", ")));
+        let made = include_str!("../../../migrations/0021_jobs_in_trouble.sql");
+        assert!(made.contains(&format!("WHERE {TROUBLED};")), "{made}");
     }
 }

@@ -16,8 +16,8 @@ use view::input::{ImportInput, JobQuery, RolloutQuery};
 use super::{
     Params, Problem,
     shape::{
-        Cancel, Host, Inventory, InventoryDiff, InventoryHost, Items, Job, Log, ProblemBody,
-        Rollout, RolloutDetail, Service, ServiceDetail,
+        Cancel, Host, Inventory, InventoryDiff, InventoryHost, Items, Job, JobDetail, Log,
+        ProblemBody, Rollout, RolloutDetail, Service, ServiceDetail,
     },
 };
 use crate::site::Site;
@@ -43,12 +43,14 @@ pub fn all() -> OpenApiRouter<Site> {
 type Answer<T> = Result<Json<T>, Problem>;
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 struct PageParams {
     /// Continues a list: `next` of the page before.
     cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 struct RolloutParams {
     /// Only of this service, by its short name.
     service: Option<String>,
@@ -61,6 +63,7 @@ struct RolloutParams {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 struct JobParams {
     /// Only of this service, by its short name.
     service: Option<String>,
@@ -73,6 +76,7 @@ struct JobParams {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 struct HostParams {
     /// Only of this batch.
     batch: Option<u32>,
@@ -81,6 +85,7 @@ struct HostParams {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 struct LogParams {
     /// First line, from 1.
     from: Option<u64>,
@@ -217,12 +222,16 @@ async fn jobs(
 
 /// One job
 #[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses(
-    (status = 200, description = "The job", body = Job),
+    (status = 200, description = "The job", body = JobDetail),
     (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
 ))]
-async fn job(Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Answer<Job> {
+async fn job(Extension(ctx): Extension<Ctx>, Path(id): Path<String>) -> Answer<JobDetail> {
     let id: JobId = id.parse().map_err(Problem::unknown)?;
-    Ok(Json(ctx.job(id).await?.into()))
+    let view = ctx.job_view(id).await?;
+    Ok(Json(JobDetail {
+        job: view.job.into(),
+        waits_for: view.waits_for,
+    }))
 }
 
 /// A job's output

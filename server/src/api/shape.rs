@@ -220,6 +220,15 @@ pub struct Job {
     pub cancelled: Option<Cancelled>,
 }
 
+/// A job, and what it waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobDetail {
+    #[serde(flatten)]
+    pub job: Job,
+    /// As a sentence, while it is queued; empty afterwards.
+    pub waits_for: String,
+}
+
 /// Who asked for a job to be stopped, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cancelled {

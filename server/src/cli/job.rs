@@ -7,7 +7,7 @@ use super::{
     client::Client,
     table::{aligned, printable},
 };
-use crate::api::shape::{Cancel, Items, Job, Line, Log};
+use crate::api::shape::{Cancel, Items, Job, JobDetail, Line, Log};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -107,7 +107,7 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
             )
         }
         Command::Show { id, output } => {
-            let job: Job = client.get(&["jobs", &id], &[]).await?;
+            let job: JobDetail = client.get(&["jobs", &id], &[]).await?;
             if output.json {
                 super::write_json(&job)
             } else {
@@ -137,7 +137,7 @@ pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
     }
 }
 
-fn show(job: &Job) -> Result<(), Failure> {
+fn show(JobDetail { job, waits_for }: &JobDetail) -> Result<(), Failure> {
     let mut rows = vec![
         vec!["job".to_owned(), job.id.to_string()],
         vec![
@@ -153,6 +153,9 @@ fn show(job: &Job) -> Result<(), Failure> {
         vec!["started".to_owned(), super::moment(job.started_at)],
         vec!["ended".to_owned(), super::moment(job.ended_at)],
     ];
+    if !waits_for.is_empty() {
+        rows.push(vec!["waits".to_owned(), waits_for.clone()]);
+    }
     if let Some(cancelled) = &job.cancelled {
         let said = format!("by {}: {}", cancelled.by, cancelled.reason);
         rows.push(vec!["cancelled".to_owned(), printable(&said)]);

@@ -16,6 +16,7 @@ use std::{
 use domain::{
     SignedDuration,
     id::{AttemptId, JobId},
+    job::JobKind,
 };
 use integrations::supervisor::{self, names};
 use policy::{Kind, Permit, Resource, SystemAction, system_scope};
@@ -91,8 +92,8 @@ impl Runner {
         };
         self.watched
             .retain(|id, _| open.iter().any(|open| open.attempt.id == *id));
-        let room = self.room(&open);
-        let full = self.disk_is_full();
+        let mut room = self.room(&open);
+        self.leave_room_on_disk(&mut room);
         let at_work = self.at_work.values().chain(&self.ending);
         let at_work: HashSet<AttemptId> = at_work.copied().collect();
         for open in open {
@@ -102,24 +103,28 @@ impl Runner {
                 self.end_run(open.attempt.id).await;
             }
         }
-        if full {
-            return;
-        }
         if let Err(error) = self.claim(room).await {
             tracing::error!(%error, "jobs could not be claimed, or not be started yet");
         }
     }
 
-    /// Whether nothing may be started. What runs goes on; what is queued says on its page what it waits for.
-    fn disk_is_full(&mut self) -> bool {
-        let full = self.console.disk_is_full();
+    /// Starts nothing that the disk has no room for. What runs goes on; what is queued says on its page what it waits for.
+    fn leave_room_on_disk(&mut self, room: &mut Room) {
+        let full = self.console.disk_is_full(JobKind::Deploy);
+        if full.is_some() {
+            room.deploys = 0;
+        }
+        if let Some(why) = self.console.disk_is_full(JobKind::RollBack) {
+            room.jobs = 0;
+            tracing::debug!("{why}");
+        }
+        metrics::gauge!("slipway_disk_full").set(if full.is_some() { 1 } else { 0 });
         if let Some(why) = &full
             && !self.said_full
         {
             tracing::error!("{why}");
         }
         self.said_full = full.is_some();
-        self.said_full
     }
 
     /// What there is room for beside those that are under way.

@@ -26,6 +26,8 @@ use crate::{Ctx, Error, service::given};
 const PAGE: u32 = 30;
 /// Hosts the form for excluding some suggests at most.
 const SUGGESTED: u32 = 20;
+/// Lines of the audit trail one page shows.
+const EVENTS: u32 = 50;
 /// Host cells one page shows.
 const CELLS: u32 = 500;
 
@@ -103,9 +105,14 @@ impl Ctx {
             let jobs = self.store().jobs(&scope, id).await?;
             let filter = AuditFilter {
                 object: Some(("rollout".to_owned(), id.to_string())),
+                with_jobs: true,
                 ..AuditFilter::default()
             };
-            let events = self.store().audit(&scope, &filter, None, 100).await?.items;
+            let events = self
+                .store()
+                .audit(&scope, &filter, None, EVENTS)
+                .await?
+                .items;
             let rollout = &loaded.rollout;
             let left_out: u32 = by_batch
                 .values()

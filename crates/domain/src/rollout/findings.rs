@@ -57,7 +57,10 @@ impl Step<'_, '_> {
                 let message = match report.outcome.version() {
                     Some(version)
                         if phase == HostPhase::Failed
-                            && (stopped || report.before.as_ref() == Some(version)) =>
+                            && report
+                                .before
+                                .as_ref()
+                                .map_or(stopped, |before| before == version) =>
                     {
                         format!("still runs {version}: {wanted} was not brought to its end here")
                     }

@@ -9,8 +9,8 @@ use crate::output::{OutputError, Text};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastTask {
     pub name: String,
-    /// The how manieth of this host it was, from 1: a playbook may have two of one name.
-    pub number: u32,
+    /// The how manieth task of the run it was, from 1: a playbook may have two of one name.
+    pub number: usize,
     pub status: TaskStatus,
     /// Unix milliseconds.
     pub at: i64,
@@ -18,17 +18,24 @@ pub struct LastTask {
 
 /// The last task of each host, by name.
 pub fn last_tasks(events: &mut Text) -> Result<BTreeMap<String, LastTask>, OutputError> {
-    let mut last: BTreeMap<String, LastTask> = BTreeMap::new();
+    let (mut last, mut tasks) = (BTreeMap::new(), Vec::new());
     events::each(events, 0..u64::MAX, |at, kind| {
-        if let EventKind::Host {
-            host, task, status, ..
+        if let EventKind::Task { task_id, .. } = kind {
+            tasks.push(task_id);
+        } else if let EventKind::Host {
+            host,
+            task,
+            task_id,
+            status,
+            ..
         } = kind
             && status != TaskStatus::Skipped
         {
-            let before = last.get(&host).map_or(0, |last| last.number);
+            // Hosts end the newest task, but for strategies that let each go on by itself.
+            let place = tasks.iter().rposition(|id| *id == task_id);
             let last_task = LastTask {
                 name: task,
-                number: before.saturating_add(1),
+                number: place.map_or(tasks.len(), |place| place + 1),
                 status,
                 at,
             };

@@ -74,11 +74,13 @@ async fn a_restarted_worker_finds_its_attempts(db: Database) {
     );
     let about = AuditFilter {
         object: Some(("rollout".to_owned(), id.to_string())),
+        with_jobs: true,
         ..AuditFilter::default()
     };
     let all = world.everything();
     let event = world.store().audit(&all, &about, None, 1);
     let event = event.await.unwrap().items.remove(0);
+    assert_eq!(event.object_id, claimed.job.to_string());
     assert_eq!(
         (event.summary.as_str(), event.reason.as_str()),
         (

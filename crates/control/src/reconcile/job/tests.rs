@@ -241,15 +241,24 @@ async fn nothing_starts_while_the_disk_is_full() {
         settings.jobs.least_free = u64::MAX;
     });
     let full = full.await;
-    let why = full.disk_is_full().expect("no disk has so much");
+    let why = full.disk_is_full(JobKind::RollBack);
+    let why = why.expect("no disk has so much");
     assert!(why.contains("MB left"), "{why}");
     let mut runner = Runner::new(full);
     runner.round().await;
     assert!(runner.at_work.is_empty());
     assert_eq!(world.store().open_attempts().await.unwrap(), []);
 
+    let for_the_way_back = console_with(&world, Router::new(), |settings| {
+        let free = integrations::file::free_bytes(&settings.data_dir).unwrap();
+        settings.jobs.least_free = free.saturating_mul(4);
+    });
+    let for_the_way_back = for_the_way_back.await;
+    assert!(for_the_way_back.disk_is_full(JobKind::Deploy).is_some());
+    assert_eq!(for_the_way_back.disk_is_full(JobKind::RollBack), None);
+
     let enough = console(&world, Router::new()).await;
-    assert_eq!(enough.disk_is_full(), None);
+    assert_eq!(enough.disk_is_full(JobKind::Deploy), None);
     let mut runner = Runner::new(enough);
     runner.round().await;
     assert_eq!(runner.at_work.len(), 1);

@@ -209,8 +209,8 @@ fn facts(row: JobRow) -> impl IntoView {
             {row.started_at.map(|at| view! { <Fact name="Started"><TimeText at seconds=true /></Fact> })}
             {took.map(|took| view! { <Fact name="Took">{took}</Fact> })}
             {row.cancelled.map(|cancelled| view! { <Fact name="Asked to stop by">{cancelled.by}", "<TimeText at=cancelled.at seconds=true />": "{cancelled.reason}</Fact> })}
-            {(!row.message.is_empty()).then(|| view! { <Fact name="Ended because">{row.message}</Fact> })}
         </Facts>
+        {(!row.message.is_empty()).then(|| view! { <Alert tone=Tone::Warn title="Why it ended">{row.message}</Alert> })}
     }
 }
 

@@ -176,6 +176,7 @@ fn Live(first: Whole) -> impl IntoView {
             <Section title="Hosts" id="hosts">
                 {move || { let whole = hosts.get(); view! {
                     <HostGrid hosts=whole.hosts.items.clone() counts=counts(&whole) />
+                    {counts(&whole).iter().any(|(phase, _)| phase.troubled()).then(|| view! { <p><a href=format!("/rollouts/{id}/trouble")>"What was last seen of the hosts that need you"</a></p> })}
                     {whole.hosts.next.is_some().then(|| view! { <p class="muted">"The first hosts are shown; the counts are of all."</p> })}
                 } }}
             </Section>

@@ -128,7 +128,12 @@ fn host(host: TroubledHost) -> impl IntoView {
         Some(version) => view! { <code>{version}</code> }.into_any(),
         None => view! { <span class="muted">{none}</span> }.into_any(),
     };
+    // An answer would have made it another phase.
+    let silent = matches!(phase, HostPhase::Unknown | HostPhase::Unreachable);
     let asked = match asked_at {
+        Some(at) if silent => {
+            view! { <p class="muted">"did not answer when asked " <TimeText at /></p> }.into_any()
+        }
         Some(at) => view! { <p class="muted">"asked " <TimeText at /></p> }.into_any(),
         None => view! { <p class="muted">"not asked yet"</p> }.into_any(),
     };

@@ -69,6 +69,7 @@ impl Difference {
             .collect();
         let mut owners: BTreeMap<&HostName, &str> = BTreeMap::new();
         let mut identities = BTreeSet::new();
+        let mut addresses: BTreeMap<String, &HostName> = BTreeMap::new();
         let mut difference = Self {
             absent,
             added: Vec::new(),
@@ -86,6 +87,9 @@ impl Difference {
             if let Some(other) = owners.insert(name, identity) {
                 return Err(called_alike(name, other, identity));
             }
+            if let Some(other) = addresses.insert(host.address(), name) {
+                return Err(found_alike(other, name, &host.address()));
+            }
             match known.remove(identity) {
                 None => difference.added.push(host.clone()),
                 Some(before) => {
@@ -102,12 +106,13 @@ impl Difference {
                 }
             }
         }
-        let kept = known.values().filter(|_| absent == Absent::Keep);
-        if let Some((host, other)) = kept
-            .into_iter()
-            .find_map(|host| Some((host, owners.get(&host.name)?)))
-        {
-            return Err(called_alike(&host.name, other, &host.identity));
+        for host in known.values().filter(|_| absent == Absent::Keep) {
+            if let Some(other) = owners.get(&host.name) {
+                return Err(called_alike(&host.name, other, &host.identity));
+            }
+            if let Some(other) = addresses.get(&host.address()) {
+                return Err(found_alike(other, &host.name, &host.address()));
+            }
         }
         difference.gone = known.into_values().collect();
         difference.gone.sort_by(|a, b| a.name.cmp(&b.name));
@@ -205,9 +210,15 @@ impl fmt::Display for Difference {
     }
 }
 
+fn found_alike(one: &HostName, other: &HostName, address: &str) -> FieldError {
+    refuse(format!(
+        "{one} and {other} are both found at {address}. Jobs take turns on a host, and would not on one machine that is two of them: keep one, or correct the other's ansible_host or ansible_port."
+    ))
+}
+
 fn called_alike(name: &HostName, one: &str, other: &str) -> FieldError {
     refuse(format!(
-        "Two hosts are called “{name}” (identities “{one}” and “{other}”). Ansible could not tell them apart: rename one."
+        "Two hosts are called “{name}” (identities “{one}” and “{other}”). Ansible could not tell them apart. If they are one machine, give it the slipway_identity it is known by; if not, rename one."
     ))
 }
 

@@ -129,8 +129,18 @@ impl Store {
         hosts: &[Host],
         absent: Absent,
     ) -> Result<Difference> {
-        let known = known(&mut self.snapshot().await?, environment).await?;
-        between(known, hosts, absent)
+        let mut tx = self.snapshot().await?;
+        let difference = between(known(&mut tx, environment).await?, hosts, absent)?;
+        // What the import would refuse is not shown as what it would do.
+        for removed in difference.removed().chunks(CHUNK) {
+            refuse_held(&mut tx, removed).await?;
+        }
+        let after = machines(hosts, &difference);
+        let machines: Vec<_> = after.iter().collect();
+        for machines in machines.chunks(CHUNK) {
+            refuse_elsewhere(&mut tx, environment, machines).await?;
+        }
+        Ok(difference)
     }
 
     /// Adds, changes and removes hosts, told apart by identity; a known host keeps its id, and one that comes back has the
@@ -270,16 +280,7 @@ async fn remove(
             .list(ids());
         sql.run(&mut **tx).await?;
         // Asked behind the rows' locks: from here on no rollout can take one of them.
-        if let Some((id, rollout)) = reservation::holder(tx, ids()).await? {
-            let host = hosts.iter().find(|host| host.id == id);
-            let host = host.map_or("", |host| host.name.as_str());
-            return Err(StoreError::Invalid {
-                field: "inventory",
-                message: format!(
-                    "Host {host} cannot be removed: the rollout of {rollout} holds it. Let that rollout end first, or keep the hosts that the inventory does not name."
-                ),
-            });
-        }
+        refuse_held(tx, hosts).await?;
         for gone in [
             "DELETE FROM host_groups WHERE host_id IN ",
             "DELETE FROM installed WHERE host_id IN ",
@@ -301,16 +302,7 @@ async fn claim(
     import: Import<'_>,
     difference: &Difference,
 ) -> Result<()> {
-    let kept = match difference.absent {
-        Absent::Keep => difference.gone.as_slice(),
-        Absent::Remove => &[],
-    };
-    let after: BTreeMap<String, &HostName> = import
-        .hosts
-        .iter()
-        .chain(kept)
-        .flat_map(|host| known_by(host).map(|known_by| (known_by, &host.name)))
-        .collect();
+    let after = machines(import.hosts, difference);
     let left: Vec<&String> = before
         .iter()
         .filter(|known_by| !after.contains_key(*known_by))
@@ -335,29 +327,66 @@ async fn claim(
         )
         .push(" ON CONFLICT (known_by) DO NOTHING");
         sql.run(&mut **tx).await?;
-        let mut sql = Sql::new(
-            "SELECT m.known_by, e.name FROM machines m JOIN environments e ON e.id = m.environment_id WHERE m.environment_id <> ",
-        );
-        sql.bind(environment)
-            .push(" AND m.known_by IN ")
-            .list(machines.iter().map(|(known_by, _)| known_by.as_str()))
-            .push(" ORDER BY m.known_by LIMIT 1");
-        let elsewhere = sql
-            .optional(&mut **tx, source("machines", "known_by"), |cells| {
-                Ok((cells.text("known_by")?, cells.text("name")?))
-            })
-            .await?;
-        if let Some((known_by, other)) = elsewhere {
-            let host = machines
-                .iter()
-                .find(|(key, _)| **key == known_by)
-                .map_or("", |(_, host)| host.as_str());
-            return Err(duplicate(format!(
-                "Host {host} is a machine of the environment {other} already ({known_by}). A machine belongs to one environment: leave it out here, or give it another address there first."
-            )));
-        }
+        refuse_elsewhere(tx, environment, machines).await?;
     }
     Ok(())
+}
+
+/// What the hosts of an environment are known by after an import, with their names.
+fn machines<'a>(read: &'a [Host], difference: &'a Difference) -> BTreeMap<String, &'a HostName> {
+    let kept = match difference.absent {
+        Absent::Keep => difference.gone.as_slice(),
+        Absent::Remove => &[],
+    };
+    let hosts = read.iter().chain(kept);
+    let known = hosts.flat_map(|host| known_by(host).map(|known_by| (known_by, &host.name)));
+    known.collect()
+}
+
+/// Names a machine that another environment has.
+async fn refuse_elsewhere(
+    tx: &mut Tx,
+    environment: EnvironmentId,
+    machines: &[(&String, &&HostName)],
+) -> Result<()> {
+    let mut sql = Sql::new(
+        "SELECT m.known_by, e.name FROM machines m JOIN environments e ON e.id = m.environment_id WHERE m.environment_id <> ",
+    );
+    sql.bind(environment)
+        .push(" AND m.known_by IN ")
+        .list(machines.iter().map(|(known_by, _)| known_by.as_str()))
+        .push(" ORDER BY m.known_by LIMIT 1");
+    let elsewhere = sql
+        .optional(&mut **tx, source("machines", "known_by"), |cells| {
+            Ok((cells.text("known_by")?, cells.text("name")?))
+        })
+        .await?;
+    let Some((known_by, other)) = elsewhere else {
+        return Ok(());
+    };
+    let host = machines
+        .iter()
+        .find(|(key, _)| **key == known_by)
+        .map_or("", |(_, host)| host.as_str());
+    Err(duplicate(format!(
+        "Host {host} is a machine of the environment {other} already ({known_by}). A machine belongs to one environment: leave it out here, or give it another address there first."
+    )))
+}
+
+/// Names a host that cannot be removed because a rollout holds it.
+async fn refuse_held(tx: &mut Tx, hosts: &[Host]) -> Result<()> {
+    let holder = reservation::holder(tx, hosts.iter().map(|host| host.id)).await?;
+    let Some((id, rollout)) = holder else {
+        return Ok(());
+    };
+    let host = hosts.iter().find(|host| host.id == id);
+    let host = host.map_or("", |host| host.name.as_str());
+    Err(StoreError::Invalid {
+        field: "inventory",
+        message: format!(
+            "Host {host} cannot be removed: the rollout of {rollout} holds it. Let that rollout end first, or keep the hosts that the inventory does not name."
+        ),
+    })
 }
 
 fn between(known: Vec<Host>, read: &[Host], absent: Absent) -> Result<Difference> {

@@ -121,7 +121,13 @@ fn told(diff: &InventoryDiff, absent: Absent) -> String {
         rows.push(vec![sign.to_owned(), name.to_owned(), what]);
     };
     for name in &diff.added {
-        row("+", name, "new".to_owned());
+        let again = diff.gone.contains(name);
+        let what = if again {
+            "new: the same name, another host (slipway_identity)"
+        } else {
+            "new"
+        };
+        row("+", name, what.to_owned());
     }
     for change in &diff.changed {
         row("~", &change.name, changes(change));

@@ -251,8 +251,8 @@ async fn watch(
     .await?;
     let code = match ended(&last.rollout.state) {
         Some(true) => return Ok(()),
-        Some(false) => Failure::FAILED,
-        None => Failure::WAITS,
+        _ if until_person && waits(&last) => Failure::WAITS,
+        _ => Failure::FAILED,
     };
     Err(Failure::new(code, printable(&last.sentence)))
 }

@@ -302,16 +302,16 @@ impl Step<'_, '_> {
             );
         } else if failed > 0 {
             let others = if failed == 1 {
-                "host has"
+                "host that was not asked has"
             } else {
-                "hosts have"
+                "hosts that were not asked have"
             };
             let said = match findings.well() {
                 true => String::new(),
                 false => findings.sentence(),
             };
-            let message = format!("{failed} {others} still not taken the change. {said}");
-            self.hold(at, HeldAt::Hosts, message.trim_end().to_owned());
+            let message = format!("{said} {failed} {others} still not taken the change.");
+            self.hold(at, HeldAt::Hosts, message.trim_start().to_owned());
         } else if findings.well() && findings.hosts > 0 {
             self.bake(at, self.batch(at).bake_seconds);
         } else if validating && findings.failed > 0 {

@@ -110,3 +110,52 @@ fn a_digest_stands_for_what_was_shown() {
     seen.sort();
     assert!(seen.windows(2).all(|pair| pair[0] != pair[1]));
 }
+
+#[test]
+fn one_machine_is_one_host() {
+    let at = |number: u32, address: &str| {
+        let mut host = read(number);
+        host.variables
+            .insert("ansible_host".to_owned(), address.into());
+        host
+    };
+    let (one, other) = (at(7, "10.9.9.9"), at(8, "10.9.9.9"));
+    let apart = at(8, "10.9.9.8");
+    for (known, read) in [
+        (vec![], vec![one.clone(), other.clone()]),
+        (vec![one.clone()], vec![other]),
+    ] {
+        let refused = Difference::between(known, &read, Absent::Keep).unwrap_err();
+        let said = "web-0007 and web-0008 are both found at 10.9.9.9:22";
+        let other_way = "web-0008 and web-0007 are both found at 10.9.9.9:22";
+        assert!(
+            refused.message.starts_with(said) || refused.message.starts_with(other_way),
+            "{refused}"
+        );
+    }
+    assert!(Difference::between(vec![one], &[apart], Absent::Keep).is_ok());
+}
+
+#[test]
+fn values_are_told_of_what_is_no_secret() {
+    let mut moved = read(1);
+    for (name, value) in [("ansible_host", "10.9.9.9"), ("password", "s3cret")] {
+        moved.variables.insert(name.to_owned(), value.into());
+    }
+    moved.criticality = Criticality::High;
+    let before = host(1, Criticality::Normal, "a");
+    let found = between(&[before.clone()], &[moved], Absent::Keep);
+    let what = &found.changed[0].what;
+    let old = before.variables.get("ansible_host");
+    let old = old.and_then(|value| value.as_str()).unwrap_or_default();
+    assert_eq!(
+        what["ansible_host"],
+        Some([old.to_owned(), "10.9.9.9".to_owned()])
+    );
+    assert_eq!(
+        what["criticality"],
+        Some(["normal".to_owned(), "high".to_owned()])
+    );
+    assert_eq!(what["password"], None);
+    assert!(!format!("{what:?}").contains("s3cret"));
+}

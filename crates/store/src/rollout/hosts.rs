@@ -60,7 +60,8 @@ pub(crate) async fn insert(tx: &mut Tx, rollout: RolloutId, plan: &Plan) -> Resu
     Ok(())
 }
 
-/// Writes what was learnt about hosts; versions that were not seen stay as they are.
+/// Writes what was learnt about hosts. Versions that were not seen stay as they are, but for what was observed before a change
+/// failed: what runs there since, nobody has said.
 pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) -> Result<()> {
     for marks in marks.chunks(CHUNK) {
         let mut sql = Sql::new(
@@ -81,7 +82,8 @@ pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) ->
         sql.push(
             ") UPDATE rollout_hosts SET phase = marks.phase, message = marks.message,
                    version_before = COALESCE(marks.version_before, rollout_hosts.version_before),
-                   version_observed = COALESCE(marks.version_observed, rollout_hosts.version_observed)
+                   version_observed = CASE WHEN marks.phase IN ('failed', 'rollback_failed') THEN marks.version_observed
+                       ELSE COALESCE(marks.version_observed, rollout_hosts.version_observed) END
                FROM marks WHERE rollout_hosts.host_id = marks.host_id AND rollout_hosts.rollout_id = ",
         );
         sql.bind(rollout);

@@ -1,6 +1,6 @@
 //! Services, environments, hosts.
 
-use domain::id::HostId;
+use domain::{id::HostId, inventory::Absent};
 use policy::{Action, Kind, Resource};
 use store::{Imported, StoreError};
 use testkit::{Database, World, mint, on_each_database, permit};
@@ -281,6 +281,9 @@ async fn a_host_page_is_stable(db: Database) {
     let mut early = testkit::hosts(environment, 1).remove(0);
     early.name = "aaa".parse().unwrap();
     early.identity = "i-early".to_owned();
+    early
+        .variables
+        .insert("ansible_host".to_owned(), "10.9.9.9".into());
     store
         .hosts_import(
             &world.inventory_permit(),
@@ -355,8 +358,16 @@ async fn a_machine_belongs_to_one_environment(db: Database) {
         ),
         (other("a", "i-00000001", address), "(address 10.0.0.2:2222)"),
     ] {
-        let fine = other("b", "b", "10.9.9.8");
-        let refused = import(scratch.id, &[fine, host]).await.unwrap_err();
+        let both = [other("b", "b", "10.9.9.8"), host];
+        let everything = world.everything();
+        let shown = store.inventory_difference(&everything, scratch.id, &both, Absent::Keep);
+        let shown = shown.await.unwrap_err();
+        let refused = import(scratch.id, &both).await.unwrap_err();
+        assert_eq!(
+            shown.to_string(),
+            refused.to_string(),
+            "what an import refuses is not shown as what it would do"
+        );
         let said = refused.to_string();
         assert!(
             said.starts_with("Host a is a machine of the environment Production already")

@@ -144,7 +144,7 @@ fn values_are_told_of_what_is_no_secret() {
     }
     moved.criticality = Criticality::High;
     let before = host(1, Criticality::Normal, "a");
-    let found = between(&[before.clone()], &[moved], Absent::Keep);
+    let found = between(std::slice::from_ref(&before), &[moved], Absent::Keep);
     let what = &found.changed[0].what;
     let old = before.variables.get("ansible_host");
     let old = old.and_then(|value| value.as_str()).unwrap_or_default();

@@ -2,7 +2,8 @@
 
 /// Calls `heard` with name and data of each event of these names. A hidden tab closes its stream, because browsers allow
 /// six connections a host, and opens it again, at what `path` says then, when it is seen. A stream that the server
-/// refuses is told as [`LOST`] and tried again; one that said [`END`] is over. Does nothing on the server.
+/// refuses is told as [`LOST`] and tried again; one that said [`END`] is over. While the server cannot be reached, the
+/// document has the attribute `data-away`, by which the page says so. Does nothing on the server.
 pub fn use_events(
     path: impl Fn() -> String + 'static,
     names: &'static [&'static str],
@@ -35,6 +36,18 @@ mod browser {
 
     /// A stream that was refused is asked for again after this long.
     const AGAIN: Duration = Duration::from_secs(15);
+    /// A server that starts again is back before this.
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const AWAY: &str = "data-away";
+
+    fn tell_away(away: bool) {
+        if let Some(html) = document().document_element() {
+            let _ = match away {
+                true => html.set_attribute(AWAY, ""),
+                false => html.remove_attribute(AWAY),
+            };
+        }
+    }
 
     /// The stream of one page, open while the tab is seen.
     struct Stream {
@@ -42,6 +55,7 @@ mod browser {
         names: &'static [&'static str],
         heard: Closure<dyn Fn(MessageEvent)>,
         failed: Closure<dyn Fn()>,
+        opened: Closure<dyn Fn()>,
         source: RefCell<Option<EventSource>>,
         over: Cell<bool>,
     }
@@ -67,6 +81,7 @@ mod browser {
                     .ok()?;
             }
             source.set_onerror(Some(self.failed.as_ref().unchecked_ref()));
+            source.set_onopen(Some(self.opened.as_ref().unchecked_ref()));
             Some(source)
         }
 
@@ -79,10 +94,14 @@ mod browser {
 
         /// The browser connects again by itself after a lost connection, but never after a refusal.
         fn was_refused(&self) -> bool {
+            self.stands(EventSource::CLOSED)
+        }
+
+        fn stands(&self, state: u16) -> bool {
             let source = self.source.borrow();
             source
                 .as_ref()
-                .is_some_and(|source| source.ready_state() == EventSource::CLOSED)
+                .is_some_and(|source| source.ready_state() == state)
         }
     }
 
@@ -105,10 +124,19 @@ mod browser {
                 }
                 tell(&name, event.data().as_string().unwrap_or_default())
             });
+            let on_open = Closure::<dyn Fn()>::new(|| tell_away(false));
             let on_error = Closure::<dyn Fn()>::new(move || {
                 let Some(refused) = stream.upgrade().filter(|stream| stream.was_refused()) else {
-                    return;
+                    let stream = stream.clone();
+                    let look = move || {
+                        let stream = stream.upgrade();
+                        if stream.is_some_and(|stream| stream.stands(EventSource::CONNECTING)) {
+                            tell_away(true);
+                        }
+                    };
+                    return set_timeout(look, PATIENCE);
                 };
+                tell_away(false);
                 refused.source.take();
                 heard(super::LOST, String::new());
                 let stream = stream.clone();
@@ -126,6 +154,7 @@ mod browser {
                 names,
                 heard: on_event,
                 failed: on_error,
+                opened: on_open,
                 source: RefCell::default(),
                 over: Cell::new(false),
             }
@@ -152,6 +181,7 @@ mod browser {
             if let Some(open) = stream.source.take() {
                 open.close();
             }
+            tell_away(false);
         });
     }
 }

@@ -33,13 +33,12 @@ pub fn kept(base: &str, filters: &[(&'static str, &str)]) -> impl IntoView + use
             .map(|other| **other)
             .collect();
         let (hidden, without) = (hidden(&[(*name, *value)]), address(base, &others));
-        let what = format!("{name} {value}");
-        let label = format!("Not only {what}");
+        let (what, any) = (format!("{name} {value}"), format!("Any {name}"));
         view! {
             <span class="narrowed">
                 {hidden}
-                <Tag text=what /> " "
-                <a href=without aria-label=label>"Not only"</a>
+                <Tag text=what />
+                <a href=without>{any}</a>
             </span>
         }
     };

@@ -8,7 +8,7 @@ use leptos_router::{
     path,
 };
 use ui::prelude::*;
-use ui::{NavLink, RehearsalBanner, Theme, TopNav};
+use ui::{AwayBanner, NavLink, RehearsalBanner, Theme, TopNav};
 use view::{access::Frame, error::ApiError};
 
 use crate::{
@@ -82,6 +82,7 @@ fn Top(read: load::Read<Frame>) -> impl IntoView {
                 view! {
                     <TopNav nav path viewer=frame.viewer theme=Theme::read(&frame.theme) />
                     <RehearsalBanner time_scale=frame.time_scale />
+                    <AwayBanner />
                 }
             })}
         </Transition>

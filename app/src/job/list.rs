@@ -55,9 +55,9 @@ fn jobs_view(page: Page<JobRow>, query: JobQuery) -> impl IntoView {
     view! {
         <PageHeader title="Jobs" sub=|| "Playbooks that ran, run, or wait to run." />
         <form method="get" action="/jobs" class="filter" role="search">
-            {kept}
             <Select name="state" label="State" choices=states value=state.to_owned() required=false />
             <Button>"Filter"</Button>
+            {kept}
         </form>
         {match (shown, filtered) {
             (0, true) => view! { <EmptyState title="No job like this"><a href="/jobs">"Show every job"</a></EmptyState> }.into_any(),

@@ -66,9 +66,9 @@ fn rollouts_view(
             actions=move || view! { <LinkButton id="new" href="/rollouts/new" tone=ButtonTone::Primary icon=Some(Icon::Plus) allowance=may_request.clone()>"New rollout"</LinkButton> }
         />
         <form method="get" action="/rollouts" class="filter" role="search">
-            {kept}
             <Select name="state" label="State" choices=states value=state.to_owned() required=false />
             <Button>"Filter"</Button>
+            {kept}
         </form>
         {match (shown, filtered) {
             (0, true) => view! { <EmptyState title="No rollout like this"><a href="/rollouts">"Show every rollout"</a></EmptyState> }.into_any(),

@@ -146,7 +146,7 @@ fn host(host: TroubledHost) -> impl IntoView {
                 None => view! { <p class="muted">"no task ended here"</p> }.into_any(),
             };
             let at = task_at.map(|at| view! { <TimeText at seconds=true /> " · " });
-            view! { {task} <p class="muted">{at} <a href=format!("/jobs/{id}")>"Output"</a></p> }
+            view! { <div>{task} <p class="muted">{at} <a href=format!("/jobs/{id}")>"Output"</a></p></div> }
         },
     );
     view! {
@@ -154,7 +154,7 @@ fn host(host: TroubledHost) -> impl IntoView {
             <Cell head=true>{name} <p class="muted">{format!("Batch {batch}")}</p></Cell>
             <Cell label="State"><StateBadge look=Look::host(phase) /></Cell>
             <Cell label="Ran before">{version(version_before, "not known")}</Cell>
-            <Cell label="Said last">{version(version_observed, "nothing")} {asked}</Cell>
+            <Cell label="Said last"><div>{version(version_observed, "nothing")} {asked}</div></Cell>
             <Cell label="Came as far as">{came}</Cell>
             <Cell label="What happened">{message}</Cell>
         </tr>

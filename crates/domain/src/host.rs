@@ -138,7 +138,17 @@ impl HostPhase {
 pub struct HostReport {
     /// The version seen on the host before this rollout touched it; what a roll back must bring again.
     pub before: Option<Version>,
+    /// The last version the host told of in this job, however the job ended on it.
+    #[serde(default)]
+    pub observed: Option<Version>,
     pub outcome: HostOutcome,
+}
+
+impl HostReport {
+    /// What the job saw run on the host.
+    pub fn seen(&self) -> Option<&Version> {
+        self.outcome.version().or(self.observed.as_ref())
+    }
 }
 
 /// How a job ended on one host.

@@ -102,3 +102,19 @@ pub fn RehearsalBanner(time_scale: u64) -> impl IntoView {
         }
     })
 }
+
+/// Says that what the page shows may be old; seen while the document has the attribute `data-away`.
+#[component]
+pub fn AwayBanner() -> impl IntoView {
+    view! {
+        <div role="status" class="away">
+            <p>
+                {Icon::Alert.draw()}
+                <span>
+                    <strong>"Not live."</strong>
+                    " Slipway does not answer, so what stands here may be old. It goes on by itself when the server is back; what you type stays."
+                </span>
+            </p>
+        </div>
+    }
+}

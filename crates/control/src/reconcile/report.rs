@@ -138,6 +138,7 @@ mod tests {
                 touched,
             };
             let report = HostReport {
+                observed: None,
                 before: Some(version("1.1.0")),
                 outcome: HostOutcome::Unknown {
                     message: String::new(),

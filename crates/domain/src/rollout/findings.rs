@@ -71,6 +71,7 @@ impl Step<'_, '_> {
                 };
                 findings.count(phase, &message);
                 let observed = report.outcome.version().cloned();
+                let seen = report.seen().cloned();
                 // This rollout brings no other version, so another one that nobody recorded can only be what ran before.
                 let before = report.before.clone().or_else(|| {
                     observed
@@ -81,7 +82,7 @@ impl Step<'_, '_> {
                     host: *host,
                     phase,
                     before,
-                    observed,
+                    observed: seen,
                     message,
                 }
             })
@@ -126,7 +127,7 @@ impl Step<'_, '_> {
                     host: *host,
                     phase,
                     before: report.before.clone(),
-                    observed,
+                    observed: report.seen().cloned(),
                     message,
                 }
             })

@@ -185,6 +185,7 @@ fn report(rollout: &Rollout, end: JobEnd, outcome: &HostOutcome) -> JobReport {
             host.id,
             HostReport {
                 before: before.clone(),
+                observed: None,
                 outcome: outcome.clone(),
             },
         )

@@ -418,5 +418,9 @@ fn run(kind: JobKind, row: &mut Row, luck: Luck) -> HostReport {
         Luck::Unreachable | Luck::Vanishes => HostOutcome::Unreachable { message },
         Luck::Unknown | Luck::UnknownHalfWay => HostOutcome::Unknown { message },
     };
-    HostReport { before, outcome }
+    HostReport {
+        before,
+        observed: None,
+        outcome,
+    }
 }

@@ -231,6 +231,7 @@ impl Tally {
                 host.clone(),
                 HostReport {
                     before: known.before.clone().filter(|_| kind == JobKind::Deploy),
+                    observed: known.observed.clone(),
                     outcome,
                 },
             )

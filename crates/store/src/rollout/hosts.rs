@@ -61,7 +61,7 @@ pub(crate) async fn insert(tx: &mut Tx, rollout: RolloutId, plan: &Plan) -> Resu
 }
 
 /// Writes what was learnt about hosts. Versions that were not seen stay as they are, but for what was observed before a change
-/// failed: what runs there since, nobody has said.
+/// failed: what runs there since, the host has not said.
 pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) -> Result<()> {
     for marks in marks.chunks(CHUNK) {
         let mut sql = Sql::new(

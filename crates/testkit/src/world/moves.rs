@@ -259,6 +259,7 @@ impl World {
                         job_host.host.id,
                         HostReport {
                             before: job_host.before.or_else(|| Some(parse("1.0.0"))),
+                            observed: None,
                             outcome: HostOutcome::Observed {
                                 version: parse(version),
                             },

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use view::job::JobRow;
 use view::rollout::RolloutView;
 
+use super::bare::Watch;
 use super::{BAKE, bare, median};
 use crate::demo::journey::{Journey, PRODUCTION};
 use crate::demo::rollout::{is_over, spoken};
@@ -29,6 +30,8 @@ pub struct Execution {
     pub hosts: usize,
     pub tasks: usize,
     pub pairs: Vec<Pair>,
+    /// Under others that watch playbooks, once each: who, and seconds.
+    pub peers: Vec<(&'static str, f64)>,
 }
 
 /// One run through Slipway and one without it, next to each other.
@@ -77,15 +80,15 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, pairs: usize) -> Resu
         .narrator
         .say("bench", "runs the playbook once for each side, uncounted");
     let mut latest = through_slipway().await?;
-    bare::run(&latest.folder, &mark).await?;
+    bare::run(&latest.folder, &mark, Watch::Nobody).await?;
     let mut done = Vec::new();
     for number in 1..=pairs {
         let (slipway, bare) = if number % 2 == 1 {
             let slipway = through_slipway().await?;
-            let bare = bare::run(&slipway.folder, &mark).await?;
+            let bare = bare::run(&slipway.folder, &mark, Watch::Nobody).await?;
             (slipway, bare)
         } else {
-            let bare = bare::run(&latest.folder, &mark).await?;
+            let bare = bare::run(&latest.folder, &mark, Watch::Nobody).await?;
             (through_slipway().await?, bare)
         };
         scene.narrator.say(
@@ -105,7 +108,15 @@ pub async fn measure(scene: &Scene, journey: &Journey<'_>, pairs: usize) -> Resu
             bare_seconds: bare.as_secs_f64(),
         });
     }
+    let mut peers = Vec::new();
+    for watch in [Watch::AnsibleRunner, Watch::Ara] {
+        let took = bare::run(&latest.folder, &mark, watch).await?.as_secs_f64();
+        let said = format!("{took:.2} s under {}", watch.name());
+        scene.narrator.say("bench", &said);
+        peers.push((watch.name(), took));
+    }
     Ok(Execution {
+        peers,
         hosts: scene.record.hosts.len(),
         tasks: super::project::TASKS,
         pairs: done,

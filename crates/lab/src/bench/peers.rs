@@ -16,7 +16,7 @@ const PROGRAM: &str = include_str!("peers/peers.py");
 /// Jobs at once with which peers are measured, beside as many as Slipway's.
 const FEW: u32 = 8;
 /// Installed by `scripts/setup bench`.
-const PYTHON: &str = ".tools/peers/bin/python";
+pub const PYTHON: &str = ".tools/peers/bin/python";
 
 /// What was seen of one of them.
 #[derive(Debug, Serialize, Deserialize)]

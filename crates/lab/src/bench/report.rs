@@ -138,6 +138,10 @@ impl Report {
 
     pub fn execution(&mut self, execution: Execution) {
         self.rows.push(of_execution(&execution));
+        let beside = |(who, seconds): &(&'static str, f64)| {
+            Row::beside("  the same", "s", execution.slipway(), *seconds, who)
+        };
+        self.rows.extend(execution.peers.iter().map(beside));
         self.notes.push(about_execution(&execution));
         self.execution = Some(execution);
     }

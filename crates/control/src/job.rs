@@ -56,12 +56,6 @@ impl Console {
 }
 
 impl Ctx {
-    /// One job.
-    pub async fn job(&self, id: JobId) -> Result<JobRow, ApiError> {
-        self.answer(async { Ok(self.store().job(&self.scope()?, id).await?) })
-            .await
-    }
-
     /// One job, and whether this person may stop it.
     pub async fn job_view(&self, id: JobId) -> Result<JobView, ApiError> {
         self.answer(async {

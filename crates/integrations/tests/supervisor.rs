@@ -373,10 +373,7 @@ fn a_run_whose_supervisor_was_killed_is_lost_and_ended() {
         (attempt.inspect() == Found::Lost).then_some(())
     });
     assert!(processes.iter().all(|process| !process.alive()));
-    // A process that another test is starting holds a copy of every lock of this one until it becomes its program.
-    until("the same answer again", || {
-        (attempt.inspect() == Found::Lost).then_some(())
-    });
+    assert_eq!(attempt.inspect(), Found::Lost, "the same answer again");
     assert!(matches!(attempt.launch(), Err(LaunchError::BegunBefore(_))));
 }
 
@@ -396,7 +393,10 @@ fn a_run_that_never_began_may_be_launched_again() {
     launcher().launch(&attempt.folder, ended).unwrap();
     end.recv().unwrap();
     assert!(attempt.read(names::SUPERVISOR_LOG).contains("not prepared"));
-    assert_eq!(attempt.inspect(), Found::NeverBegan);
+    // A process that another test started meanwhile has a copy of the lock that was passed on until it becomes its program.
+    until("the run to be found never begun", || {
+        (attempt.inspect() == Found::NeverBegan).then_some(())
+    });
     fs::rename(&aside, &spec).unwrap();
     attempt.launch().unwrap();
     assert_eq!(attempt.finish().code, Some(0));

@@ -8,6 +8,7 @@ use std::{
 };
 
 use rustix::process::Signal;
+use scopeguard::ScopeGuard;
 
 use super::{
     MARKER,
@@ -114,8 +115,12 @@ pub(super) fn refuse_second_start(folder: &Path) -> Result<(), LaunchError> {
     Ok(())
 }
 
+/// Unlocked when dropped, not only closed: a process that is being started has a copy of every open file until it becomes
+/// its program, and would hold the lock as long.
+pub(super) type FolderLock = ScopeGuard<File, fn(File)>;
+
 /// The lock of a folder, locked; `None` when somebody else holds it.
-pub(super) fn lock(folder: &Path) -> Result<Option<File>, RecordError> {
+pub(super) fn lock(folder: &Path) -> Result<Option<FolderLock>, RecordError> {
     let path = folder.join(names::LOCK);
     let failed = |error| RecordError::write(&path, error);
     let lock = OpenOptions::new()
@@ -127,7 +132,9 @@ pub(super) fn lock(folder: &Path) -> Result<Option<File>, RecordError> {
         .open(&path)
         .map_err(failed)?;
     match lock.try_lock() {
-        Ok(()) => Ok(Some(lock)),
+        Ok(()) => Ok(Some(scopeguard::guard(lock, |lock| {
+            let _ = lock.unlock();
+        }))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

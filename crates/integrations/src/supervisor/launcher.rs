@@ -27,6 +27,7 @@ use rustix::{
         SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
     },
 };
+use scopeguard::ScopeGuard;
 
 use super::{
     handle::{lock, refuse_second_start},
@@ -113,6 +114,8 @@ impl Launcher {
             .map_err(|error| RecordError::write(&path, error))?;
         let files = [lock.as_fd(), complaints.as_fd()];
         let mut child = self.tell(&folder, &files)?;
+        // Only closed here: it is the supervisor's now.
+        drop(ScopeGuard::into_inner(lock));
         // Somebody has to wait for it, or it stays behind as a zombie while the server lives.
         let waiter = thread::Builder::new()
             .name("supervisor-wait".to_owned())

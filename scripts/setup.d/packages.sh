@@ -24,7 +24,7 @@ python_packages() {
 # Queues that the bench measures beside Slipway's; in a folder of their own, because nothing of Slipway needs them.
 peers() {
     [ -x .tools/peers/bin/huey_consumer ] && unchanged peers scripts/requirements-bench.txt && return
-    step "huey, procrastinate, ansible-runner and ARA in .tools/peers" "30 s" install_peers || return 1
+    step "huey, procrastinate, Prefect, ansible-runner and ARA in .tools/peers" "1 min" install_peers || return 1
     remember peers scripts/requirements-bench.txt
 }
 

@@ -79,6 +79,9 @@ fn audit_view(page: Page<AuditRow>, query: AuditQuery) -> impl IntoView {
     let next = page.next.map(|cursor| format!("{here}cursor={cursor}"));
     let shown = page.items.len();
     let narrow = query.is_narrow();
+    let of_it = |event: &&AuditRow| event.object_kind == query.kind && event.object_id == query.id;
+    let only = page.items.iter().find(of_it).map(object);
+    let only = only.map(|object| view! { <p class="muted">"Only what is about " {object} "."</p> });
     let rows = audit_rows(page.items, false);
     if shown == 0 {
         let (title, hint) = if narrow {
@@ -95,6 +98,7 @@ fn audit_view(page: Page<AuditRow>, query: AuditQuery) -> impl IntoView {
         return view! { <EmptyState title>{hint}</EmptyState> }.into_any();
     }
     view! {
+        {only}
         <Section title="Events" id="events" flush=true>
             {rows}
             <Pager shown what="events" first next />
@@ -117,14 +121,23 @@ pub fn audit_rows(events: Vec<AuditRow>, of_one: bool) -> impl IntoView {
     view! { <DataTable caption="Audit events, newest first" columns>{rows}</DataTable> }
 }
 
-fn row(event: AuditRow, of_one: bool) -> impl IntoView {
-    let object = match event.object_kind.as_str() {
-        "rollout" => view! { <a href=format!("/rollouts/{}", event.object_id)>{event.object_name}</a> }.into_any(),
-        "person" => view! { <a href=format!("/people/{}", event.object_id)>{event.object_name}</a> }.into_any(),
-        "job" => view! { <a href=format!("/jobs/{}", event.object_id)>"Job: " {event.object_name.replace('_', " ")}</a> }.into_any(),
-        "service" => view! { <a href=format!("/services/{}", event.object_name)>{event.object_name.clone()}</a> }.into_any(),
-        _ => event.object_name.into_any(),
+fn object(event: &AuditRow) -> AnyView {
+    let (id, name) = (&event.object_id, event.object_name.clone());
+    let (href, text) = match event.object_kind.as_str() {
+        "rollout" => (format!("/rollouts/{id}"), name),
+        "person" => (format!("/people/{id}"), name),
+        "job" => (
+            format!("/jobs/{id}"),
+            format!("Job: {}", name.replace('_', " ")),
+        ),
+        "service" => (format!("/services/{name}"), name),
+        _ => return name.into_any(),
     };
+    view! { <a href=href>{text}</a> }.into_any()
+}
+
+fn row(event: AuditRow, of_one: bool) -> impl IntoView {
+    let object = object(&event);
     let by = format!("/audit?who={}", Url::escape(&event.actor));
     let reason = (!event.reason.is_empty()).then(|| view! { <p class="muted">{event.reason}</p> });
     view! {

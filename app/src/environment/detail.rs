@@ -2,7 +2,7 @@
 
 use domain::{
     facts::{Fact, HostFacts},
-    inventory::{Absent, spell_change},
+    inventory::Absent,
     text::listed,
 };
 use leptos_meta::Title;
@@ -16,7 +16,7 @@ use ui::{
 use view::{
     access::Returned,
     audit::AuditRow,
-    environment::{EnvironmentView, HostDiff, HostRow, InventoryDiff, ValueDiff},
+    environment::{EnvironmentView, HostDiff, HostRow, InventoryDiff},
     error::ApiError,
     input::ImportInput,
 };
@@ -270,18 +270,14 @@ fn change_view(change: HostDiff) -> impl IntoView {
         renamed_from,
         joined,
         left,
-        mut what,
-        values,
+        what,
     } = change;
-    what.retain(|name| values.iter().all(|value| value.name != *name));
-    let spelt = |value: &ValueDiff| spell_change(&value.name, &value.before, &value.after);
-    let values = values.iter().map(spelt).collect();
+    let what = what.iter().map(|(name, change)| change.spell(name));
     let parts: Vec<String> = [
         ("was called", renamed_from.into_iter().collect()),
         ("joins", joined),
         ("leaves", left),
-        ("other", what),
-        ("", values),
+        ("", what.collect()),
     ]
     .into_iter()
     .filter(|(_, names): &(_, Vec<String>)| !names.is_empty())

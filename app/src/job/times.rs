@@ -31,17 +31,17 @@ fn summary(times: &JobTimes) -> String {
 fn tables(times: JobTimes) -> AnyView {
     let ms = |ms: u64| format!("{} s", figure::number(ms as f64 / 1000.0));
     let hosts = times.hosts.into_iter().map(|host| {
-        let bad = host.failed + host.unreachable;
-        let failed = match bad {
-            0 => bad.into_any(),
-            _ => view! { <strong>{bad}</strong> }.into_any(),
+        let bad = |count: u64| match count {
+            0 => count.into_any(),
+            _ => view! { <strong>{count}</strong> }.into_any(),
         };
         view! {
             <tr>
                 <Cell head=true>{host.name}</Cell>
                 <Cell label="Ok" numeric=true>{host.ok}</Cell>
                 <Cell label="Changed" numeric=true>{host.changed}</Cell>
-                <Cell label="Failed" numeric=true>{failed}</Cell>
+                <Cell label="Failed" numeric=true>{bad(host.failed)}</Cell>
+                <Cell label="Unreachable" numeric=true>{bad(host.unreachable)}</Cell>
                 <Cell label="Skipped" numeric=true>{host.skipped}</Cell>
                 <Cell label="Took" numeric=true>{ms(host.ms)}</Cell>
             </tr>
@@ -63,7 +63,7 @@ fn tables(times: JobTimes) -> AnyView {
     view! {
             <div class="columns">
                 <Section title="Hosts" id="times" flush=true>
-                    <DataTable caption="Tasks of each host by how they ended" columns=vec![Column::text("Host"), Column::number("Ok"), Column::number("Changed"), Column::number("Failed"), Column::number("Skipped"), Column::number("Took")]>{hosts}</DataTable>
+                    <DataTable caption="Tasks of each host by how they ended" columns=vec![Column::text("Host"), Column::number("Ok"), Column::number("Changed"), Column::number("Failed"), Column::number("Unreachable"), Column::number("Skipped"), Column::number("Took")]>{hosts}</DataTable>
                     {more}
                 </Section>
                 <Section title="Tasks" id="tasks" flush=true>

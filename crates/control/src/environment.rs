@@ -15,9 +15,7 @@ use policy::{Action, Kind, Permit, Resource};
 use serde_json::Value;
 use store::{AuditFilter, Import, Owner};
 use view::{
-    environment::{
-        EnvironmentList, EnvironmentRow, EnvironmentView, HostDiff, InventoryDiff, ValueDiff,
-    },
+    environment::{EnvironmentList, EnvironmentRow, EnvironmentView, HostDiff, InventoryDiff},
     error::ApiError,
     input::{EnvironmentInput, ImportInput},
 };
@@ -282,21 +280,12 @@ fn shown(difference: Difference) -> Result<InventoryDiff, Error> {
     let digest = difference.digest();
     let digest = digest.map_err(|error| Error::Internal(error.to_string()))?;
     let names = |hosts: &[Host]| hosts.iter().map(|host| host.name.to_string()).collect();
-    let value = |(name, values): (&String, &Option<[String; 2]>)| {
-        let [before, after] = values.clone()?;
-        Some(ValueDiff {
-            name: name.clone(),
-            before,
-            after,
-        })
-    };
     let change = |change: HostChange| HostDiff {
-        values: change.what.iter().filter_map(value).collect(),
         name: change.host.name.to_string(),
         renamed_from: change.renamed_from.map(String::from),
         joined: change.joined.into_iter().collect(),
         left: change.left.into_iter().collect(),
-        what: change.what.into_keys().collect(),
+        what: change.what,
     };
     Ok(InventoryDiff {
         digest: digest.to_string(),

@@ -36,14 +36,43 @@ pub struct HostChange {
     pub joined: BTreeSet<String>,
     /// Groups.
     pub left: BTreeSet<String>,
-    /// What else, by name. What it was and what it will be only where that can be no secret.
-    pub what: BTreeMap<String, Option<[String; 2]>>,
+    /// What else, by name: variables, `criticality` and `failure domain`.
+    pub what: BTreeMap<String, ValueChange>,
 }
 
-/// “ansible_port 22 → 2222”; an empty text stands for nothing.
-pub fn spell_change(name: &str, before: &str, after: &str) -> String {
-    let [before, after] = [before, after].map(|text| if text.is_empty() { "none" } else { text });
-    format!("{name} {before} → {after}")
+/// What becomes of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turn {
+    Added,
+    Dropped,
+    Changed,
+}
+
+crate::words::words!(Turn "change": Added = "added", Dropped = "dropped", Changed = "changed");
+
+/// How a value changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueChange {
+    pub turn: Turn,
+    /// What it was and what it will be, only where that can be no secret; empty where there is none.
+    pub values: Option<[String; 2]>,
+}
+
+impl ValueChange {
+    /// “ansible_port 22 → 2222”, “password dropped”.
+    pub fn spell(&self, name: &str) -> String {
+        match &self.values {
+            Some(values) => {
+                let [before, after] = values.each_ref().map(|text| match text.as_str() {
+                    "" => "none",
+                    text => text,
+                });
+                format!("{name} {before} → {after}")
+            }
+            None => format!("{name} {}", self.turn),
+        }
+    }
 }
 
 /// Variables that are no secret: where a host is found.
@@ -151,21 +180,29 @@ impl HostChange {
             Some(Value::String(text)) => text.clone(),
             Some(value) => value.to_string(),
         };
-        let mut what: BTreeMap<String, Option<[String; 2]>> = old
+        let mut what: BTreeMap<String, ValueChange> = old
             .keys()
             .chain(new.keys())
-            .filter(|key| old.get(*key) != new.get(*key))
-            .map(|key| {
+            .filter_map(|key| {
+                let sides = [old.get(key), new.get(key)];
+                let turn = match sides {
+                    [before, after] if before == after => return None,
+                    [None, _] => Turn::Added,
+                    [_, None] => Turn::Dropped,
+                    _ => Turn::Changed,
+                };
                 let told = NO_SECRETS.contains(&key.as_str());
-                let values = told.then(|| [text(old.get(key)), text(new.get(key))]);
-                (key.clone(), values)
+                let values = told.then(|| sides.map(text));
+                Some((key.clone(), ValueChange { turn, values }))
             })
             .collect();
         let criticality = [before.criticality, host.criticality].map(|is| is.to_string());
         let domain = [&before.failure_domain, &host.failure_domain].map(Clone::clone);
         for (field, values) in [("criticality", criticality), ("failure domain", domain)] {
             if values[0] != values[1] {
-                what.insert(field.to_owned(), Some(values));
+                let values = Some(values);
+                let turn = Turn::Changed;
+                what.insert(field.to_owned(), ValueChange { turn, values });
             }
         }
         let without =

@@ -1,11 +1,13 @@
 //! Environments and their hosts.
 
+use std::collections::BTreeMap;
+
 use domain::{
     environment::{Approval, Purpose},
     facts::HostFacts,
     host::Criticality,
     id::{EnvironmentId, HostId},
-    inventory::Absent,
+    inventory::{Absent, ValueChange},
     reach::Reach,
 };
 use serde::{Deserialize, Serialize};
@@ -68,17 +70,7 @@ pub struct HostDiff {
     /// Groups.
     pub left: Vec<String>,
     /// Variables and what else a host has, by name.
-    pub what: Vec<String>,
-    /// Those of them that are no secret.
-    pub values: Vec<ValueDiff>,
-}
-
-/// Something that an inventory would change, and that may be shown. Empty texts stand for nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ValueDiff {
-    pub name: String,
-    pub before: String,
-    pub after: String,
+    pub what: BTreeMap<String, ValueChange>,
 }
 
 impl InventoryDiff {

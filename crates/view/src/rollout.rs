@@ -2,9 +2,11 @@
 
 use domain::{
     Timestamp,
+    batch::BatchState,
     budget::FailureBudget,
     host::{Criticality, HostPhase},
     id::{JobId, RolloutId},
+    rollout::RolloutState,
     selection::Selection,
     strategy::{GateRule, Tolerance},
     verdict::{Dimension, Verdict},
@@ -29,6 +31,18 @@ pub struct RolloutRow {
     #[serde(with = "domain::moment")]
     pub created_at: Timestamp,
     pub batches: Vec<BatchDot>,
+}
+
+impl RolloutRow {
+    /// It goes no further before a person has done something.
+    pub fn waits_for_person(&self) -> bool {
+        let any_batch = || {
+            let mut states = self.batches.iter().map(|batch| batch.state.as_str());
+            states.any(|state| BatchState::WAITING.contains(&state))
+        };
+        let state = self.state.as_str();
+        RolloutState::WAITING.contains(&state) || state == "running" && any_batch()
+    }
 }
 
 /// A batch as a dot in a list: its word and its size.

@@ -63,6 +63,7 @@ impl From<view::service::ServiceView> for ServiceDetail {
 impl From<view::rollout::RolloutRow> for Rollout {
     fn from(row: view::rollout::RolloutRow) -> Self {
         Self {
+            waits_for_person: row.waits_for_person(),
             id: row.id.0,
             service: row.service,
             environment: row.environment,
@@ -141,18 +142,21 @@ impl From<view::environment::HostRow> for InventoryHost {
 
 impl From<view::environment::InventoryDiff> for InventoryDiff {
     fn from(diff: view::environment::InventoryDiff) -> Self {
-        let value = |value: view::environment::ValueDiff| ValueDiff {
-            name: value.name,
-            before: value.before,
-            after: value.after,
+        let value = |(name, change): (String, domain::inventory::ValueChange)| {
+            let (before, after) = change.values.map(|[before, after]| (before, after)).unzip();
+            ValueDiff {
+                name,
+                change: change.turn.to_string(),
+                before,
+                after,
+            }
         };
         let change = |change: view::environment::HostDiff| HostDiff {
             name: change.name,
             renamed_from: change.renamed_from,
             groups_joined: change.joined,
             groups_left: change.left,
-            changed: change.what,
-            values: change.values.into_iter().map(value).collect(),
+            values: change.what.into_iter().map(value).collect(),
         };
         Self {
             added: diff.added,

@@ -45,6 +45,9 @@ pub struct Rollout {
     /// draft, awaiting_approval, scheduled, running, paused, succeeded, rolling_back, rolled_back, rollback_failed,
     /// recovered, aborting, aborted, rejected or withdrawn.
     pub state: String,
+    /// It goes no further before a person has done something, whatever its state: approved it, released it, decided at a
+    /// gate or on a batch that is held.
+    pub waits_for_person: bool,
     pub requested_by: String,
     pub created_at: Timestamp,
     pub batches: Vec<BatchState>,
@@ -143,18 +146,19 @@ pub struct HostDiff {
     pub renamed_from: Option<String>,
     pub groups_joined: Vec<String>,
     pub groups_left: Vec<String>,
-    /// Names of variables, and what else changes.
-    pub changed: Vec<String>,
-    /// Those of them that are no secret, as they were and will be.
+    /// Variables, and what else a host has.
     pub values: Vec<ValueDiff>,
 }
 
-/// Something that an inventory would change. Empty texts stand for nothing.
+/// Something that an inventory would change.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ValueDiff {
     pub name: String,
-    pub before: String,
-    pub after: String,
+    /// added, dropped or changed.
+    pub change: String,
+    /// What it was and what it will be; only of what can be no secret.
+    pub before: Option<String>,
+    pub after: Option<String>,
 }
 
 /// A batch of a rollout.

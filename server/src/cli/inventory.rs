@@ -3,7 +3,7 @@
 use std::{io::Read as _, path::PathBuf};
 
 use clap::Subcommand;
-use domain::inventory::{Absent, spell_change};
+use domain::inventory::{Absent, Turn, ValueChange};
 
 use super::{
     Failure, Output,
@@ -158,6 +158,16 @@ fn changes_something(diff: &InventoryDiff, absent: Absent) -> bool {
     removes || !diff.added.is_empty() || !diff.changed.is_empty()
 }
 
+fn spelt(value: &ValueDiff) -> String {
+    let values = value.before.clone().zip(value.after.clone());
+    let change = ValueChange {
+        // A newer server may know another word.
+        turn: value.change.parse().unwrap_or(Turn::Changed),
+        values: values.map(|(before, after)| [before, after]),
+    };
+    change.spell(&value.name)
+}
+
 fn changes(change: &HostDiff) -> String {
     let renamed = change.renamed_from.iter();
     let parts: Vec<String> = renamed
@@ -174,11 +184,7 @@ fn changes(change: &HostDiff) -> String {
                 .iter()
                 .map(|group| format!("leaves {group}")),
         )
-        .chain(change.changed.iter().map(|name| {
-            let value = change.values.iter().find(|value| value.name == *name);
-            let spelt = |value: &ValueDiff| spell_change(name, &value.before, &value.after);
-            value.map_or_else(|| name.clone(), spelt)
-        }))
+        .chain(change.values.iter().map(spelt))
         .collect();
     printable(&parts.join(", "))
 }

@@ -1,7 +1,6 @@
 //! `slipway rollout`.
 
 use clap::Subcommand;
-use domain::{batch::BatchState, rollout::RolloutState};
 
 use super::{
     Failure, Output,
@@ -80,11 +79,21 @@ pub fn row(rollout: &Rollout) -> Vec<String> {
         rollout.service.clone(),
         rollout.environment.clone(),
         rollout.version.clone(),
-        rollout.state.clone(),
+        standing(rollout),
         format!("{promoted}/{}", rollout.batches.len()),
         rollout.requested_by.clone(),
         super::moment(Some(rollout.created_at)),
     ]
+}
+
+/// “running, waits for a person”.
+fn standing(rollout: &Rollout) -> String {
+    let waits = if rollout.waits_for_person {
+        ", waits for a person"
+    } else {
+        ""
+    };
+    format!("{}{waits}", rollout.state)
 }
 
 pub async fn run(command: Command, client: &Client) -> Result<(), Failure> {
@@ -157,7 +166,7 @@ fn show(detail: &RolloutDetail) -> Result<(), Failure> {
                 rollout.service, rollout.version, rollout.environment
             ),
         ],
-        vec!["state".to_owned(), rollout.state.clone()],
+        vec!["state".to_owned(), standing(rollout)],
         vec!["reason".to_owned(), detail.reason.clone()],
         vec!["requested by".to_owned(), rollout.requested_by.clone()],
         vec!["plan digest".to_owned(), detail.digest.clone()],
@@ -242,7 +251,9 @@ async fn watch(
                 println!("{line}");
                 shown = line;
             }
-            if ended(&detail.rollout.state).is_some() || until_person && waits(&detail) {
+            if ended(&detail.rollout.state).is_some()
+                || until_person && detail.rollout.waits_for_person
+            {
                 return Ok(Some(detail));
             }
         }
@@ -251,19 +262,10 @@ async fn watch(
     .await?;
     let code = match ended(&last.rollout.state) {
         Some(true) => return Ok(()),
-        _ if until_person && waits(&last) => Failure::WAITS,
+        _ if until_person && last.rollout.waits_for_person => Failure::WAITS,
         _ => Failure::FAILED,
     };
     Err(Failure::new(code, printable(&last.sentence)))
-}
-
-/// It goes no further before a person has done something.
-fn waits(detail: &RolloutDetail) -> bool {
-    RolloutState::WAITING.contains(&detail.rollout.state.as_str())
-        || detail
-            .batches
-            .iter()
-            .any(|batch| BatchState::WAITING.contains(&batch.state.as_str()))
 }
 
 fn summary(detail: &RolloutDetail) -> String {
@@ -282,7 +284,7 @@ fn summary(detail: &RolloutDetail) -> String {
         })
         .collect();
     // A script that waits here is to know what for.
-    let sentence = match waits(detail) {
+    let sentence = match detail.rollout.waits_for_person {
         true => format!("  waits for a person: {}", detail.sentence),
         false => String::new(),
     };

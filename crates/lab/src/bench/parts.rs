@@ -71,10 +71,12 @@ pub async fn of_sqlite(arguments: &Arguments, report: &mut Report) -> Result<boo
             let url = format!("sqlite://{}", scene.data.join("slipway.db").display());
             let rollouts = usize::from(arguments.rollouts);
             report.queue(queue::measure(scene, &journey, "SQLite", &url, rollouts).await?);
-            scene.narrator.say("bench", "huey on SQLite");
-            let place = dir.join("huey");
-            let peer = peers::measure("huey", &place.to_string_lossy(), &place).await?;
-            report.peer(peer, "huey");
+            for name in ["huey", "prefect"] {
+                scene.narrator.say("bench", &format!("{name} on SQLite"));
+                let place = dir.join(name);
+                let peer = peers::measure(name, &place.to_string_lossy(), &place).await?;
+                report.peer(peer, name);
+            }
         }
         Ok(())
     });

@@ -408,7 +408,8 @@ fn about_queue(queue: &Queue) -> String {
         "Queue on {}: {} jobs, one at a time on a console that is idle otherwise, from queued_at (before its commit) until the \
          playbook's process was started; then {JOBS} jobs of one rollout, of which none has hosts left to run on: each is claimed, \
          ended and written into the audit trail, {AT_ONCE} at once, but no process is started. {:.0} a second were also taken \
-         into account by their rollout, many in one change. Peers run 8 or {AT_ONCE} at once, whichever they are quicker with.",
+         into account by their rollout, many in one change. Peers run 8 or {AT_ONCE} at once, whichever they are quicker with; of \
+         Prefect's background tasks 200 are counted.",
         queue.database,
         queue.starts_ms.len(),
         queue.taken_in_per_second,

@@ -2,23 +2,30 @@
 
     peers.py huey FOLDER          on an SQLite file in FOLDER
     peers.py procrastinate URL    on that PostgreSQL database
+    peers.py prefect FOLDER       with a server of its own, on an SQLite file in FOLDER
 
-Both need no broker: they keep their queue where Slipway keeps its own. Their workers run with the settings they come
-with, but for the number of jobs at once (AT_ONCE).
+None needs a broker: they keep their queue where Slipway keeps its own. Their workers run with the settings they come
+with, but for the number of jobs at once (AT_ONCE). Prefect's jobs are its background tasks, which start sooner than its
+flows do.
 """
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 STARTS = int(os.environ.get("STARTS", "50"))
-JOBS = int(os.environ.get("JOBS", "10000"))
 AT_ONCE = int(os.environ.get("AT_ONCE", "8"))
 # In a worker they come by its environment.
 kind, place = (os.environ["PEER"], os.environ["PLACE"]) if "PEER" in os.environ else sys.argv[1:3]
+# Prefect does a few a second, and its server holds a thousand that wait.
+JOBS = int(os.environ.get("JOBS", "200" if kind == "prefect" else "10000"))
 
 
 def told(path):
@@ -61,6 +68,37 @@ if kind == "huey":
         for _ in range(many):
             task()
 
+elif kind == "prefect":
+    if "PREFECT_API_URL" not in os.environ:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = "127.0.0.1:{}".format(free.getsockname()[1])
+        os.environ |= {
+            "PREFECT_HOME": place,
+            "PREFECT_API_URL": f"http://{address}/api",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_LOGGING_LEVEL": "WARNING",
+            "DO_NOT_TRACK": "1",
+        }
+    import prefect
+
+    @prefect.task
+    def child():
+        process = subprocess.Popen(["/bin/true"])
+        tell(started)
+        process.wait()
+
+    @prefect.task
+    def nothing():
+        tell(done)
+
+    def worker():
+        serve = f"import peers, prefect.task_worker; prefect.task_worker.serve(peers.child, peers.nothing, limit={AT_ONCE})"
+        return [sys.executable, "-c", serve]
+
+    def send(task, many):
+        for _ in range(many):
+            task.delay()
+
 else:
     import asyncio
 
@@ -92,10 +130,38 @@ else:
             return await work()
 
 
-def run_worker():
+def run(command, name):
     env = {**os.environ, "PEER": kind, "PLACE": place, "NOTES": str(notes), "PYTHONPATH": str(Path(__file__).parent)}
-    with open(notes / "worker.log", "a") as log:
-        return subprocess.Popen(worker(), env=env, stdout=log, stderr=log, cwd=notes)
+    with open(notes / f"{name}.log", "a") as log:
+        return subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=notes)
+
+
+def run_worker():
+    return run(worker(), "worker")
+
+
+@contextlib.contextmanager
+def server():
+    """What the workers ask for work, where that is no database."""
+    if kind != "prefect":
+        yield
+        return
+    url = urllib.parse.urlsplit(os.environ["PREFECT_API_URL"])
+    start = [sys.executable, "-m", "prefect", "server", "start", "--host", url.hostname, "--port", str(url.port)]
+    process = run(start, "server")
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(url.geturl() + "/health").close()
+                break
+            except OSError:
+                if process.poll() is not None:
+                    sys.exit(f"Prefect's server ended: see {notes / 'server.log'}")
+                time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def percentile(values, share):
@@ -108,7 +174,8 @@ async def measure_async():
         process = run_worker()
         try:
             waits = []
-            for number in range(STARTS):
+            # The first waits for the worker to be there, and is not counted.
+            for number in range(1 + STARTS):
                 await asyncio.sleep(0.2)
                 sent = time.time()
                 await deferred(child, 1)
@@ -119,14 +186,15 @@ async def measure_async():
             process.terminate()
             process.wait()
         await deferred(nothing, JOBS)
-    return waits
+    return waits[1:]
 
 
 def measure():
     process = run_worker()
     try:
         waits = []
-        for number in range(STARTS):
+        # The first waits for the worker to be there, and is not counted.
+        for number in range(1 + STARTS):
             time.sleep(0.2)
             sent = time.time()
             send(child, 1)
@@ -135,26 +203,28 @@ def measure():
         process.terminate()
         process.wait()
     send(nothing, JOBS)
-    return waits
+    return waits[1:]
 
 
 def main():
-    waits = measure() if kind == "huey" else asyncio.run(measure_async())
+    with server():
+        seen = measured()
+    print(json.dumps(seen))
+
+
+def measured():
+    waits = asyncio.run(measure_async()) if kind == "procrastinate" else measure()
     process = run_worker()
     try:
         ends = wait_for(done, JOBS)
     finally:
         process.terminate()
         process.wait()
-    print(
-        json.dumps(
-            {
-                "p50_ms": percentile(waits, 0.5) * 1000,
-                "p99_ms": percentile(waits, 0.99) * 1000,
-                "jobs_per_second": (len(ends) - 1) / (max(ends) - min(ends)),
-            }
-        )
-    )
+    return {
+        "p50_ms": percentile(waits, 0.5) * 1000,
+        "p99_ms": percentile(waits, 0.99) * 1000,
+        "jobs_per_second": (len(ends) - 1) / (max(ends) - min(ends)),
+    }
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ pub async fn same_origin(State(site): State<Site>, request: Request, next: Next)
         StatusCode::FORBIDDEN,
         "Refused",
         &message,
-        ("/", "Open the console"),
+        &[("/", "Open the console")],
     )
 }
 

@@ -37,6 +37,7 @@ pub fn router(site: Site, metrics: PrometheusHandle) -> Router {
         .merge(pages(&site))
         .merge(assets(&site.leptos))
         .merge(stream::routes(&site))
+        .merge(auth::provider_routes())
         .nest("/api/v1", api::routes(&site))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -240,7 +241,7 @@ mod tests {
         assert!(page.contains("nothing was changed"), "{page}");
         assert_eq!(
             ask(&router, post("http://127.0.0.1:8400")).await.status(),
-            303
+            200
         );
     }
 
@@ -278,9 +279,14 @@ mod tests {
             seal: lab.site.seal.clone(),
         };
         let session = Session::new(None, Arc::new(store), None);
-        session::sign_in(&session, lab.somebody().await, SystemClock.now())
-            .await
-            .unwrap();
+        session::sign_in(
+            &session,
+            lab.somebody().await,
+            crate::auth::session::AtProvider::default(),
+            SystemClock.now(),
+        )
+        .await
+        .unwrap();
         session.save().await.unwrap();
         format!("{}={}", session::COOKIE, session.id().unwrap())
     }

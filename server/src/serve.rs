@@ -57,7 +57,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (stop_now, stop) = watch::channel(false);
     let site = Site {
         console: console.clone(),
-        provider: Arc::new(Provider::new(oidc, base_url.join("/auth/callback")?)?),
+        provider: Arc::new(Provider::new(oidc, &base_url)?),
         seal: Seal::new(&secret_key),
         base_url: base_url.clone(),
         leptos,

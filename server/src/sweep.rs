@@ -211,6 +211,7 @@ const CALLS: &[Call] = &[
     ),
     call("POST /theme", "theme=dark"),
     call("POST /auth/logout", ""),
+    call("POST /auth/backchannel-logout", "logout_token=a.b.c"),
 ];
 
 /// What only the team's own people may read.
@@ -391,9 +392,14 @@ async fn signed_in(lab: &Lab) -> String {
         seal: lab.site.seal.clone(),
     };
     let session = Session::new(None, Arc::new(store), None);
-    session::sign_in(&session, person, SystemClock.now())
-        .await
-        .unwrap();
+    session::sign_in(
+        &session,
+        person,
+        crate::auth::session::AtProvider::default(),
+        SystemClock.now(),
+    )
+    .await
+    .unwrap();
     session.save().await.unwrap();
     format!("{}={}", session::COOKIE, session.id().unwrap())
 }

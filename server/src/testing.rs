@@ -77,7 +77,7 @@ pub async fn lab_on(database: Database, change: impl FnOnce(&mut Settings)) -> L
     let (stop, stopped) = watch::channel(false);
     let site = Site {
         console,
-        provider: Arc::new(Provider::new(oidc, base_url.join("/auth/callback").unwrap()).unwrap()),
+        provider: Arc::new(Provider::new(oidc, &base_url).unwrap()),
         seal: Seal::new(&SecretKey([7; 32])),
         base_url,
         leptos: LeptosOptions::builder()

@@ -2,7 +2,7 @@
 
 use domain::{Timestamp, id::UserId, person::PersonState, team::Team};
 use policy::{Action, Grant, Kind, Resource, Subject, SystemAction};
-use store::Person;
+use store::{Ending, Person};
 use view::{access::Viewer, error::ApiError};
 
 use crate::{Console, Error};
@@ -152,16 +152,39 @@ impl Console {
             .map_err(|error| self.api(error.into()))
     }
 
-    /// Keeps a new session under the hash of its id.
+    /// Ends sessions because the identity provider says that somebody signed out there: those that began with the session
+    /// `there`, or all of them. Of whom nobody knows anything here, nothing is ended.
+    pub async fn signed_out_there(
+        &self,
+        issuer: &str,
+        subject: Option<&str>,
+        there: Option<&str>,
+    ) -> Result<(), ApiError> {
+        let ended = async {
+            let store = self.store();
+            let Some((user, name)) = store.signed_in_there(issuer, subject, there).await? else {
+                return Ok(());
+            };
+            let person = Resource::new(Kind::Person, user, &name);
+            let permit = self.system(SystemAction::SIGN_IN, person);
+            let which = Ending::There(there);
+            store.sessions_end(&permit, user, which, self.now()).await?;
+            Ok(())
+        };
+        ended.await.map_err(|error: Error| self.api(error))
+    }
+
+    /// Keeps a new session under the hash of its id; `there` is its name at the identity provider.
     pub async fn session_insert(
         &self,
         id_hash: &str,
         data: &str,
         user: Option<UserId>,
+        there: &str,
         expires_at: Timestamp,
     ) -> Result<(), ApiError> {
         self.store()
-            .session_insert(id_hash, data, user, expires_at, self.now())
+            .session_insert(id_hash, data, user, there, expires_at, self.now())
             .await
             .map_err(|error| self.api(error.into()))
     }

@@ -26,13 +26,18 @@ const config = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const people = new Map(config.people.map((person) => [person.login, person]));
 const MAX_FORM_BYTES = 4096;
 
+// The newest first, which signs; the one before it is published for as long as tokens of it are about.
 function signingKeys(file) {
-  if (!existsSync(file)) {
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-    const key = { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'lab-1' };
-    writeFileSync(file, JSON.stringify({ keys: [key] }), { mode: 0o600 });
-  }
+  if (!existsSync(file)) rotateKeys(file);
   return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+function rotateKeys(file) {
+  const { keys } = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { keys: [] };
+  const number = keys.length ? Number(keys[0].kid.split('-')[1]) + 1 : 1;
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const key = { ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: `lab-${number}` };
+  writeFileSync(file, JSON.stringify({ keys: [key, ...keys].slice(0, 2) }), { mode: 0o600 });
 }
 
 function policy() {
@@ -219,9 +224,16 @@ server.on('error', (error) => {
 });
 server.listen(config.port, '127.0.0.1', () => {
   const issuer = `http://localhost:${server.address().port}`;
-  const provider = new Provider(issuer, settings());
-  const callback = provider.callback();
+  let provider = new Provider(issuer, settings());
+  let callback = provider.callback();
   server.on('request', (req, res) => {
+    // For tests: from now on it signs with a new key. Who is signed in stays so.
+    if (req.method === 'POST' && req.url === '/lab/keys') {
+      rotateKeys(config.jwks_file);
+      provider = new Provider(issuer, settings());
+      callback = provider.callback();
+      return send(res, 200, '');
+    }
     if (!req.url.startsWith('/interaction/')) return callback(req, res);
     return interact(provider, req, res).catch((error) => {
       process.stderr.write(`${error.stack}\n`);

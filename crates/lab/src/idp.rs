@@ -138,7 +138,7 @@ fn settings(
             "id": CLIENT_ID,
             "secret": secrets.oidc_client_secret,
             "redirect_uris": at("/auth/callback")?,
-            "post_logout_redirect_uris": at("/")?,
+            "post_logout_redirect_uris": at("/auth/signed-out")?,
             // A client has one such address; the first console gets the news.
             "backchannel_logout_uri": logout.first(),
         },

@@ -12,12 +12,15 @@ use crate::{
 };
 
 const SESSIONS: Source = source("sessions", "id_hash");
+const PEOPLE: Source = source("people", "id");
 
 /// Which sessions of a person end; by the hash of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending<'a> {
     One(&'a str),
     AllBut(&'a str),
+    /// Those that the identity provider ended, by its name for a session; without one, all.
+    There(Option<&'a str>),
 }
 
 impl Store {
@@ -27,17 +30,19 @@ impl Store {
         id_hash: &str,
         data: &str,
         user: Option<UserId>,
+        there: &str,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<()> {
         let sql = Sql::new(
-            "INSERT INTO sessions (id_hash, data, user_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO sessions (id_hash, data, user_id, created_at, expires_at, there) VALUES ($1, $2, $3, $4, $5, $6)",
         );
         sql.with(id_hash)
             .with(data)
             .with(user)
             .with(now)
             .with(expires_at)
+            .with(there)
             .run(self.writer())
             .await?;
         Ok(())
@@ -110,6 +115,9 @@ impl Store {
         match which {
             Ending::One(id) => sql.push(" AND id_hash = ").bind(id),
             Ending::AllBut(id) => sql.push(" AND id_hash <> ").bind(id),
+            Ending::There(None) => &mut sql,
+            // Of those without a name nobody knows whether they are meant.
+            Ending::There(Some(there)) => sql.push(" AND there IN (").bind(there).push(", '')"),
         };
         let ended = sql.run(&mut *tx).await?;
         if ended > 0 {
@@ -117,11 +125,38 @@ impl Store {
                 1 => format!("A session of {} was ended", permit.resource().name),
                 many => format!("{many} sessions of {} were ended", permit.resource().name),
             };
-            let note = AuditNote::new("session.end", summary, "");
+            let reason = match which {
+                Ending::One(_) | Ending::AllBut(_) => "",
+                Ending::There(_) => "Signed out at the identity provider.",
+            };
+            let note = AuditNote::new("session.end", summary, reason);
             audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         }
         tx.commit().await?;
         Ok(ended)
+    }
+
+    /// Whom an identity provider means by a subject, or by its name for a session; with their name.
+    pub async fn signed_in_there(
+        &self,
+        issuer: &str,
+        subject: Option<&str>,
+        there: Option<&str>,
+    ) -> Result<Option<(UserId, String)>> {
+        let mut sql = Sql::new("SELECT p.id, p.name FROM people p WHERE p.issuer = ");
+        sql.bind(issuer);
+        match (subject, there) {
+            (Some(subject), _) => sql.push(" AND p.subject = ").bind(subject),
+            (None, Some(there)) => sql
+                .push(" AND p.id IN (SELECT s.user_id FROM sessions s WHERE s.there = ")
+                .bind(there)
+                .push(")"),
+            (None, None) => return Ok(None),
+        };
+        sql.optional(self.readers(), PEOPLE, |cells| {
+            Ok((cells.parse("id")?, cells.text("name")?))
+        })
+        .await
     }
 
     /// The data of a session that has not expired.

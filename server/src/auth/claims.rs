@@ -14,12 +14,16 @@ use openidconnect::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::Url;
 
 /// Claims Slipway reads beside the standard ones. Providers send one group as a text, several as a list.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Extra {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Value>,
+    /// The session at the provider, by which it ends it later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
 }
 
 impl AdditionalClaims for Extra {}
@@ -40,17 +44,21 @@ impl Extra {
     }
 }
 
-/// RFC 9207: the provider promises to name itself in the answer.
+/// What a provider says of itself beside what the library reads.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct NamesItself {
+pub struct Told {
+    /// RFC 9207: it promises to name itself in the answer.
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
+    /// RP-Initiated Logout: where people sign out there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_session_endpoint: Option<Url>,
 }
 
-impl AdditionalProviderMetadata for NamesItself {}
+impl AdditionalProviderMetadata for Told {}
 
 pub type Metadata = ProviderMetadata<
-    NamesItself,
+    Told,
     CoreAuthDisplay,
     CoreClientAuthMethod,
     CoreClaimName,

@@ -1,6 +1,7 @@
 //! Signing in and out.
 
 mod claims;
+mod logout;
 mod notice;
 mod provider;
 mod return_to;
@@ -8,7 +9,7 @@ pub mod session;
 
 use axum::{
     Router,
-    extract::{Query, Request, State},
+    extract::{DefaultBodyLimit, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Redirect, Response},
@@ -36,9 +37,18 @@ pub fn routes() -> Router<Site> {
     Router::new()
         .route("/auth/login", get(login))
         .route("/auth/callback", get(callback))
-        .route("/auth/logout", post(logout))
-        .route("/auth/signed-out", get(signed_out))
+        .route("/auth/logout", post(logout::logout))
+        .route("/auth/signed-out", get(logout::signed_out))
 }
+
+/// What the identity provider itself calls: no browser, so neither a session nor an origin.
+pub fn provider_routes() -> Router<Site> {
+    Router::new()
+        .route("/auth/backchannel-logout", post(logout::news))
+        .layer(DefaultBodyLimit::max(LARGEST_TOKEN))
+}
+
+const LARGEST_TOKEN: usize = 64 << 10;
 
 /// Who is looking at the page, and where their session is kept; in the request's extensions.
 #[derive(Debug, Clone)]
@@ -96,7 +106,7 @@ fn not_available() -> Response {
         StatusCode::SERVICE_UNAVAILABLE,
         "Slipway is not available",
         "Its database does not answer. Rollouts under way go on by themselves. Try again in a minute.",
-        ("/", "Try again"),
+        &[("/", "Try again")],
     )
 }
 
@@ -178,7 +188,7 @@ async fn callback(
             StatusCode::BAD_REQUEST,
             "Signing in was not finished",
             "It took too long, was begun again in another tab, or was not begun in this browser. Nothing was changed.",
-            ("/auth/login", "Sign in"),
+            &[("/auth/login", "Sign in")],
         ),
     };
     (cookies, response).into_response()
@@ -204,7 +214,7 @@ async fn finish(
                 StatusCode::FORBIDDEN,
                 "You were not signed in",
                 "The identity provider says that signing in was cancelled or is not allowed for you.",
-                ("/auth/login", "Try again"),
+                &[("/auth/login", "Try again")],
             );
         }
         (error, _) => {
@@ -237,7 +247,7 @@ async fn finish(
                 status,
                 "You were not signed in",
                 &why.message(),
-                ("/auth/login", "Try again"),
+                &[("/auth/login", "Try again")],
             );
         }
     };
@@ -247,10 +257,10 @@ async fn finish(
             StatusCode::FORBIDDEN,
             "You hold no role in Slipway yet",
             &message,
-            ("/auth/login", "Sign in as somebody else"),
+            &[("/auth/login", "Sign in as somebody else")],
         );
     }
-    if let Err(why) = session::sign_in(session, subject.user, SystemClock.now()).await {
+    if let Err(why) = session::sign_in(session, subject.user, who.at, SystemClock.now()).await {
         return unavailable(&why);
     }
     // Kept now, so that there is a row to describe.
@@ -281,27 +291,11 @@ fn refused(why: &ProviderError) -> Response {
         status,
         "You were not signed in",
         &why.to_string(),
-        ("/auth/login", "Try again"),
+        &[("/auth/login", "Try again")],
     )
 }
 
-async fn logout(session: Session, cookies: CookieJar) -> Response {
-    if let Err(why) = session.flush().await {
-        return unavailable(&why);
-    }
-    // The session layer clears the cookie without Secure, which browsers ignore for a __Host- cookie.
-    let cookies = cookies.remove(Cookie::build(session::COOKIE).path("/").secure(true));
-    (cookies, Redirect::to("/auth/signed-out")).into_response()
-}
-
-async fn signed_out() -> Response {
-    notice(
-        StatusCode::OK,
-        "You are signed out",
-        "This browser no longer acts for you here. You may still be signed in at the identity provider.",
-        ("/auth/login", "Sign in again"),
-    )
-}
-
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,9 @@ main{box-sizing:border-box;width:min(30rem,100% - 2rem);padding:2rem;border:1px 
 .brand{display:flex;align-items:center;gap:.45rem;margin:0 0 1.5rem;font-weight:700;letter-spacing:-.02em}\
 h1{font-size:1.25rem;line-height:1.3;margin:0 0 .5rem}\
 p{margin:0 0 1.5rem}\
+nav{display:flex;flex-wrap:wrap;gap:.75rem}\
 a{display:inline-block;padding:.5rem 1rem;border-radius:.375rem;background:var(--press);color:var(--on-press);font-weight:600;text-decoration:none}\
+a+a{background:none;color:var(--press);box-shadow:inset 0 0 0 1px var(--press)}\
 a:focus-visible,a:hover{outline:2px solid var(--press);outline-offset:2px}";
 
 static POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -28,15 +30,22 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!("default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'")
 });
 
-/// The page. `action` is a link's address on this site and its words.
-pub fn notice(status: StatusCode, title: &str, message: &str, action: (&str, &str)) -> Response {
-    let (href, label) = action;
-    let (title, message, href, label) =
-        (escape(title), escape(message), escape(href), escape(label));
+/// The page. `actions` are addresses and words of links; the first is what most people want.
+pub fn notice(
+    status: StatusCode,
+    title: &str,
+    message: &str,
+    actions: &[(&str, &str)],
+) -> Response {
+    let (title, message) = (escape(title), escape(message));
+    let links: String = actions
+        .iter()
+        .map(|(href, label)| format!("<a href=\"{}\">{}</a>", escape(href), escape(label)))
+        .collect();
     let html = format!(
         "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>{title} · Slipway</title><link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\"><style>{STYLE}</style></head>\
-         <body><main><p class=\"brand\"><img src=\"/favicon.svg\" alt=\"\" width=\"24\" height=\"24\">Slipway</p><h1>{title}</h1><p>{message}</p><a href=\"{href}\">{label}</a></main></body></html>"
+         <body><main><p class=\"brand\"><img src=\"/favicon.svg\" alt=\"\" width=\"24\" height=\"24\">Slipway</p><h1>{title}</h1><p>{message}</p><nav>{links}</nav></main></body></html>"
     );
     (
         status,

@@ -1,20 +1,33 @@
 //! The identity provider: OpenID Connect's code flow with PKCE.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use domain::SignedDuration;
 
 use openidconnect::{
     AccessTokenHash, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret,
     CsrfToken, IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier,
     RedirectUrl, Scope, SignatureVerificationError, TokenResponse as _, UserInfoClaims,
-    core::{CoreAuthenticationFlow, CoreClientAuthMethod, CoreGenderClaim},
+    core::{
+        CoreAuthenticationFlow, CoreClientAuthMethod, CoreGenderClaim, CoreJsonWebKey,
+        CoreJwsSigningAlgorithm,
+    },
 };
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::RwLock;
 use url::Url;
 
-use super::claims::{Claims, Extra, Metadata, ProviderClient, Tokens};
-use crate::config::Oidc;
+use super::{
+    claims::{Claims, Extra, Metadata, ProviderClient, Tokens},
+    logout::{self, Heard, LogoutError, SignedOut},
+    session::AtProvider,
+};
+use crate::config::{Oidc, safe_url};
 
 /// Why nobody could be signed in. The sentence is for the person; the cause is in the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +65,25 @@ impl Pending {
     }
 }
 
+/// What an ID token may be signed with: a key that only the provider has.
+pub const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+/// How far the provider's clock may be from ours.
+pub const LEEWAY: SignedDuration = SignedDuration::from_secs(60);
+/// A token is made for the moment; an older one was kept by somebody.
+pub const OLDEST: SignedDuration = SignedDuration::from_mins(10);
+/// How often in a minute the provider is asked for its keys because somebody sent a token with another: anybody can.
+const ASKED_A_MINUTE: usize = 5;
+
 /// Who the provider says somebody is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -61,11 +93,15 @@ pub struct Identity {
     pub email: String,
     pub email_verified: Option<bool>,
     pub groups: Vec<String>,
+    pub at: AtProvider,
 }
 
 struct Known {
     client: ProviderClient,
     names_itself: bool,
+    keys: Vec<CoreJsonWebKey>,
+    /// Where people sign out there, if they can.
+    end_session: Option<Url>,
 }
 
 /// The identity provider. It is asked about itself when it is first needed, so that Slipway starts without it.
@@ -75,11 +111,14 @@ pub struct Provider {
     redirect: RedirectUrl,
     http: reqwest::Client,
     known: RwLock<Option<Arc<Known>>>,
+    signed_out: Url,
+    asked: Mutex<VecDeque<Instant>>,
+    pub heard: Heard,
 }
 
 impl Provider {
-    /// `callback` is where the provider sends people back to.
-    pub fn new(settings: Oidc, callback: Url) -> anyhow::Result<Self> {
+    /// For the console at this address.
+    pub fn new(settings: Oidc, base_url: &Url) -> anyhow::Result<Self> {
         // Following redirects would let the provider, or whoever speaks for it, make Slipway call other addresses.
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -87,7 +126,10 @@ impl Provider {
             .build()?;
         Ok(Self {
             issuer: IssuerUrl::new(settings.issuer_text.clone())?,
-            redirect: RedirectUrl::from_url(callback),
+            redirect: RedirectUrl::from_url(base_url.join("/auth/callback")?),
+            signed_out: base_url.join("/auth/signed-out")?,
+            asked: Mutex::default(),
+            heard: Heard::default(),
             settings,
             http,
             known: RwLock::default(),
@@ -243,7 +285,56 @@ impl Provider {
             email: email.unwrap_or_default(),
             email_verified,
             groups: groups.unwrap_or_default(),
+            at: AtProvider {
+                session: claims.additional_claims().sid.clone(),
+                id_token: tokens.id_token().map(ToString::to_string),
+            },
         })
+    }
+
+    /// Where to sign out at the provider; `None` when it has no such place, or does not answer. `id_token` tells it who does.
+    pub async fn end_session(&self, id_token: Option<&str>) -> Option<Url> {
+        let mut url = self.known().await.ok()?.end_session.clone()?;
+        url.query_pairs_mut()
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("post_logout_redirect_uri", self.signed_out.as_str())
+            .extend_pairs(id_token.map(|token| ("id_token_hint", token)));
+        Some(url)
+    }
+
+    /// Whom the provider says to have signed out.
+    pub async fn logout_token(&self, token: &str) -> Result<SignedOut, LogoutError> {
+        let client = &self.settings.client_id;
+        let read = |keys: &[_]| logout::read(token, self.issuer.as_str(), client, keys);
+        // What is no token is refused without asking anybody for keys.
+        if let Err(why) = read(&[])
+            && why != LogoutError::Key
+        {
+            return Err(why);
+        }
+        let known = self.known().await.map_err(|_| LogoutError::NoKeys)?;
+        let out = match read(&known.keys) {
+            Err(LogoutError::Key) if self.may_ask() => {
+                let known = self.discover().await.map_err(|_| LogoutError::NoKeys)?;
+                read(&known.keys)?
+            }
+            read => read?,
+        };
+        match self.heard.holds(&out.id) {
+            true => Err(LogoutError::Replayed),
+            false => Ok(out),
+        }
+    }
+
+    fn may_ask(&self) -> bool {
+        let now = Instant::now();
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|at| now.duration_since(*at) < Duration::from_secs(60));
+        let may = asked.len() < ASKED_A_MINUTE;
+        if may {
+            asked.push_back(now);
+        }
+        may
     }
 
     async fn known(&self) -> Result<Arc<Known>, ProviderError> {
@@ -258,9 +349,11 @@ impl Provider {
         let metadata = Metadata::discover_async(self.issuer.clone(), &self.http)
             .await
             .map_err(|why| self.unreachable(&why))?;
-        let names_itself = metadata
-            .additional_metadata()
-            .authorization_response_iss_parameter_supported;
+        let told = metadata.additional_metadata();
+        let names_itself = told.authorization_response_iss_parameter_supported;
+        let end_session = told.end_session_endpoint.clone();
+        let end_session = end_session.filter(|url| safe_url(url.as_str()).is_ok());
+        let keys = metadata.jwks().keys().clone();
         let post_only = metadata
             .token_endpoint_auth_methods_supported()
             .is_some_and(|ways| {
@@ -286,6 +379,8 @@ impl Provider {
         let known = Arc::new(Known {
             client,
             names_itself,
+            keys,
+            end_session,
         });
         *self.known.write().await = Some(Arc::clone(&known));
         Ok(known)
@@ -310,7 +405,17 @@ fn verify(
     tokens: &Tokens,
     nonce: &Nonce,
 ) -> Result<Claims, ClaimsVerificationError> {
-    let verifier = client.id_token_verifier();
+    let verifier = client
+        .id_token_verifier()
+        .set_allowed_algs(ALGORITHMS)
+        .set_time_fn(|| chrono::Utc::now() - chrono::Duration::seconds(LEEWAY.as_secs()))
+        .set_issue_time_verifier_fn(|at| {
+            let age = chrono::Utc::now().timestamp() - at.timestamp();
+            match (-LEEWAY.as_secs()..=OLDEST.as_secs()).contains(&age) {
+                true => Ok(()),
+                false => Err(format!("it was made {age} s ago")),
+            }
+        });
     let token = tokens
         .id_token()
         .ok_or_else(|| ClaimsVerificationError::Other("there is no ID token".to_owned()))?;

@@ -28,12 +28,23 @@ struct SignedIn {
     user: UserId,
     since: Timestamp,
     seen: Timestamp,
+    #[serde(default)]
+    at: AtProvider,
+}
+
+/// What is left of a sign-in at the identity provider, to end it there, or when it is ended there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtProvider {
+    /// Its name for the session there (`sid`).
+    pub session: Option<String>,
+    pub id_token: Option<String>,
 }
 
 /// What the middleware and handlers do with a session.
 pub async fn sign_in(
     session: &Session,
     user: UserId,
+    at: AtProvider,
     now: Timestamp,
 ) -> std::result::Result<(), tower_sessions::session::Error> {
     // Whatever was in the browser before belongs to somebody else, and its id may be known to somebody else.
@@ -46,6 +57,7 @@ pub async fn sign_in(
                 user,
                 since: now,
                 seen: now,
+                at,
             },
         )
         .await
@@ -78,6 +90,14 @@ pub async fn current(
             .await?;
     }
     Ok(Some(signed_in.user))
+}
+
+/// Where whoever is signed in has signed in.
+pub async fn provider(
+    session: &Session,
+) -> std::result::Result<Option<AtProvider>, tower_sessions::session::Error> {
+    let signed_in = session.get::<SignedIn>(KEY).await?;
+    Ok(signed_in.map(|signed_in| signed_in.at))
 }
 
 /// The session cookie and where sessions are kept.
@@ -121,9 +141,8 @@ fn backend(error: ApiError) -> Error {
     Error::Backend(error.message())
 }
 
-fn user(record: &Record) -> Option<UserId> {
-    let signed_in = record.data.get(KEY)?;
-    serde_json::from_value(signed_in.get("user")?.clone()).ok()
+fn signed_in(record: &Record) -> Option<SignedIn> {
+    serde_json::from_value(record.data.get(KEY)?.clone()).ok()
 }
 
 /// A session as it is kept.
@@ -131,6 +150,8 @@ struct Kept {
     place: String,
     sealed: String,
     user: Option<UserId>,
+    /// At the identity provider; empty where it has no name there.
+    there: String,
     expires: Timestamp,
 }
 
@@ -144,10 +165,14 @@ impl Sessions {
             .map_err(|why| Error::Encode(why.to_string()))?;
         let expires = Timestamp::from_second(record.expiry_date.unix_timestamp())
             .map_err(|why| Error::Encode(why.to_string()))?;
+        let signed_in = signed_in(record);
         Ok(Kept {
             place,
             sealed,
-            user: user(record),
+            user: signed_in.as_ref().map(|signed_in| signed_in.user),
+            there: signed_in
+                .and_then(|signed_in| signed_in.at.session)
+                .unwrap_or_default(),
             expires,
         })
     }
@@ -158,7 +183,13 @@ impl SessionStore for Sessions {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let kept = self.kept(record)?;
         self.console
-            .session_insert(&kept.place, &kept.sealed, kept.user, kept.expires)
+            .session_insert(
+                &kept.place,
+                &kept.sealed,
+                kept.user,
+                &kept.there,
+                kept.expires,
+            )
             .await
             .map_err(backend)
     }

@@ -62,7 +62,7 @@ async fn a_person_keeps_their_id(db: Database) {
 async fn sessions_end(db: Database) {
     let store = &db.store;
     store
-        .session_insert("a", "one", None, after(60), start())
+        .session_insert("a", "one", None, "", after(60), start())
         .await
         .unwrap();
     store
@@ -70,7 +70,7 @@ async fn sessions_end(db: Database) {
         .await
         .unwrap();
     store
-        .session_insert("b", "three", None, after(30), start())
+        .session_insert("b", "three", None, "", after(30), start())
         .await
         .unwrap();
     assert_eq!(

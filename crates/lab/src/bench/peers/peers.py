@@ -170,7 +170,8 @@ def percentile(values, share):
 
 async def measure_async():
     async with app.open_async():
-        await app.schema_manager.apply_schema_async()
+        if not await app.check_connection_async():
+            await app.schema_manager.apply_schema_async()
         process = run_worker()
         try:
             waits = []

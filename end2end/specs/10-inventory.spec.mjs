@@ -49,7 +49,7 @@ test('an inventory is shown as a difference before it is taken over', async ({ a
     await expect(diff(omar)).toContainText('1: db-1');
     await expect(diff(omar)).toContainText('1: web-2');
     await expect(diff(omar).getByRole('listitem')).toHaveText([
-      'web-3 joins cache · leaves web · secret_word dropped',
+      'web-3 joins cache · leaves web · secret_word changed',
     ]);
     await expect(diff(omar)).not.toContainText('after');
     await expectAccessible(omar, 'the difference');

@@ -111,6 +111,8 @@ function settings() {
         },
       },
     },
+    // Its own dispatcher refuses addresses of this machine, and nothing of the lab has another.
+    fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
     interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}`, policy: policy() },
     loadExistingGrant: grant,
     findAccount: (_ctx, login) => {

@@ -92,6 +92,16 @@ const CALLS: &[Call] = &[
     call("POST /api/service/show", "slug=checkout"),
     call("POST /api/service/form", ""),
     call("POST /api/token/list", ""),
+    at(
+        "GET /api/v1/access/explain",
+        "/api/v1/access/explain?action=release&resource=rollout:{released}",
+        "",
+    ),
+    at(
+        "GET /api/v1/access/explain?user",
+        "/api/v1/access/explain?action=release&resource=team&user={otto}",
+        "",
+    ),
     call("GET /api/v1/services", ""),
     at(
         "GET /api/v1/services/{slug}",

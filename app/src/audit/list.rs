@@ -113,7 +113,7 @@ pub fn audit_rows(events: Vec<AuditRow>, of_one: bool) -> impl IntoView {
         .into_iter()
         .map(|event| row(event, of_one))
         .collect_view();
-    let columns = ["Time", "Who", "What", "Object", "Allowed by"]
+    let columns = ["Time", "Who", "What", "Object", "Decided by"]
         .into_iter()
         .filter(|name| !of_one || *name != "Object")
         .map(Column::text)
@@ -123,6 +123,10 @@ pub fn audit_rows(events: Vec<AuditRow>, of_one: bool) -> impl IntoView {
 
 fn object(event: &AuditRow) -> AnyView {
     let (id, name) = (&event.object_id, event.object_name.clone());
+    // Of all of a kind.
+    if id.is_empty() {
+        return view! { <span class="muted">{event.object_kind.clone()}</span> }.into_any();
+    }
     let (href, text) = match event.object_kind.as_str() {
         "rollout" => (format!("/rollouts/{id}"), name),
         "person" => (format!("/people/{id}"), name),
@@ -150,7 +154,7 @@ fn row(event: AuditRow, of_one: bool) -> impl IntoView {
                 {reason}
             </Cell>
             {(!of_one).then(|| view! { <Cell label="Object">{object}</Cell> })}
-            <Cell label="Allowed by"><span class="muted">{event.allowed_by}</span></Cell>
+            <Cell label="Decided by"><span class="muted">{event.allowed_by}</span></Cell>
         </tr>
     }
 }

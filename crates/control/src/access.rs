@@ -20,7 +20,7 @@ pub struct SignIn {
 }
 
 /// Whether somebody may act here.
-enum Standing {
+pub(crate) enum Standing {
     In(Subject),
     Out { why: String },
 }
@@ -74,7 +74,7 @@ impl Console {
         }
     }
 
-    async fn standing(&self, user: UserId) -> Result<Standing, Error> {
+    pub(crate) async fn standing(&self, user: UserId) -> Result<Standing, Error> {
         let Some(found) = self.store().person_now(user, self.now()).await? else {
             return Ok(Standing::Out {
                 why: "Slipway does not know you.".to_owned(),
@@ -101,13 +101,17 @@ impl Console {
         }))
     }
 
+    /// What the configuration gives to groups.
+    pub(crate) fn rules(&self) -> &[(String, Grant)] {
+        self.inner.rules.get().map_or(&[], Vec::as_slice)
+    }
+
     /// What the rules give whoever belongs to these groups, each with the group.
     pub(crate) fn rules_for<'a>(
         &'a self,
         groups: &'a [String],
     ) -> impl Iterator<Item = (&'a str, &'a Grant)> {
-        let rules = self.inner.rules.get().map_or(&[][..], Vec::as_slice);
-        rules
+        self.rules()
             .iter()
             .filter(|(group, _)| groups.contains(group))
             .map(|(group, grant)| (group.as_str(), grant))

@@ -25,7 +25,9 @@ use url::Url;
 use uuid::Uuid;
 use view::error::ApiError;
 
-use crate::{Clock, Error, Seal, Signal, log::Outputs, reconcile, telemetry::Charts};
+use crate::{
+    Clock, Error, Seal, Signal, log::Outputs, reconcile, refusal::Refusals, telemetry::Charts,
+};
 
 /// Where telemetry comes from.
 #[derive(Debug, Clone)]
@@ -121,6 +123,7 @@ pub(crate) struct Inner {
     /// The role rules, with the ids of their teams: group and grant.
     pub rules: OnceLock<Vec<(String, Grant)>>,
     pub launcher: Arc<Launcher>,
+    pub refusals: Refusals,
     /// Wakes the job reconciler; rung by the threads that wait for supervisors, too.
     pub jobs_due: Arc<Notify>,
     /// Wakes the rollout reconciler.
@@ -181,6 +184,7 @@ impl Console {
             charts: Charts::default(),
             rules: OnceLock::new(),
             launcher: Arc::new(launcher),
+            refusals: Refusals::default(),
             jobs_due: Arc::default(),
             rollouts_due: Notify::new(),
             looks_due: Notify::new(),
@@ -378,7 +382,11 @@ impl Ctx {
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, ApiError> {
-        work.await.map_err(|error| self.console.api(error))
+        match work.await {
+            Ok(done) => Ok(done),
+            Err(Error::Denied(denied)) => Err(self.refused(denied).await),
+            Err(error) => Err(self.console.api(error)),
+        }
     }
 }
 

@@ -72,6 +72,8 @@ pub enum Action {
     Deliver,
     /// Only Slipway itself: writes who signed in.
     SignIn,
+    /// Only Slipway itself: writes what was refused to whom.
+    Refuse,
 }
 
 domain::words!(Action "action": OnboardService = "onboard_service", ConfigureService = "configure_service",
@@ -80,7 +82,7 @@ domain::words!(Action "action": OnboardService = "onboard_service", ConfigureSer
     Decide = "decide", Pause = "pause", Resume = "resume", Abort = "abort", RollBack = "roll_back", Retry = "retry",
     Ask = "ask", Exclude = "exclude", ExtendBake = "extend_bake", Recover = "recover", CancelJob = "cancel_job", ReadPeople = "read_people",
     ManagePeople = "manage_people", ManageTokens = "manage_tokens", Grant = "grant",
-    Observe = "observe", RunJob = "run_job", Deliver = "deliver", SignIn = "sign_in");
+    Observe = "observe", RunJob = "run_job", Deliver = "deliver", SignIn = "sign_in", Refuse = "refuse");
 
 impl Action {
     /// How a refusal names it, at the start of a sentence.
@@ -111,7 +113,7 @@ impl Action {
             Self::ManagePeople => "Letting people in and keeping them out",
             Self::ManageTokens => "Ending tokens",
             Self::Grant => "Giving and taking roles",
-            Self::Observe | Self::RunJob | Self::Deliver | Self::SignIn => "This",
+            Self::Observe | Self::RunJob | Self::Deliver | Self::SignIn | Self::Refuse => "This",
         }
     }
 }

@@ -40,25 +40,43 @@ impl Subject {
     }
 }
 
+/// What somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub action: Action,
+    pub resource: Resource,
+}
+
 /// Why somebody may not do something, as a sentence with the next step.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    #[error(
-        "{verb} takes the role {roles}{scope}, which you do not hold. Whoever manages your sign-on groups can grant it."
-    )]
+    #[error("{} takes the role {roles}{scope}, which you do not hold.", asked.action.verb())]
     MissingRole {
-        verb: &'static str,
         roles: String,
-        scope: String,
+        scope: &'static str,
+        asked: Box<Asked>,
     },
     /// A policy forbids it, whatever somebody holds; what it says.
-    #[error("{0}")]
-    Forbidden(String),
+    #[error("{says}")]
+    Forbidden {
+        says: String,
+        /// Its id.
+        policy: String,
+        asked: Box<Asked>,
+    },
     #[error("You hold no role in Slipway yet. Ask whoever manages your sign-on groups for one.")]
     NoRole,
 }
 
 impl Denied {
+    /// What was asked for; `None` where nothing was asked for in particular.
+    pub fn asked(&self) -> Option<&Asked> {
+        match self {
+            Self::MissingRole { asked, .. } | Self::Forbidden { asked, .. } => Some(asked),
+            Self::NoRole => None,
+        }
+    }
+
     /// Why, as it stands beside a control that names the action itself.
     pub fn beside(&self) -> String {
         match self {
@@ -72,7 +90,7 @@ impl Denied {
 pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<Permit, Denied> {
     let Ok(rules) = rules() else {
         // Nobody gets here: Slipway does not start with policies it cannot read.
-        return Err(missing(&[], action, &resource));
+        return Err(missing(&[], action, resource));
     };
     let held: Vec<&Grant> = subject
         .grants
@@ -85,7 +103,9 @@ pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<P
             let grant = held
                 .iter()
                 .find(|grant| grant.role.with_included().contains(&role));
-            let grant = grant.ok_or_else(|| missing(&[role], action, &resource))?;
+            let Some(grant) = grant else {
+                return Err(missing(&[role], action, resource));
+            };
             Ok(Permit {
                 actor: subject.actor(),
                 action,
@@ -97,21 +117,26 @@ pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<P
                 resource,
             })
         }
-        Verdict::Forbidden(why) => Err(Denied::Forbidden(why)),
-        Verdict::NotAllowed => Err(missing(
-            &rules.roles_that_may(action, &resource),
-            action,
-            &resource,
-        )),
+        Verdict::Forbidden { says, policy } => Err(Denied::Forbidden {
+            says,
+            policy,
+            asked: Box::new(Asked { action, resource }),
+        }),
+        Verdict::NotAllowed => {
+            let roles = rules.roles_that_may(action, &resource);
+            Err(missing(&roles, action, resource))
+        }
     }
 }
 
 /// A permit for what is somebody's own, such as their sessions: it takes no role.
 pub fn own(subject: &Subject, action: Action, resource: Resource) -> Result<Permit, Denied> {
     if resource.kind != Kind::Person || resource.id != subject.user.to_string() {
-        return Err(Denied::Forbidden(
-            "This belongs to somebody else.".to_owned(),
-        ));
+        return Err(Denied::Forbidden {
+            says: "This belongs to somebody else.".to_owned(),
+            policy: "it is not their own".to_owned(),
+            asked: Box::new(Asked { action, resource }),
+        });
     }
     Ok(Permit {
         actor: subject.actor(),
@@ -121,16 +146,30 @@ pub fn own(subject: &Subject, action: Action, resource: Resource) -> Result<Perm
     })
 }
 
-fn missing(roles: &[Role], action: Action, resource: &Resource) -> Denied {
+/// For the trail: that somebody was refused what they asked for. It allows nothing.
+pub fn refusal(subject: &Subject, denied: &Denied) -> Option<Permit> {
+    let decided = match denied {
+        Denied::Forbidden { policy, .. } => policy.as_str(),
+        Denied::MissingRole { .. } | Denied::NoRole => "no role held there allows it",
+    };
+    Some(Permit {
+        actor: subject.actor(),
+        action: Action::Refuse,
+        allowed_by: format!("refused: {decided}"),
+        resource: denied.asked()?.resource.clone(),
+    })
+}
+
+fn missing(roles: &[Role], action: Action, resource: Resource) -> Denied {
     let words: Vec<&str> = roles.iter().map(|role| role.label()).collect();
     let scope = match resource.place.team {
         Some(_) if roles.contains(&Role::Member) => " for the owning team",
         _ => "",
     };
     Denied::MissingRole {
-        verb: action.verb(),
         roles: one_of(&words),
-        scope: scope.to_owned(),
+        scope,
+        asked: Box::new(Asked { action, resource }),
     }
 }
 

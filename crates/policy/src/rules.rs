@@ -32,8 +32,8 @@ pub(crate) enum Verdict {
     Allowed(Role, String),
     /// No policy allows it.
     NotAllowed,
-    /// What a policy that forbids it says.
-    Forbidden(String),
+    /// What a policy that forbids it says, and its id.
+    Forbidden { says: String, policy: String },
 }
 
 pub(crate) struct Rules {
@@ -195,7 +195,10 @@ impl Rules {
             (Decision::Deny, Some(id)) => {
                 let policy = self.policies.policy(id)?;
                 debug_assert_eq!(policy.effect(), Effect::Forbid);
-                Verdict::Forbidden(policy.annotation("says")?.to_owned())
+                Verdict::Forbidden {
+                    says: policy.annotation("says")?.to_owned(),
+                    policy: id.to_string(),
+                }
             }
         })
     }

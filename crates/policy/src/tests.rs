@@ -182,7 +182,7 @@ fn nobody_approves_their_own_request_whatever_they_hold_and_whoever_they_are() {
     for action in [Action::Approve, Action::Reject] {
         for own in [id(1), id(3)] {
             let denied = permit(&who, action, by(own)).unwrap_err();
-            assert!(matches!(denied, Denied::Forbidden(_)), "{denied:?}");
+            assert!(matches!(denied, Denied::Forbidden { .. }), "{denied:?}");
             assert_eq!(
                 denied.to_string(),
                 "You requested this change, so somebody else has to decide on it."

@@ -181,6 +181,20 @@ fn read(cells: &Cells<'_>) -> Result<(i64, AuditRow)> {
 }
 
 impl Store {
+    /// Writes down what was refused to somebody.
+    pub async fn refusal(&self, permit: &Permit, note: &AuditNote, at: Timestamp) -> Result<()> {
+        let mut tx = self.begin().await?;
+        write(
+            &mut tx,
+            permit,
+            &Object::of(permit),
+            std::slice::from_ref(note),
+            at,
+        )
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
     /// A page of the audit trail, newest first. A scope of some teams shows what is about those teams.
     pub async fn audit(
         &self,

@@ -37,7 +37,7 @@ pub use host::{Import, Imported};
 pub use job::{FinishedJob, JobFilter, JobHost};
 pub use lock::ServeLock;
 pub use outbox::OutboxMessage;
-pub use person::{NewGrant, Person, PersonNow};
+pub use person::{Giver, NewGrant, Person, PersonNow};
 pub use rollout::{Commit, Loaded, NewRollout, RolloutFilter, Standing};
 pub use session::Ending;
 pub use token::TokenRow;

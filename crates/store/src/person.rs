@@ -3,10 +3,10 @@
 use domain::{
     Timestamp,
     audit::AuditNote,
-    id::{GrantId, UserId},
+    id::{GrantId, TeamId, UserId},
     person::PersonState,
 };
-use policy::{Grant, Permit, Place};
+use policy::{Grant, Permit, Place, Role};
 use view::{
     page::Page,
     person::{GrantRow, PersonRow},
@@ -65,7 +65,27 @@ pub struct NewGrant {
     pub expires_at: Option<Timestamp>,
 }
 
+/// Who could give a role: whoever has this one, given or by a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Giver {
+    pub role: Role,
+    /// Held in this team; everywhere when `None`.
+    pub team: Option<TeamId>,
+    /// Groups that come with it.
+    pub groups: Vec<String>,
+}
+
 const COLUMNS: &str = "SELECT p.id, p.issuer, p.subject, p.name, p.email, p.human, p.groups_json, p.state, p.state_reason, p.seen_at FROM people p WHERE ";
+
+/// The pattern of a list of groups that this one is in.
+fn holding(group: &str) -> Result<String> {
+    let quoted = serde_json::to_string(group).map_err(StoreError::defect)?;
+    let escaped = quoted
+        .replace('!', "!!")
+        .replace('%', "!%")
+        .replace('_', "!_");
+    Ok(format!("%{escaped}%"))
+}
 
 fn read(cells: &Cells<'_>) -> Result<Person> {
     Ok(Person {
@@ -106,6 +126,48 @@ fn read_place(cells: &Cells<'_>) -> Result<Grant> {
 }
 
 impl Store {
+    /// Names of people who hold one of these roles and are not `but`; who was seen last first.
+    pub async fn givers(
+        &self,
+        wanted: &[Giver],
+        but: &[UserId],
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<String>> {
+        let mut sql =
+            Sql::new("SELECT p.id, p.name FROM people p WHERE p.state = 'active' AND p.id NOT IN ");
+        sql.list(but.iter().copied())
+            .push(" AND (p.id IN (SELECT g.principal_id FROM grants g WHERE g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > ")
+            .bind(now)
+            .push(") AND g.service_id IS NULL AND g.environment_id IS NULL AND (1 = 0");
+        for giver in wanted {
+            sql.push(" OR (g.role = ").bind(giver.role.word());
+            match giver.team {
+                Some(team) => sql.push(" AND g.team_id = ").bind(team).push(")"),
+                None => sql.push(" AND g.team_id IS NULL)"),
+            };
+        }
+        sql.push("))");
+        for group in wanted.iter().flat_map(|giver| &giver.groups) {
+            sql.push(" OR p.groups_json LIKE ")
+                .bind(holding(group)?)
+                .push(" ESCAPE '!'");
+        }
+        sql.push(") ORDER BY p.seen_at DESC, p.id LIMIT ")
+            .bind(i64::from(limit));
+        sql.all(self.readers(), PEOPLE, |cells| cells.text("name"))
+            .await
+    }
+
+    /// People of this e-mail address or this name, letter for letter but for case; two at most.
+    pub async fn people_called(&self, called: &str) -> Result<Vec<UserId>> {
+        let called = called.to_lowercase();
+        let sql = Sql::new("SELECT p.id FROM people p WHERE LOWER(p.email) = $1 OR LOWER(p.name) = $1 ORDER BY p.id LIMIT 2")
+            .with(called.as_str());
+        sql.all(self.readers(), PEOPLE, |cells| cells.parse("id"))
+            .await
+    }
+
     /// Keeps who the provider vouched for, with the newest name, e-mail address and groups; gives the id they have had since
     /// the first time. The trail says whether they were let in.
     pub async fn sign_in(

@@ -89,3 +89,25 @@ impl Allowance {
         }
     }
 }
+
+/// Whether somebody may do something, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    pub person: String,
+    pub action: String,
+    /// Kind and name of what it is about.
+    pub about: String,
+    pub allowed: bool,
+    /// The role and the policy that allow it; or what it takes, or what forbids it.
+    pub why: String,
+    pub roles: Vec<HeldRole>,
+    /// Who could give what is missing; the first of them.
+    pub givers: Vec<String>,
+}
+
+/// A role somebody holds, and whether it holds where the question is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldRole {
+    pub role: String,
+    pub reaches: bool,
+}

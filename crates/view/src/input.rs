@@ -273,6 +273,18 @@ pub struct PersonInput {
     pub reason: String,
 }
 
+/// Asks whether somebody may do something.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExplainQuery {
+    /// Id, e-mail address or name; empty for oneself.
+    pub person: String,
+    /// Word of `policy::Action`.
+    pub action: String,
+    /// “rollout:ID”, “service:NAME”, “environment:NAME”, “team:NAME”, or a kind alone.
+    pub about: String,
+}
+
 /// Gives somebody a role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -344,6 +356,7 @@ impl AuditQuery {
         "variable",
         "project",
         "person",
+        "access",
         "grant",
         "session",
         "token",

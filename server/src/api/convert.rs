@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::shape::{
-    Batch, BatchState, Cancelled, Host, HostDiff, InventoryDiff, InventoryHost, Items, Job, Line,
-    Log, Measurement, Rollout, RolloutDetail, Service, ServiceDetail, ValueDiff, Verdict,
+    Batch, BatchState, Cancelled, Explanation, HeldRole, Host, HostDiff, InventoryDiff,
+    InventoryHost, Items, Job, Line, Log, Measurement, Rollout, RolloutDetail, Service,
+    ServiceDetail, ValueDiff, Verdict,
 };
 
 impl<T> Items<T> {
@@ -56,6 +57,26 @@ impl From<view::service::ServiceView> for ServiceDetail {
             service: view.service.into(),
             repository: view.repository,
             rollouts: view.rollouts.into_iter().map(Rollout::from).collect(),
+        }
+    }
+}
+
+impl From<view::access::Explanation> for Explanation {
+    fn from(told: view::access::Explanation) -> Self {
+        let roles = told.roles.into_iter();
+        Self {
+            person: told.person,
+            action: told.action,
+            about: told.about,
+            allowed: told.allowed,
+            why: told.why,
+            roles: roles
+                .map(|held| HeldRole {
+                    role: held.role,
+                    reaches: held.reaches,
+                })
+                .collect(),
+            givers: told.givers,
         }
     }
 }

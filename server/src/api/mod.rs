@@ -159,6 +159,7 @@ mod tests {
         assert_eq!(
             names,
             [
+                "/access/explain",
                 "/environments/{slug}/hosts",
                 "/environments/{slug}/inventory/diff",
                 "/jobs",

@@ -11,13 +11,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use view::error::ApiError;
-use view::input::{ImportInput, JobQuery, RolloutQuery};
+use view::input::{ExplainQuery, ImportInput, JobQuery, RolloutQuery};
 
 use super::{
     Params, Problem,
     shape::{
-        Cancel, Host, Inventory, InventoryDiff, InventoryHost, Items, Job, JobDetail, Log,
-        ProblemBody, Rollout, RolloutDetail, Service, ServiceDetail,
+        Cancel, Explanation, Host, Inventory, InventoryDiff, InventoryHost, Items, Job, JobDetail,
+        Log, ProblemBody, Rollout, RolloutDetail, Service, ServiceDetail,
     },
 };
 use crate::site::Site;
@@ -38,6 +38,7 @@ pub fn all() -> OpenApiRouter<Site> {
         .routes(routes!(job))
         .routes(routes!(log))
         .routes(routes!(cancel))
+        .routes(routes!(explain))
 }
 
 type Answer<T> = Result<Json<T>, Problem>;
@@ -269,4 +270,33 @@ async fn cancel(
     })?;
     let job = ctx.cancel_job(id, cancel.reason).await?;
     Ok((StatusCode::ACCEPTED, Json(job.into())))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct ExplainParams {
+    /// Id, e-mail address or name of a person; whoever asks, unless given.
+    #[serde(default)]
+    user: String,
+    /// What they would do, such as `release`.
+    action: String,
+    /// What they would do it to: `rollout:ID`, `service:NAME`, `environment:NAME`, `team:NAME`, or a kind alone.
+    resource: String,
+}
+
+/// Whether somebody may do something, and why
+#[utoipa::path(get, path = "/access/explain", tag = "access", params(ExplainParams), responses(
+    (status = 200, description = "The decision, and what led to it", body = Explanation),
+    (status = "default", description = "Why not", body = ProblemBody, content_type = "application/problem+json"),
+))]
+async fn explain(
+    Extension(ctx): Extension<Ctx>,
+    Params(params): Params<ExplainParams>,
+) -> Answer<Explanation> {
+    let query = ExplainQuery {
+        person: params.user,
+        action: params.action,
+        about: params.resource,
+    };
+    Ok(Json(ctx.explain(query).await?.into()))
 }

@@ -161,6 +161,29 @@ pub struct ValueDiff {
     pub after: Option<String>,
 }
 
+/// Whether somebody may do something, and why.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Explanation {
+    pub person: String,
+    pub action: String,
+    /// Kind and name of what it is about.
+    pub about: String,
+    pub allowed: bool,
+    /// The role and the policy that allow it; or what it takes, or what forbids it.
+    pub why: String,
+    pub roles: Vec<HeldRole>,
+    /// Some who could give what is missing.
+    pub givers: Vec<String>,
+}
+
+/// A role somebody holds.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct HeldRole {
+    pub role: String,
+    /// It holds where the question is about.
+    pub reaches: bool,
+}
+
 /// A batch of a rollout.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Batch {

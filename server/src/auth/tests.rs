@@ -5,7 +5,9 @@ use axum::{
     routing::get as get_route,
 };
 use tower_sessions::{Session, SessionStore as _};
-use view::input::{EndGrantInput, EndSessionInput, GrantInput, PersonInput};
+use view::input::{
+    AuditQuery, EndGrantInput, EndSessionInput, ExplainQuery, GrantInput, PersonInput,
+};
 
 use super::{
     session::{AtProvider, Sessions},
@@ -389,4 +391,112 @@ async fn an_answer_nobody_waits_for_signs_nobody_in() {
     let (status, page) = text(response).await;
     assert_eq!(status, 403);
     assert!(!page.contains("<script>"));
+}
+
+#[tokio::test]
+async fn what_is_refused_is_written_down_once_and_said_with_who_could_give_it() {
+    let lab = lab().await;
+    let console = &lab.site.console;
+    let maria = lab.somebody().await;
+    let chief = SignIn {
+        issuer: "https://login.example.org".to_owned(),
+        subject: "chief".to_owned(),
+        name: "Carla Chief".to_owned(),
+        email: String::new(),
+        email_verified: None,
+        groups: vec!["viewers".to_owned()],
+    };
+    let chief = console.sign_in(chief).await.unwrap().user;
+    let give = GrantInput {
+        person: chief.to_string(),
+        role: "admin".to_owned(),
+        reason: "Keeps people.".to_owned(),
+        ..GrantInput::default()
+    };
+    console.ctx(admin()).give_role(give).await.unwrap();
+    let ctx = console.ctx(console.subject(maria).await.unwrap().unwrap());
+    let said = ctx.people(None).await.unwrap_err().message();
+    assert_eq!(
+        said,
+        "Reading who may do what takes the role auditor or admin, which you do not hold. Carla Chief can give it, or whoever manages your sign-on groups."
+    );
+    assert!(ctx.people(None).await.is_err());
+    let trail = AuditQuery {
+        about: "access".to_owned(),
+        ..AuditQuery::default()
+    };
+    let trail = console.ctx(admin()).audit(trail).await.unwrap().items;
+    let told: Vec<_> = trail
+        .iter()
+        .map(|event| {
+            (
+                event.actor.as_str(),
+                event.summary.as_str(),
+                event.allowed_by.as_str(),
+            )
+        })
+        .collect();
+    let expected = (
+        "Maria Member",
+        "Refused: reading who may do what",
+        "refused: no role held there allows it",
+    );
+    assert_eq!(told, [expected]);
+}
+
+#[tokio::test]
+async fn a_decision_is_explained() {
+    let lab = lab().await;
+    let console = &lab.site.console;
+    let maria = lab.somebody().await;
+    let ask = |person: &str, action: &str, about: &str| ExplainQuery {
+        person: person.to_owned(),
+        action: action.to_owned(),
+        about: about.to_owned(),
+    };
+    let own = console.ctx(console.subject(maria).await.unwrap().unwrap());
+    let told = own
+        .explain(ask("", "manage_projects", "project"))
+        .await
+        .unwrap();
+    assert_eq!(
+        (told.allowed, told.why.as_str()),
+        (false, "Takes the role operator.")
+    );
+    assert_eq!(told.roles.len(), 1);
+    let by_admin = console.ctx(admin());
+    let told = by_admin
+        .explain(ask("MARIA@example.org", "read_people", "person"))
+        .await;
+    assert!(!told.unwrap().allowed);
+    let told = by_admin
+        .explain(ask("", "read_people", "person"))
+        .await
+        .unwrap();
+    assert_eq!(
+        (told.allowed, told.why.as_str()),
+        (true, "role admin: auditors-read-who-may-do-what")
+    );
+    for (person, action, about) in [
+        ("nobody@example.org", "release", "rollout"),
+        ("", "fly", "rollout"),
+        ("", "observe", "rollout"),
+        ("", "release", "moon"),
+        ("", "release", "rollout:7"),
+        ("", "release", "service:none"),
+        ("", "release", "job:1"),
+    ] {
+        assert!(
+            by_admin.explain(ask(person, action, about)).await.is_err(),
+            "{person} {action} {about}"
+        );
+    }
+    let stranger = console.ctx(console.subject(maria).await.unwrap().unwrap());
+    let other = admin().user.to_string();
+    assert!(
+        stranger
+            .explain(ask(&other, "release", "rollout"))
+            .await
+            .is_err()
+    );
 }

@@ -8,6 +8,7 @@ macro_rules! println {
     ($($text:tt)*) => { $crate::cli::write_out(format_args!("{}\n", format_args!($($text)*))) };
 }
 
+mod access;
 mod client;
 mod inventory;
 mod job;
@@ -63,6 +64,9 @@ enum Command {
     /// Jobs
     #[command(subcommand)]
     Job(job::Command),
+    /// Who may do what
+    #[command(subcommand)]
+    Access(access::Command),
 }
 
 /// How the answer is written.
@@ -165,6 +169,7 @@ fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
             }
             Command::Rollout(command) => rollout::run(command, &Client::from_environment()?).await,
             Command::Job(command) => job::run(command, &Client::from_environment()?).await,
+            Command::Access(command) => access::run(command, &Client::from_environment()?).await,
         }
     })
 }

@@ -167,7 +167,8 @@ async fn ready(on: &AnyPool) -> Result<Vec<JobKind>> {
     let mut sql = Sql::new("WITH kinds (kind) AS (VALUES ");
     let kinds = RANKS.into_iter().flatten();
     sql.tuples(kinds.map(|kind| vec![Arg::from(kind.word())]))
-        .push(") SELECT kind AS id, kind FROM kinds WHERE EXISTS (SELECT 1 FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL AND j.kind = kinds.kind)");
+        // A limit, because PostgreSQL turns EXISTS into a join for which it reads the whole queue.
+        .push(") SELECT kind AS id, kind FROM kinds WHERE 1 = (SELECT 1 FROM jobs j WHERE j.stage = 'queued' AND j.waits_for IS NULL AND j.kind = kinds.kind LIMIT 1)");
     sql.all(on, JOBS, |cells| cells.parse("kind")).await
 }
 

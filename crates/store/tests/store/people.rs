@@ -1,14 +1,21 @@
 //! People, sessions, tokens.
 
+use domain::id::GrantId;
 use domain::{
     SignedDuration, Timestamp,
     id::{TokenId, UserId},
 };
-use policy::{Kind, Resource, SystemAction};
-use store::{Person, StoreError, TokenRow};
-use testkit::{Database, World, mint, on_each_database, start, system};
+use policy::{Action, Grant, Kind, Resource, Role, SystemAction};
+use store::{Ending, Giver, NewGrant, Person, StoreError, TokenRow};
+use testkit::{Database, World, mint, on_each_database, permit, start, subject, system};
 
-on_each_database!(a_person_keeps_their_id, sessions_end, tokens_end);
+on_each_database!(
+    a_person_keeps_their_id,
+    givers_are_those_who_hold_the_role_now,
+    sessions_end,
+    sessions_end_there,
+    tokens_end
+);
 
 fn after(seconds: i64) -> Timestamp {
     start()
@@ -57,6 +64,110 @@ async fn a_person_keeps_their_id(db: Database) {
         store.person_now(UserId(mint()), start()).await.unwrap(),
         None
     );
+}
+
+/// Somebody who signed in, belongs to these groups, and is called so.
+async fn signed_in(db: &Database, name: &str, groups: &[&str]) -> UserId {
+    let person = Person {
+        id: UserId(mint()),
+        issuer: "https://login.example.org".to_owned(),
+        subject: name.to_lowercase(),
+        name: name.to_owned(),
+        email: format!("{}@example.org", name.to_lowercase()),
+        human: String::new(),
+        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+    };
+    let permit = system(SystemAction::SIGN_IN, Resource::new(Kind::Person, "", ""));
+    db.store.sign_in(&permit, &person, start()).await.unwrap()
+}
+
+async fn givers_are_those_who_hold_the_role_now(db: Database) {
+    let store = &db.store;
+    // A group's name may have what LIKE takes for its own.
+    let alma = signed_in(&db, "Alma", &["100%_admins"]).await;
+    let lena = signed_in(&db, "Lena", &["100 and admins", "x100%_admins"]).await;
+    let omar = signed_in(&db, "Omar", &[]).await;
+    let admin = Grant::new(Role::Admin, None);
+    let giving = subject("Ada", Role::Admin);
+    let to_omar = permit(
+        &giving,
+        Action::Grant,
+        Resource::grant(omar, "Omar", &admin),
+    );
+    let new = NewGrant {
+        id: GrantId(mint()),
+        person: omar,
+        grant: admin,
+        told: "admin".to_owned(),
+        reason: "Stands in.".to_owned(),
+        expires_at: Some(after(60)),
+    };
+    store.grant(&to_omar, &new, start()).await.unwrap();
+    let wanted = [Giver {
+        role: Role::Admin,
+        team: None,
+        groups: vec!["100%_admins".to_owned()],
+    }];
+    let named = async |but: UserId, at| {
+        let mut names = store.givers(&wanted, &[but], at, 3).await.unwrap();
+        names.sort();
+        names
+    };
+    assert_eq!(named(lena, start()).await, ["Alma", "Omar"]);
+    assert_eq!(named(alma, start()).await, ["Omar"]);
+    assert_eq!(named(lena, after(60)).await, ["Alma"], "Omar's has ended");
+    let called = async |name: &str| store.people_called(name).await.unwrap();
+    assert_eq!(called("OMAR").await, [omar]);
+    assert_eq!(called("lena@example.org").await, [lena]);
+    assert_eq!(called("om").await, []);
+}
+
+async fn sessions_end_there(db: Database) {
+    let store = &db.store;
+    let (maria, otto) = (
+        signed_in(&db, "Maria", &[]).await,
+        signed_in(&db, "Otto", &[]).await,
+    );
+    let issuer = "https://login.example.org";
+    let meant = async |subject, there| {
+        let found = store.signed_in_there(issuer, subject, there).await.unwrap();
+        found.map(|(id, _)| id)
+    };
+    for (hash, user, there) in [
+        ("a", maria, "one"),
+        ("b", maria, "two"),
+        ("c", maria, ""),
+        ("d", otto, "three"),
+    ] {
+        let user = Some(user);
+        store
+            .session_insert(hash, hash, user, there, after(90), start())
+            .await
+            .unwrap();
+    }
+    assert_eq!(meant(Some("maria"), None).await, Some(maria));
+    assert_eq!(meant(None, Some("three")).await, Some(otto));
+    assert_eq!(meant(None, Some("never")).await, None);
+    assert_eq!(meant(Some("nobody"), Some("one")).await, None);
+    assert_eq!(meant(None, None).await, None);
+    let elsewhere = store
+        .signed_in_there("https://evil.example", Some("maria"), None)
+        .await;
+    assert_eq!(elsewhere.unwrap(), None, "another provider's word");
+    let permit = system(
+        SystemAction::SIGN_IN,
+        Resource::new(Kind::Person, maria, "Maria"),
+    );
+    let end = async |which| {
+        store
+            .sessions_end(&permit, maria, which, start())
+            .await
+            .unwrap()
+    };
+    // Whether the one without a name is meant, nobody knows.
+    assert_eq!(end(Ending::There(Some("one"))).await, 2);
+    assert_eq!(end(Ending::There(None)).await, 1);
+    assert!(store.session_load("d", start()).await.unwrap().is_some());
 }
 
 async fn sessions_end(db: Database) {

@@ -99,7 +99,7 @@ const CALLS: &[Call] = &[
     ),
     at(
         "GET /api/v1/access/explain?user",
-        "/api/v1/access/explain?action=release&resource=team&user={otto}",
+        "/api/v1/access/explain?action=read_people&resource=person&user={otto}",
         "",
     ),
     call("GET /api/v1/services", ""),

@@ -1,7 +1,10 @@
 //! Whether somebody may do something, and why: for an auditor, and for who was refused.
 
-use domain::id::{RolloutId, UserId};
-use policy::{Action, Grant, Kind, Place, Resource, Subject};
+use domain::{
+    id::{RolloutId, UserId},
+    text::FieldError,
+};
+use policy::{Action, Grant, Kind, Resource, Subject};
 use view::{
     access::{Explanation, HeldRole},
     error::ApiError,
@@ -14,15 +17,6 @@ use crate::{
     environment, rollout, service,
 };
 
-/// Actions that only Slipway itself takes.
-const OWN: [Action; 5] = [
-    Action::Observe,
-    Action::RunJob,
-    Action::Deliver,
-    Action::SignIn,
-    Action::Refuse,
-];
-
 impl Ctx {
     /// Explains a decision about anybody to who may read who may do what, and to everybody about themselves.
     pub async fn explain(&self, query: ExplainQuery) -> Result<Explanation, ApiError> {
@@ -30,23 +24,9 @@ impl Ctx {
     }
 
     async fn explained(&self, query: &ExplainQuery) -> Result<Explanation, Error> {
-        let user = match query.person.trim() {
-            "" => self.user(),
-            person => {
-                let found = self.found(person).await?;
-                if found != self.user() {
-                    self.may_read_people()?;
-                }
-                found
-            }
-        };
+        let user = self.who(query.person.trim()).await?;
         let action: Action = query.action.trim().parse()?;
-        if OWN.contains(&action) {
-            return Err(Error::Conflict(format!(
-                "{action} is what only Slipway itself does. Ask about something that people do."
-            )));
-        }
-        let resource = self.meant(&query.about).await?;
+        let resource = self.meant(action, query.about.trim()).await?;
         let teams = self.store().teams(&policy::system_scope()).await?;
         let (subject, kept_out) = self.standing_of(user).await?;
         let held = |grant: &Grant| HeldRole {
@@ -54,29 +34,37 @@ impl Ctx {
             reaches: grant.place.covers(&resource.place),
         };
         let roles = subject.grants.iter().map(held).collect();
-        let about = match resource.name.as_str() {
-            "" => resource.kind.to_string(),
-            name => format!("{} {name}", resource.kind),
-        };
+        let about = format!("{} {}", resource.kind, resource.name);
         let (allowed, why, givers) = match policy::permit(&subject, action, resource) {
             Ok(permit) => (true, permit.allowed_by().to_owned(), Vec::new()),
             Err(denied) => {
-                let givers = match (&denied, denied.asked()) {
-                    (policy::Denied::MissingRole { .. }, Some(asked)) => self.givers(asked).await?,
-                    _ => Vec::new(),
+                let givers = match kept_out {
+                    None => self.console.givers(&denied, &subject).await?,
+                    // No role would help.
+                    Some(_) => Vec::new(),
                 };
-                (false, denied.beside(), givers)
+                (false, denied.of_another(), givers)
             }
         };
         Ok(Explanation {
             person: subject.name,
             action: action.to_string(),
-            about,
+            about: about.trim_end().to_owned(),
             allowed,
             why: kept_out.unwrap_or(why),
             roles,
             givers,
         })
+    }
+
+    /// Whom the question is about. Who may not read of others learns nothing of whether there is somebody of that name.
+    async fn who(&self, person: &str) -> Result<UserId, Error> {
+        let own_name = self.subject.name.to_lowercase() == person.to_lowercase();
+        if person.is_empty() || own_name || person == self.user().to_string() {
+            return Ok(self.user());
+        }
+        self.may_read_people()?;
+        self.found(person).await
     }
 
     /// What somebody holds, and why they are out, if they are: then they hold nothing.
@@ -111,26 +99,60 @@ impl Ctx {
                 "Nobody with the id, the e-mail address or the name “{}” has signed in.",
                 domain::text::shown(person)
             ))),
-            (Some(_), false) => Err(Error::Conflict(format!(
-                "More than one person is called “{}”. Give the id, which stands in the address of the person's page.",
-                domain::text::shown(person)
-            ))),
+            (Some(_), false) => Err(FieldError::new(
+                "user",
+                format!(
+                    "More than one person is called “{}”. Give the id, which stands in the address of the person's page.",
+                    domain::text::shown(person)
+                ),
+            )
+            .into()),
         }
     }
 
     /// What an action would be about: “rollout:…”, “service:checkout”, “environment:production”, “team:payments”, “person”.
-    async fn meant(&self, about: &str) -> Result<Resource, Error> {
+    async fn meant(&self, action: Action, about: &str) -> Result<Resource, Error> {
+        let wrong = |why: String| Error::Field(FieldError::new("resource", why));
         let scope = self.scope()?;
-        let about = about.trim();
+        let kinds = policy::kinds_of(action);
         let (kind, name) = about.split_once(':').unwrap_or((about, ""));
         let kind: Kind = kind.parse()?;
+        // What is done to rollouts is asked of a service as well: of any rollout of it.
+        let of_service = kind == Kind::Service && !name.is_empty();
+        let stands_for_rollout = of_service && kinds.contains(&Kind::Rollout);
+        if !kinds.contains(&kind) && !stands_for_rollout {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+            return Err(wrong(match kinds.as_slice() {
+                [] => format!(
+                    "{action} is what only Slipway itself does. Ask about something that people do."
+                ),
+                kinds => format!(
+                    "{action} is not done to a {kind}. Ask about: {}.",
+                    kinds.join(", ")
+                ),
+            }));
+        }
+        if kind == Kind::Grant {
+            return Err(wrong("Whether somebody may give a role depends on the role and on whom they give it to: the page of that person says it.".to_owned()));
+        }
         Ok(match (kind, name) {
             (_, "") => Resource::new(kind, "", ""),
             (Kind::Rollout, id) => {
-                let id: RolloutId = id.parse().map_err(crate::error::invalid("about"))?;
+                let id: RolloutId = id.parse().map_err(crate::error::invalid("resource"))?;
                 rollout::resource(&self.store().rollout(&scope, id).await?)
             }
-            (Kind::Service, slug) => service::resource(&self.store().service(&scope, slug).await?),
+            (Kind::Service, slug) => {
+                let service = service::resource(&self.store().service(&scope, slug).await?);
+                if kinds.contains(&Kind::Service) {
+                    return Ok(service);
+                }
+                Resource {
+                    kind: Kind::Rollout,
+                    id: String::new(),
+                    name: format!("of {}", service.name),
+                    ..service
+                }
+            }
             (Kind::Environment, slug) => {
                 environment::resource(&self.store().environment(&scope, slug).await?)
             }
@@ -140,17 +162,10 @@ impl Ctx {
                 let team = team.ok_or_else(|| {
                     Error::NotFound("There is no such team, or you cannot see it.".to_owned())
                 })?;
-                let place = Place {
-                    team: Some(team.id),
-                    ..Place::default()
-                };
-                Resource {
-                    place,
-                    ..Resource::new(Kind::Team, team.id, &team.slug)
-                }
+                Resource::new(Kind::Team, team.id, &team.slug).of_team(team.id)
             }
             (kind, _) => {
-                return Err(Error::Conflict(format!(
+                return Err(wrong(format!(
                     "One {kind} cannot be named here. Give “{kind}” alone, or rollout:ID, service:NAME, environment:NAME or team:NAME."
                 )));
             }

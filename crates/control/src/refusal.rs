@@ -1,44 +1,62 @@
 //! What people are refused: written down, and told with who could let them.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use domain::{SignedDuration, Timestamp, audit::AuditNote, id::UserId};
-use policy::{Action, Asked, Denied, Role};
+use policy::{Action, Asked, Denied, Role, Subject};
 use store::Giver;
 use view::error::ApiError;
 
-use crate::{Ctx, Error};
+use crate::{Console, Ctx, Error};
 
 /// Who asks again and again is written down once in this time.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
-/// Refusals that are remembered; beyond it all are written down.
-const REMEMBERED: usize = 10_000;
+/// Refusals of one person that are written down in that time: the trail is kept for ever, and anybody can be refused.
+const AT_MOST: usize = 20;
 /// People who are named.
 const NAMED: u32 = 3;
 
-/// What was refused lately: who, what, and the id of the object.
+/// What was refused lately, by whom it was asked.
 #[derive(Default)]
-pub struct Refusals(Mutex<HashMap<(UserId, Action, String), Timestamp>>);
+pub struct Refusals(Mutex<HashMap<UserId, Vec<Refusal>>>);
+
+struct Refusal {
+    action: Action,
+    /// Id of what it was about.
+    about: String,
+    at: Timestamp,
+}
 
 impl Refusals {
-    /// Nobody was refused this lately.
+    /// Whether it is to be written down.
     fn is_new(&self, user: UserId, asked: &Asked, now: Timestamp) -> bool {
-        let mut lately = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lately.len() >= REMEMBERED {
-            lately.retain(|_, at| now.duration_since(*at) < AGAIN_AFTER);
-        }
-        let key = (user, asked.action, asked.resource.id.clone());
-        match lately.get(&key) {
-            Some(at) if now.duration_since(*at) < AGAIN_AFTER => false,
-            _ if lately.len() >= REMEMBERED => true,
-            _ => {
-                lately.insert(key, now);
-                true
-            }
-        }
+        let mut all = self.lately(now);
+        let lately = all.entry(user).or_default();
+        let same = |refusal: &Refusal| {
+            refusal.action == asked.action && refusal.about == asked.resource.id
+        };
+        lately.len() < AT_MOST && !lately.iter().any(same)
+    }
+
+    /// It was written down.
+    fn keep(&self, user: UserId, asked: &Asked, at: Timestamp) {
+        self.lately(at).entry(user).or_default().push(Refusal {
+            action: asked.action,
+            about: asked.resource.id.clone(),
+            at,
+        });
+    }
+
+    fn lately(&self, now: Timestamp) -> MutexGuard<'_, HashMap<UserId, Vec<Refusal>>> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, lately| {
+            lately.retain(|refusal| now.duration_since(refusal.at) < AGAIN_AFTER);
+            !lately.is_empty()
+        });
+        all
     }
 }
 
@@ -48,67 +66,71 @@ impl Ctx {
         if let Err(error) = self.note_refusal(&denied).await {
             tracing::error!(%error, "what was refused could not be written down");
         }
-        let Denied::MissingRole { asked, .. } = &denied else {
+        if !matches!(denied, Denied::MissingRole { .. }) {
             return self.console.api(denied.into());
-        };
-        let message = match self.givers(asked).await {
-            Ok(givers) => format!("{denied} {}", who_can_give(&givers)),
-            Err(error) => {
-                tracing::error!(%error, "who could give a role could not be read");
-                format!("{denied} {}", who_can_give(&[]))
-            }
-        };
-        ApiError::Forbidden { message }
+        }
+        let givers = self.console.givers(&denied, &self.subject).await;
+        let givers = givers.unwrap_or_else(|error| {
+            tracing::error!(%error, "who could give a role could not be read");
+            Vec::new()
+        });
+        ApiError::Forbidden {
+            message: format!("{denied} {}", who_can_give(&givers)),
+        }
     }
 
     async fn note_refusal(&self, denied: &Denied) -> Result<(), Error> {
-        let Some(asked) = denied.asked() else {
-            return Ok(());
-        };
-        let now = self.console.now();
-        if !self.console.inner.refusals.is_new(self.user(), asked, now) {
-            return Ok(());
-        }
-        let Some(permit) = policy::refusal(&self.subject, denied) else {
+        let (now, user) = (self.console.now(), self.user());
+        let refusals = &self.console.inner.refusals;
+        let asked = denied
+            .asked()
+            .filter(|asked| refusals.is_new(user, asked, now));
+        let (Some(asked), Some(permit)) = (asked, policy::refusal(&self.subject, denied)) else {
             return Ok(());
         };
         let summary = format!("Refused: {}", asked.action.verb().to_lowercase());
-        let note = AuditNote::new("access.refuse", summary, denied.beside());
+        let note = AuditNote::new("access.refuse", summary, denied.of_another());
         self.store().refusal(&permit, &note, now).await?;
+        refusals.keep(user, asked, now);
         Ok(())
     }
+}
 
-    /// Names of some who could give what it takes, beside whoever manages the groups.
-    pub(crate) async fn givers(&self, asked: &Asked) -> Result<Vec<String>, Error> {
-        let rules = self.console.rules();
-        let groups = |role: Role, team| {
-            let of_it = rules.iter().filter(move |(_, grant)| {
-                grant.role == role && (grant.place.team.is_none() || grant.place.team == team)
-            });
-            of_it.map(|(group, _)| group.clone())
+impl Console {
+    /// Names of some who could give somebody what is missing, beside whoever manages the groups.
+    pub(crate) async fn givers(
+        &self,
+        denied: &Denied,
+        who: &Subject,
+    ) -> Result<Vec<String>, Error> {
+        let Denied::MissingRole { needs, asked, .. } = denied else {
+            return Ok(Vec::new());
         };
-        let team = asked.resource.place.team;
-        let mut wanted = vec![Giver {
-            role: Role::Admin,
-            team: None,
-            groups: groups(Role::Admin, None).collect(),
-        }];
-        if team.is_some() {
-            wanted.push(Giver {
-                role: Role::Owner,
-                team,
-                groups: groups(Role::Owner, team).collect(),
-            });
-        }
-        let now = self.console.now();
-        let selves: Vec<UserId> = self
-            .subject
-            .selves
+        let place = asked.resource.place;
+        let giving: BTreeSet<Role> = needs
             .iter()
-            .copied()
-            .chain([self.user()])
+            .flat_map(|role| policy::givers_of(*role, place))
             .collect();
-        Ok(self.store().givers(&wanted, &selves, now, NAMED).await?)
+        let wanted: Vec<Giver> = giving
+            .into_iter()
+            // What is held in a team only gives nothing where there is none.
+            .filter(|role| !role.needs_team() || place.team.is_some())
+            .map(|role| {
+                let team = place.team.filter(|_| role.needs_team());
+                let of_it = self
+                    .rules()
+                    .iter()
+                    .filter(|(_, grant)| grant.role == role && grant.place.team == team);
+                Giver {
+                    role,
+                    team,
+                    groups: of_it.map(|(group, _)| group.clone()).collect(),
+                }
+            })
+            .collect();
+        let selves: Vec<UserId> = who.selves.iter().copied().chain([who.user]).collect();
+        let found = self.store().givers(&wanted, &selves, self.now(), NAMED);
+        Ok(found.await?)
     }
 }
 
@@ -148,7 +170,19 @@ mod tests {
             (lena, 1, 10, true),
         ] {
             assert_eq!(refusals.is_new(who, &asked(what), at(minutes)), expected);
+            if expected {
+                refusals.keep(who, &asked(what), at(minutes));
+            }
         }
+        let written = (0..100).filter(|what| {
+            let new = refusals.is_new(omar, &asked(1000 + what), at(10));
+            if new {
+                refusals.keep(omar, &asked(1000 + what), at(10));
+            }
+            new
+        });
+        assert_eq!(written.count(), AT_MOST - 1);
+        assert!(refusals.is_new(lena, &asked(3), at(10)), "of others more");
     }
 
     #[test]

@@ -25,7 +25,7 @@ macro_rules! words {
                 match text {
                     $($word => Ok(Self::$variant),)+
                     _ => Err($crate::text::FieldError::new($field, format!(
-                        "“{}” is not a {} Slipway knows. Choose one of: {}.",
+                        "“{}” is no {} that Slipway knows. Choose one of: {}.",
                         $crate::text::shown(text), $field, [$($word),+].join(", ")
                     ))),
                 }

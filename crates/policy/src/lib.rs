@@ -52,7 +52,10 @@ pub struct Asked {
 pub enum Denied {
     #[error("{} takes the role {roles}{scope}, which you do not hold.", asked.action.verb())]
     MissingRole {
+        /// As one reads them.
         roles: String,
+        /// Any of these would do.
+        needs: Vec<Role>,
         scope: &'static str,
         asked: Box<Asked>,
     },
@@ -74,6 +77,14 @@ impl Denied {
         match self {
             Self::MissingRole { asked, .. } | Self::Forbidden { asked, .. } => Some(asked),
             Self::NoRole => None,
+        }
+    }
+
+    /// Why, as it is told of somebody to somebody else.
+    pub fn of_another(&self) -> String {
+        match self {
+            Self::Forbidden { policy, .. } => format!("The policy {policy} forbids it."),
+            Self::MissingRole { .. } | Self::NoRole => self.beside(),
         }
     }
 
@@ -146,19 +157,40 @@ pub fn own(subject: &Subject, action: Action, resource: Resource) -> Result<Perm
     })
 }
 
+/// The kinds of things an action is done to; none where only Slipway itself does it.
+pub fn kinds_of(action: Action) -> Vec<Kind> {
+    rules().map_or_else(|_| Vec::new(), |rules| rules.kinds_of(action))
+}
+
+/// The roles that may give this one, where it is held in this place.
+pub fn givers_of(role: Role, place: Place) -> Vec<Role> {
+    let holder = UserId(uuid::Uuid::max());
+    let grant = Resource::grant(holder, "", &Grant { role, place });
+    rules().map_or_else(
+        |_| Vec::new(),
+        |rules| rules.roles_that_may(Action::Grant, &grant),
+    )
+}
+
 /// For the trail: that somebody was refused what they asked for. It allows nothing.
 pub fn refusal(subject: &Subject, denied: &Denied) -> Option<Permit> {
     let decided = match denied {
         Denied::Forbidden { policy, .. } => policy.as_str(),
         Denied::MissingRole { .. } | Denied::NoRole => "no role held there allows it",
     };
+    let mut resource = denied.asked()?.resource.clone();
+    // What does not exist is called as somebody wrote it.
+    let name = resource.name.chars().filter(|c| !c.is_control());
+    resource.name = name.take(LONGEST_NAME).collect();
     Some(Permit {
         actor: subject.actor(),
         action: Action::Refuse,
         allowed_by: format!("refused: {decided}"),
-        resource: denied.asked()?.resource.clone(),
+        resource,
     })
 }
+
+const LONGEST_NAME: usize = 80;
 
 fn missing(roles: &[Role], action: Action, resource: Resource) -> Denied {
     let words: Vec<&str> = roles.iter().map(|role| role.label()).collect();
@@ -168,6 +200,7 @@ fn missing(roles: &[Role], action: Action, resource: Resource) -> Denied {
     };
     Denied::MissingRole {
         roles: one_of(&words),
+        needs: roles.to_vec(),
         scope,
         asked: Box::new(Asked { action, resource }),
     }

@@ -139,6 +139,28 @@ impl Rules {
             .collect()
     }
 
+    /// The kinds of things the schema knows an action of.
+    pub fn kinds_of(&self, action: Action) -> Vec<Kind> {
+        let uid = |kind: &EntityTypeName, id: &str| {
+            EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+        };
+        let fits = |kind: &Kind| {
+            let Some(what) = self.kinds.get(kind) else {
+                return false;
+            };
+            let (me, asked) = (uid(&self.principal, ""), uid(&self.action, action.word()));
+            Request::new(
+                me,
+                asked,
+                uid(what, ""),
+                Context::empty(),
+                Some(&self.schema),
+            )
+            .is_ok()
+        };
+        Kind::ALL.iter().copied().filter(fits).collect()
+    }
+
     fn response(
         &self,
         user: UserId,

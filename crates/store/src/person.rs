@@ -77,16 +77,6 @@ pub struct Giver {
 
 const COLUMNS: &str = "SELECT p.id, p.issuer, p.subject, p.name, p.email, p.human, p.groups_json, p.state, p.state_reason, p.seen_at FROM people p WHERE ";
 
-/// The pattern of a list of groups that this one is in.
-fn holding(group: &str) -> Result<String> {
-    let quoted = serde_json::to_string(group).map_err(StoreError::defect)?;
-    let escaped = quoted
-        .replace('!', "!!")
-        .replace('%', "!%")
-        .replace('_', "!_");
-    Ok(format!("%{escaped}%"))
-}
-
 fn read(cells: &Cells<'_>) -> Result<Person> {
     Ok(Person {
         id: cells.parse("id")?,
@@ -149,9 +139,11 @@ impl Store {
         }
         sql.push("))");
         for group in wanted.iter().flat_map(|giver| &giver.groups) {
-            sql.push(" OR p.groups_json LIKE ")
-                .bind(holding(group)?)
-                .push(" ESCAPE '!'");
+            // LIKE would take small letters for capital ones on SQLite.
+            let quoted = serde_json::to_string(group).map_err(StoreError::defect)?;
+            sql.push(" OR p.groups_json <> REPLACE(p.groups_json, ")
+                .bind(quoted)
+                .push(", '')");
         }
         sql.push(") ORDER BY p.seen_at DESC, p.id LIMIT ")
             .bind(i64::from(limit));
@@ -161,9 +153,11 @@ impl Store {
 
     /// People of this e-mail address or this name, letter for letter but for case; two at most.
     pub async fn people_called(&self, called: &str) -> Result<Vec<UserId>> {
-        let called = called.to_lowercase();
-        let sql = Sql::new("SELECT p.id FROM people p WHERE LOWER(p.email) = $1 OR LOWER(p.name) = $1 ORDER BY p.id LIMIT 2")
-            .with(called.as_str());
+        let small = called.to_lowercase();
+        let sql = Sql::new("SELECT p.id FROM people p WHERE LOWER(p.email) = $1 OR LOWER(p.name) = $1 OR p.email = $2 OR p.name = $2 ORDER BY p.id LIMIT 2")
+            .with(small.as_str())
+            // A database may know no capital letters but the English ones.
+            .with(called);
         sql.all(self.readers(), PEOPLE, |cells| cells.parse("id"))
             .await
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use axum::{
     Form, Json,
-    extract::State,
+    extract::{State, rejection::FormRejection},
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -13,10 +13,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use control::Clock as _;
 use domain::Timestamp;
 use openidconnect::{
-    JsonWebKey as _, JsonWebKeyAlgorithm,
+    JsonWebKey as _, JsonWebKeyAlgorithm, JwsSigningAlgorithm as _,
     core::{CoreJsonWebKey, CoreJsonWebKeyUse, CoreJwsSigningAlgorithm},
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tower_sessions::Session;
 
@@ -51,12 +51,17 @@ pub async fn logout(State(site): State<Site>, session: Session, cookies: CookieJ
             StatusCode::OK,
             SIGNED_OUT,
             &format!(
-                "This browser no longer acts for you here. You are still signed in at {}, and can come back without a password.",
+                "This browser no longer acts for you here. You may still be signed in at {}, and then anybody at this browser can come back without a password.",
                 there.host_str().unwrap_or("the identity provider")
             ),
             &[again, (there.as_str(), "Sign out there, too")],
         ),
-        None => signed_out().await,
+        None => notice(
+            StatusCode::OK,
+            SIGNED_OUT,
+            "This browser no longer acts for you here. You may still be signed in at the identity provider.",
+            &[again],
+        ),
     };
     (cookies, page).into_response()
 }
@@ -80,8 +85,12 @@ pub struct News {
 }
 
 /// The provider says that somebody has signed out there.
-pub async fn news(State(site): State<Site>, Form(news): Form<News>) -> Response {
-    let answer = match site.provider.logout_token(&news.logout_token).await {
+pub async fn news(State(site): State<Site>, news: Result<Form<News>, FormRejection>) -> Response {
+    let told = match &news {
+        Ok(Form(news)) => site.provider.logout_token(&news.logout_token).await,
+        Err(why) => Err(LogoutError::Unread(why.to_string())),
+    };
+    let answer = match told {
         Ok(out) => {
             let ended = site.console.signed_out_there(
                 &out.issuer,
@@ -122,9 +131,11 @@ fn refusal(status: StatusCode, why: &str) -> Response {
 pub enum LogoutError {
     #[error("The keys of the identity provider cannot be had.")]
     NoKeys,
+    #[error("The form cannot be read: {0}")]
+    Unread(String),
     #[error("It is no signed token: three parts of base64url, divided by dots.")]
     Form,
-    #[error("Its type {0} is not that of a logout token.")]
+    #[error("Its type {0:?} is not that of a logout token.")]
     Type(String),
     #[error("It is signed with {0}, which is not accepted.")]
     Algorithm(String),
@@ -132,6 +143,8 @@ pub enum LogoutError {
     Extension,
     #[error("It is signed with a key that the identity provider does not have.")]
     Key,
+    #[error("It does not say with which of several keys it is signed.")]
+    Ambiguous,
     #[error("Its signature is wrong.")]
     Signature,
     #[error("Its claims cannot be read: {0}.")]
@@ -178,7 +191,9 @@ struct Header {
 struct Claims {
     iss: String,
     aud: Audience,
+    #[serde(deserialize_with = "seconds")]
     iat: i64,
+    #[serde(deserialize_with = "seconds")]
     exp: i64,
     #[serde(default)]
     jti: String,
@@ -187,6 +202,11 @@ struct Claims {
     nonce: Option<Value>,
     #[serde(default)]
     events: BTreeMap<String, Value>,
+}
+
+/// A NumericDate, which may have a fraction (RFC 7519, section 2).
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    f64::deserialize(from).map(|seconds| seconds as i64)
 }
 
 #[derive(Deserialize)]
@@ -228,6 +248,7 @@ pub fn read(
     let mut fitting = keys.iter().filter(|key| {
         let named = header.kid.as_deref();
         named.is_none_or(|kid| key.key_id().is_some_and(|id| id.as_str() == kid))
+            && algorithm.key_type().as_ref() == Some(key.key_type())
             && key
                 .key_use()
                 .is_none_or(|usage| *usage == CoreJsonWebKeyUse::Signature)
@@ -237,10 +258,10 @@ pub fn read(
                 JsonWebKeyAlgorithm::Unsupported => false,
             }
     });
-    // Which of several is meant has to be said.
-    let (Some(key), None) = (fitting.next(), fitting.next()) else {
-        return Err(LogoutError::Key);
-    };
+    let key = fitting.next().ok_or(LogoutError::Key)?;
+    if fitting.next().is_some() {
+        return Err(LogoutError::Ambiguous);
+    }
     key.verify_signature(&algorithm, format!("{head}.{body}").as_bytes(), &signature)
         .map_err(|_| LogoutError::Signature)?;
     let claims: Claims = part(body).map_err(LogoutError::Claims)?;

@@ -312,13 +312,17 @@ impl Provider {
         {
             return Err(why);
         }
-        let known = self.known().await.map_err(|_| LogoutError::NoKeys)?;
-        let out = match read(&known.keys) {
-            Err(LogoutError::Key) if self.may_ask() => {
+        let known = self.known.read().await.clone();
+        let out = match known.map(|known| read(&known.keys)) {
+            Some(read) if !matches!(read, Err(LogoutError::Key)) => read?,
+            // A new key, or nobody asked yet.
+            _ => {
+                if !self.may_ask() {
+                    return Err(LogoutError::NoKeys);
+                }
                 let known = self.discover().await.map_err(|_| LogoutError::NoKeys)?;
                 read(&known.keys)?
             }
-            read => read?,
         };
         match self.heard.holds(&out.id) {
             true => Err(LogoutError::Replayed),

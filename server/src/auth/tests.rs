@@ -477,19 +477,35 @@ async fn a_decision_is_explained() {
         (told.allowed, told.why.as_str()),
         (true, "role admin: auditors-read-who-may-do-what")
     );
-    for (person, action, about) in [
-        ("nobody@example.org", "release", "rollout"),
-        ("", "fly", "rollout"),
-        ("", "observe", "rollout"),
-        ("", "release", "moon"),
-        ("", "release", "rollout:7"),
-        ("", "release", "service:none"),
-        ("", "release", "job:1"),
+    for (person, action, about, status, said) in [
+        (
+            "nobody@example.org",
+            "read_people",
+            "person",
+            404,
+            "has signed in",
+        ),
+        ("", "fly", "rollout", 422, "no action that"),
+        ("", "observe", "rollout", 422, "only Slipway itself"),
+        ("", "release", "moon", 422, "no kind that"),
+        (
+            "",
+            "release",
+            "team",
+            422,
+            "release is not done to a team. Ask about: rollout",
+        ),
+        ("", "release", "rollout:7", 422, ""),
+        ("", "release", "service:none", 404, ""),
+        ("", "manage_projects", "project:1", 422, "cannot be named"),
+        ("", "grant", "grant", 422, "depends on the role"),
     ] {
-        assert!(
-            by_admin.explain(ask(person, action, about)).await.is_err(),
-            "{person} {action} {about}"
-        );
+        let why = by_admin
+            .explain(ask(person, action, about))
+            .await
+            .unwrap_err();
+        assert_eq!(why.status(), status, "{action} {about}: {}", why.message());
+        assert!(why.message().contains(said), "{}", why.message());
     }
     let stranger = console.ctx(console.subject(maria).await.unwrap().unwrap());
     let other = admin().user.to_string();

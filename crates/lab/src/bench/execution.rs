@@ -21,8 +21,8 @@ use crate::disk;
 /// Seldom, because what is asked of the console is taken from the playbook that is measured.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Where nothing is measured but what the console itself writes down.
-const SOON: Duration = Duration::from_millis(100);
+/// Where what is measured is short: a look takes as long as it, and must seldom meet it.
+const SOON: Duration = Duration::from_millis(400);
 
 /// Every pair. Times are in seconds.
 #[derive(Debug, Serialize)]

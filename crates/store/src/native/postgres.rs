@@ -7,7 +7,10 @@ use sqlx::{AnyConnection, Connection, Executor, migrate::Migrator, postgres::PgC
 use crate::error::Result;
 
 pub(crate) const BEGIN: &str = "BEGIN";
-pub(crate) const BEGIN_RELAXED: &str = "BEGIN; SET LOCAL synchronous_commit = off";
+/// What reconcilers write, they write again and again with other ids of the same kind: planning each time anew would take
+/// longer than running it.
+pub(crate) const BEGIN_RELAXED: &str =
+    "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL plan_cache_mode = force_generic_plan";
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");

@@ -85,7 +85,12 @@ async fn givers_are_those_who_hold_the_role_now(db: Database) {
     let store = &db.store;
     // A group's name may have what LIKE takes for its own.
     let alma = signed_in(&db, "Alma", &["100%_admins"]).await;
-    let lena = signed_in(&db, "Lena", &["100 and admins", "x100%_admins"]).await;
+    let lena = signed_in(
+        &db,
+        "Lena",
+        &["100 and admins", "x100%_admins", "100%_ADMINS"],
+    )
+    .await;
     let omar = signed_in(&db, "Omar", &[]).await;
     let admin = Grant::new(Role::Admin, None);
     let giving = subject("Ada", Role::Admin);
@@ -120,6 +125,8 @@ async fn givers_are_those_who_hold_the_role_now(db: Database) {
     assert_eq!(called("OMAR").await, [omar]);
     assert_eq!(called("lena@example.org").await, [lena]);
     assert_eq!(called("om").await, []);
+    let oemer = signed_in(&db, "Ömer", &[]).await;
+    assert_eq!(called("Ömer").await, [oemer]);
 }
 
 async fn sessions_end_there(db: Database) {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expectAccessible } from '../support/axe.mjs';
 import { commandLine } from '../support/cli.mjs';
 import { textbox } from '../support/form.mjs';
@@ -86,6 +87,21 @@ test('an admin keeps somebody out in one tab, and the other tab is out', async (
   await expect(alma.locator('summary', { hasText: 'Keep out' })).toBeVisible();
   await signIn(lena, 'lena');
   await expect(lena.getByRole('heading', { level: 1 })).toHaveText('Rollouts');
+});
+
+test('who holds what is a file, for whoever reviews it', async ({ as }) => {
+  const alma = await as('alma');
+  await alma.goto('/people');
+  await takenOver(alma);
+  const coming = alma.waitForEvent('download');
+  await alma.getByRole('link', { name: 'CSV' }).click();
+  const file = await coming;
+  expect(file.suggestedFilename()).toBe('access.csv');
+  const lines = readFileSync(await file.path(), 'utf8').split('\n');
+  expect(lines[0]).toBe('kind,id,name,email,state,role,given_by,reason,since,until,seen_at');
+  expect(
+    lines.filter((line) => line.includes('Alma Okafor,alma@example.test,active,admin,group slipway-admins')),
+  ).toHaveLength(1);
 });
 
 test('whoever keeps no people does not see them', async ({ as }) => {

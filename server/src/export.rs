@@ -1,4 +1,4 @@
-//! The audit trail as a file.
+//! The audit trail, and who holds what, as files.
 
 use axum::{
     Extension,
@@ -7,8 +7,9 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use control::Ctx;
-use serde::Deserialize;
-use view::{audit::AuditRow, error::ApiError, input::AuditQuery};
+use domain::Timestamp;
+use serde::{Deserialize, Serialize};
+use view::{audit::AuditRow, error::ApiError, input::AuditQuery, person::HeldLine};
 
 use crate::api::Problem;
 
@@ -48,46 +49,90 @@ pub async fn audit(
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Problem> {
     let rows = ctx.audit_export(query).await?;
-    let (kind, name, text) = match wanted.format {
-        Format::Csv => ("text/csv; charset=utf-8", "audit.csv", csv(&rows)),
-        Format::Jsonl => ("application/x-ndjson", "audit.jsonl", jsonl(&rows)),
+    file("audit", wanted.format, HEAD, &rows, cells)
+}
+
+fn cells(row: &AuditRow) -> [String; HEAD.len()] {
+    [
+        row.id.clone(),
+        row.at.to_string(),
+        row.actor.clone(),
+        row.actor_kind.clone(),
+        row.action.clone(),
+        row.summary.clone(),
+        row.reason.clone(),
+        row.object_kind.clone(),
+        row.object_id.clone(),
+        row.object_name.clone(),
+        row.allowed_by.clone(),
+    ]
+}
+
+const HELD: [&str; 11] = [
+    "kind", "id", "name", "email", "state", "role", "given_by", "reason", "since", "until",
+    "seen_at",
+];
+
+/// Every role that people and tokens hold now.
+pub async fn access(
+    Extension(ctx): Extension<Ctx>,
+    Query(wanted): Query<Wanted>,
+) -> Result<Response, Problem> {
+    let rows = ctx.review().await?;
+    file("access", wanted.format, HELD, &rows, |row: &HeldLine| {
+        let at = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
+        [
+            row.kind.clone(),
+            row.id.clone(),
+            row.name.clone(),
+            row.email.clone(),
+            row.state.clone(),
+            row.role.clone(),
+            row.given_by.clone(),
+            row.reason.clone(),
+            at(row.since),
+            at(row.until),
+            at(row.seen_at),
+        ]
+    })
+}
+
+fn file<T: Serialize, const N: usize>(
+    name: &str,
+    format: Format,
+    head: [&str; N],
+    rows: &[T],
+    cells: impl Fn(&T) -> [String; N],
+) -> Result<Response, Problem> {
+    let (kind, ending, text) = match format {
+        Format::Csv => ("text/csv; charset=utf-8", "csv", csv(head, rows, cells)),
+        Format::Jsonl => ("application/x-ndjson", "jsonl", jsonl(rows)),
     };
     let text = text.map_err(|why| {
         Problem(ApiError::Unavailable {
-            message: format!("The file could not be written: {why}. Ask for fewer days."),
+            message: format!("The file could not be written: {why}."),
         })
     })?;
     let headers = [
         (header::CONTENT_TYPE, kind.to_owned()),
         (
             header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}\""),
+            format!("attachment; filename=\"{name}.{ending}\""),
         ),
     ];
     Ok((headers, text).into_response())
 }
 
-fn csv(rows: &[AuditRow]) -> Result<Vec<u8>, String> {
+fn csv<T, const N: usize>(
+    head: [&str; N],
+    rows: &[T],
+    cells: impl Fn(&T) -> [String; N],
+) -> Result<Vec<u8>, String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEAD).map_err(|why| why.to_string())?;
+    writer.write_record(head).map_err(|why| why.to_string())?;
     for row in rows {
-        let at = row.at.to_string();
-        let cells = [
-            &row.id,
-            &at,
-            &row.actor,
-            &row.actor_kind,
-            &row.action,
-            &row.summary,
-            &row.reason,
-            &row.object_kind,
-            &row.object_id,
-            &row.object_name,
-            &row.allowed_by,
-        ];
-        writer
-            .write_record(cells.map(|cell| harmless(cell)))
-            .map_err(|why| why.to_string())?;
+        let cells = cells(row).map(|cell| harmless(&cell));
+        writer.write_record(cells).map_err(|why| why.to_string())?;
     }
     writer.into_inner().map_err(|why| why.to_string())
 }
@@ -107,7 +152,7 @@ fn harmless(cell: &str) -> String {
     safe
 }
 
-fn jsonl(rows: &[AuditRow]) -> Result<Vec<u8>, String> {
+fn jsonl<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     for row in rows {
         serde_json::to_writer(&mut text, row).map_err(|why| why.to_string())?;
@@ -135,7 +180,7 @@ mod tests {
             object_name: "checkout".to_owned(),
             allowed_by: "role member".to_owned(),
         };
-        let text = String::from_utf8(csv(&[row]).unwrap()).unwrap();
+        let text = String::from_utf8(csv(HEAD, &[row], cells).unwrap()).unwrap();
         let mut lines = text.lines();
         assert!(lines.next().unwrap().starts_with("id,at,actor,"));
         let line = lines.next().unwrap();

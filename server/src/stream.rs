@@ -63,6 +63,7 @@ pub fn routes(site: &Site) -> Router<Site> {
         .route("/stream/jobs/{id}/log", get(log))
         .route("/download/jobs/{id}/output", get(output))
         .route("/download/audit", get(export::audit))
+        .route("/download/access", get(export::access))
         .layer(middleware::from_fn_with_state(site.clone(), identify))
         .layer(session::layer(sessions))
 }

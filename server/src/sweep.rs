@@ -144,6 +144,7 @@ const CALLS: &[Call] = &[
         "",
     ),
     call("GET /download/audit", ""),
+    call("GET /download/access", ""),
     call(
         "POST /api/variable/set",
         "input[service]=checkout&input[name]=sweep&input[kind]=text&input[value]=1",

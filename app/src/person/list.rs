@@ -27,9 +27,17 @@ fn page(PeopleList { page }: PeopleList, cursor: Option<String>) -> impl IntoVie
     let first = cursor.is_some().then(|| "/people".to_owned());
     let next = page.next.map(|cursor| format!("/people?cursor={cursor}"));
     let rows = page.items.into_iter().map(row).collect_view();
+    let files = ["csv", "jsonl"].map(|kind| {
+        let href = format!("/download/access?format={kind}");
+        view! { <a href=href rel="external" download>{kind.to_uppercase()}</a> " " }
+    });
+    let files = files.into_iter().collect_view();
     view! {
         <PageHeader title="People" sub=|| "Everybody who signed in, and what they may do. Roles come from groups of the identity provider, or are given here." />
-        <p><a href="/tokens">"Tokens of machines and the command line"</a></p>
+        <p>
+            <a href="/tokens">"Tokens of machines and the command line"</a>
+            <span class="muted">" · Who holds what: download " {files}</span>
+        </p>
         {if shown == 0 {
             view! { <EmptyState title="Nobody here">"People appear when they sign in for the first time."</EmptyState> }.into_any()
         } else {

@@ -17,6 +17,7 @@ mod project;
 mod reach;
 mod reconcile;
 mod refusal;
+mod review;
 mod rollout;
 mod run;
 mod seal;

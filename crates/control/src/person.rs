@@ -33,10 +33,12 @@ impl Ctx {
             self.may_read_people()?;
             let mut page = self.store().people(cursor.as_deref(), PAGE).await?;
             let teams = self.store().teams(&policy::system_scope()).await?;
+            let ids: Vec<UserId> = page.items.iter().map(|row| row.id).collect();
+            let grants = self.store().grants_of_each(&ids).await?;
             for row in &mut page.items {
-                let grants = self.store().grants_of(row.id).await?;
                 let by_group = self.by_group(row, &teams);
-                row.roles = self.roles(&by_group, grants.iter().map(|(_, row)| row));
+                let given = grants.get(&row.id).into_iter().flatten();
+                row.roles = self.roles(&by_group, given.map(|(_, row)| row));
             }
             Ok(PeopleList { page })
         })
@@ -149,7 +151,7 @@ impl Ctx {
     }
 
     /// What the rules of the configuration give somebody for their groups: the role, and the group.
-    fn by_group(&self, row: &PersonRow, teams: &[Team]) -> Vec<(String, String)> {
+    pub(crate) fn by_group(&self, row: &PersonRow, teams: &[Team]) -> Vec<(String, String)> {
         let rules = self.console.rules_for(&row.groups);
         rules
             .map(|(group, grant)| (told(grant, teams), group.to_owned()))
@@ -322,7 +324,7 @@ fn named(text: &str) -> Option<&str> {
     Some(text.trim()).filter(|text| !text.is_empty())
 }
 
-fn in_force(grant: &GrantRow, now: Timestamp) -> bool {
+pub(crate) fn in_force(grant: &GrantRow, now: Timestamp) -> bool {
     grant.ended_at.is_none() && grant.expires_at.is_none_or(|end| now < end)
 }
 

@@ -64,19 +64,27 @@ impl Ctx {
     pub async fn tokens(&self, cursor: Option<String>) -> Result<TokenList, ApiError> {
         self.answer(async {
             self.may_read_people()?;
-            let tokens = self.store().tokens(cursor.as_deref(), PAGE).await?;
-            let teams = self.store().teams(&policy::system_scope()).await?;
-            let lines = tokens.items.into_iter().map(|row| line(row, &teams));
             Ok(TokenList {
-                page: Page {
-                    items: lines.collect::<Result<_, _>>()?,
-                    next: tokens.next,
-                },
+                page: self.token_lines(cursor.as_deref(), PAGE).await?,
                 now: self.console.now(),
                 may_end: self.allowance(Action::ManageTokens, Resource::new(Kind::Token, "", "")),
             })
         })
         .await
+    }
+
+    pub(crate) async fn token_lines(
+        &self,
+        cursor: Option<&str>,
+        limit: u32,
+    ) -> Result<Page<TokenLine>, Error> {
+        let tokens = self.store().tokens(cursor, limit).await?;
+        let teams = self.store().teams(&policy::system_scope()).await?;
+        let lines = tokens.items.into_iter().map(|row| line(row, &teams));
+        Ok(Page {
+            items: lines.collect::<Result<_, _>>()?,
+            next: tokens.next,
+        })
     }
 
     /// Ends a token: its next use is refused.

@@ -1,5 +1,7 @@
 //! People, known by issuer and subject; what they hold.
 
+use std::collections::BTreeMap;
+
 use domain::{
     Timestamp,
     audit::AuditNote,
@@ -398,11 +400,26 @@ impl Store {
 
     /// Roles that a person was given in the console, in force or not, newest first.
     pub async fn grants_of(&self, person: UserId) -> Result<Vec<(Grant, GrantRow)>> {
-        let sql = Sql::new(
+        let mut of_each = self.grants_of_each(&[person]).await?;
+        Ok(of_each.remove(&person).unwrap_or_default())
+    }
+
+    /// As `grants_of`, of several people.
+    pub async fn grants_of_each(
+        &self,
+        people: &[UserId],
+    ) -> Result<BTreeMap<UserId, Vec<(Grant, GrantRow)>>> {
+        let mut of_each: BTreeMap<UserId, Vec<_>> = BTreeMap::new();
+        if people.is_empty() {
+            return Ok(of_each);
+        }
+        let mut sql = Sql::new(
             "SELECT g.*, t.name AS team, s.name AS service, e.name AS environment FROM grants g
              LEFT JOIN teams t ON t.id = g.team_id LEFT JOIN services s ON s.id = g.service_id
-             LEFT JOIN environments e ON e.id = g.environment_id WHERE g.principal_id = $1 ORDER BY g.granted_at DESC, g.id DESC",
+             LEFT JOIN environments e ON e.id = g.environment_id WHERE g.principal_id IN ",
         );
+        sql.list(people.iter().copied())
+            .push(" ORDER BY g.granted_at DESC, g.id DESC");
         let read = |cells: &Cells<'_>| {
             let grant = read_place(cells)?;
             let row = GrantRow {
@@ -419,8 +436,11 @@ impl Store {
                 ended_by: cells.text("ended_by_name")?,
                 ended_reason: cells.text("ended_reason")?,
             };
-            Ok((grant, row))
+            Ok((cells.parse("principal_id")?, (grant, row)))
         };
-        sql.with(person).all(self.readers(), GRANTS, read).await
+        for (person, grant) in sql.all(self.readers(), GRANTS, read).await? {
+            of_each.entry(person).or_default().push(grant);
+        }
+        Ok(of_each)
     }
 }

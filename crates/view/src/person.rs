@@ -73,6 +73,30 @@ impl GrantRow {
     }
 }
 
+/// A role that a person or a token holds now, for whoever reviews who may do what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLine {
+    /// `person` or `token`.
+    pub kind: String,
+    pub id: String,
+    pub name: String,
+    pub email: String,
+    /// Word of `domain::person::PersonState`; of tokens `active`.
+    pub state: String,
+    pub role: String,
+    /// A name, or “group …”.
+    pub given_by: String,
+    pub reason: String,
+    /// Of a group's role nobody knows.
+    #[serde(with = "domain::moment::maybe")]
+    pub since: Option<Timestamp>,
+    #[serde(with = "domain::moment::maybe")]
+    pub until: Option<Timestamp>,
+    /// When they signed in last, or it was used last.
+    #[serde(with = "domain::moment::maybe")]
+    pub seen_at: Option<Timestamp>,
+}
+
 /// Somewhere a person is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionRow {

@@ -516,3 +516,57 @@ async fn a_decision_is_explained() {
             .is_err()
     );
 }
+
+#[tokio::test]
+async fn a_review_has_every_role_with_where_it_comes_from() {
+    let lab = lab().await;
+    let console = &lab.site.console;
+    let maria = lab.somebody().await;
+    let give = |role: &str, days: &str| GrantInput {
+        person: maria.to_string(),
+        role: role.to_owned(),
+        reason: "=1+1".to_owned(),
+        days: days.to_owned(),
+        ..GrantInput::default()
+    };
+    let ctx = console.ctx(admin());
+    ctx.give_role(give("operator", "7")).await.unwrap();
+    ctx.give_role(give("auditor", "")).await.unwrap();
+    let auditor = ctx.person(maria, None).await.unwrap().grants;
+    let auditor = auditor.into_iter().find(|grant| grant.role == "auditor");
+    let take = EndGrantInput {
+        person: maria.to_string(),
+        grant: auditor.unwrap().id.to_string(),
+        reason: "A mistake.".to_owned(),
+    };
+    ctx.take_role(take).await.unwrap();
+    let name = "nightly".parse().unwrap();
+    let new = control::NewToken {
+        name,
+        roles: vec![(policy::Role::Viewer, None)],
+        days: 30,
+    };
+    console.create_token(new).await.unwrap();
+    let lines = ctx.review().await.unwrap();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            (
+                line.name.as_str(),
+                line.role.as_str(),
+                line.given_by.as_str(),
+                line.until.is_some(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("Maria Member", "viewer", "group viewers", false),
+            ("Maria Member", "operator", "Alma Admin", true),
+            ("nightly", "viewer", "Slipway", true),
+        ]
+    );
+    let stranger = console.ctx(console.subject(maria).await.unwrap().unwrap());
+    assert_eq!(stranger.review().await.unwrap_err().status(), 403);
+}

@@ -1,0 +1,91 @@
+//! Everything that anybody holds, for whoever reviews who may do what.
+
+use domain::id::UserId;
+use view::{error::ApiError, person::HeldLine};
+
+use crate::{Ctx, Error, person::in_force};
+
+/// People and tokens read at once.
+const PIECE: u32 = 500;
+
+impl Ctx {
+    /// Every role that people and tokens hold now: people by name, then tokens, newest first.
+    pub async fn review(&self) -> Result<Vec<HeldLine>, ApiError> {
+        self.answer(async {
+            self.may_read_people()?;
+            let mut lines = self.held_by_people().await?;
+            lines.extend(self.held_by_tokens().await?);
+            Ok(lines)
+        })
+        .await
+    }
+
+    async fn held_by_people(&self) -> Result<Vec<HeldLine>, Error> {
+        let now = self.console.now();
+        let teams = self.store().teams(&policy::system_scope()).await?;
+        let mut lines = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = self.store().people(cursor.as_deref(), PIECE).await?;
+            let ids: Vec<UserId> = page.items.iter().map(|row| row.id).collect();
+            let mut grants = self.store().grants_of_each(&ids).await?;
+            for row in page.items {
+                let held = |role: String, given_by: String| HeldLine {
+                    kind: "person".to_owned(),
+                    id: row.id.to_string(),
+                    name: row.name.clone(),
+                    email: row.email.clone(),
+                    state: row.state.to_string(),
+                    role,
+                    given_by,
+                    reason: String::new(),
+                    since: None,
+                    until: None,
+                    seen_at: Some(row.seen_at),
+                };
+                let by_group = self.by_group(&row, &teams).into_iter();
+                lines.extend(by_group.map(|(role, group)| held(role, format!("group {group}"))));
+                let given = grants.remove(&row.id).unwrap_or_default().into_iter();
+                let given = given.filter(|(_, grant)| in_force(grant, now));
+                lines.extend(given.map(|(_, grant)| HeldLine {
+                    since: Some(grant.granted_at),
+                    until: grant.expires_at,
+                    reason: grant.reason.clone(),
+                    ..held(grant.told(), grant.granted_by)
+                }));
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(lines);
+            }
+        }
+    }
+
+    async fn held_by_tokens(&self) -> Result<Vec<HeldLine>, Error> {
+        let now = self.console.now();
+        let mut lines = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = self.token_lines(cursor.as_deref(), PIECE).await?;
+            for token in page.items.into_iter().filter(|token| !token.is_over(now)) {
+                lines.extend(token.roles.iter().map(|role| HeldLine {
+                    kind: "token".to_owned(),
+                    id: token.id.to_string(),
+                    name: token.name.clone(),
+                    email: String::new(),
+                    state: "active".to_owned(),
+                    role: role.clone(),
+                    given_by: token.made_by.clone(),
+                    reason: String::new(),
+                    since: Some(token.created_at),
+                    until: Some(token.expires_at),
+                    seen_at: token.used_at,
+                }));
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(lines);
+            }
+        }
+    }
+}

@@ -25,12 +25,19 @@ pub(crate) enum Standing {
     Out { why: String },
 }
 
-/// A role and its team, as one reads it: “operator”, “member of Payments”.
+/// A role and where it is held, as one reads it: “operator”, “member of Payments”, “SRE of Payments, for one service”.
 pub(crate) fn told(grant: &Grant, teams: &[Team]) -> String {
     let team = teams.iter().find(|team| Some(team.id) == grant.place.team);
+    let only = match (grant.place.service, grant.place.environment) {
+        (None, None) => "",
+        (Some(_), None) => ", for one service",
+        (None, Some(_)) => ", in one environment",
+        (Some(_), Some(_)) => ", for one service in one environment",
+    };
+    let role = grant.role.label();
     match team {
-        Some(team) => format!("{} of {}", grant.role.label(), team.name),
-        None => grant.role.label().to_owned(),
+        Some(team) => format!("{role} of {}{only}", team.name),
+        None => format!("{role}{only}"),
     }
 }
 

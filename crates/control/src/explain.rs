@@ -59,11 +59,22 @@ impl Ctx {
 
     /// Whom the question is about. Who may not read of others learns nothing of whether there is somebody of that name.
     async fn who(&self, person: &str) -> Result<UserId, Error> {
-        let own_name = self.subject.name.to_lowercase() == person.to_lowercase();
-        if person.is_empty() || own_name || person == self.user().to_string() {
+        if person.is_empty() || person == self.user().to_string() {
             return Ok(self.user());
         }
-        self.may_read_people()?;
+        let readable = self.may_read_people();
+        if readable.is_err()
+            && let Ok(own) = self.store().person_row(self.user()).await
+        {
+            let called = person.to_lowercase();
+            if [own.name, own.email]
+                .iter()
+                .any(|own| own.to_lowercase() == called)
+            {
+                return Ok(self.user());
+            }
+        }
+        readable?;
         self.found(person).await
     }
 

@@ -2,11 +2,11 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use domain::{SignedDuration, Timestamp, audit::AuditNote, id::UserId};
-use policy::{Action, Asked, Denied, Role, Subject};
+use policy::{Asked, Denied, Resource, Role, Subject};
 use store::Giver;
 use view::error::ApiError;
 
@@ -24,75 +24,130 @@ const NAMED: u32 = 3;
 pub struct Refusals(Mutex<HashMap<UserId, Vec<Refusal>>>);
 
 struct Refusal {
-    action: Action,
-    /// Id of what it was about.
-    about: String,
+    asked: Asked,
     at: Timestamp,
+    /// What was answered; empty until it is known.
+    said: String,
+}
+
+/// What becomes of a refusal.
+#[derive(Debug, PartialEq, Eq)]
+enum Claim {
+    /// It is to be written down, by whoever got this.
+    New,
+    /// It was written down, and this was said.
+    Again(String),
+    /// Too many were, of this person.
+    Full,
 }
 
 impl Refusals {
-    /// Whether it is to be written down.
-    fn is_new(&self, user: UserId, asked: &Asked, now: Timestamp) -> bool {
-        let mut all = self.lately(now);
-        let lately = all.entry(user).or_default();
-        let same = |refusal: &Refusal| {
-            refusal.action == asked.action && refusal.about == asked.resource.id
-        };
-        lately.len() < AT_MOST && !lately.iter().any(same)
-    }
-
-    /// It was written down.
-    fn keep(&self, user: UserId, asked: &Asked, at: Timestamp) {
-        self.lately(at).entry(user).or_default().push(Refusal {
-            action: asked.action,
-            about: asked.resource.id.clone(),
-            at,
-        });
-    }
-
-    fn lately(&self, now: Timestamp) -> MutexGuard<'_, HashMap<UserId, Vec<Refusal>>> {
+    fn claim(&self, user: UserId, asked: &Asked, now: Timestamp) -> Claim {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, lately| {
             lately.retain(|refusal| now.duration_since(refusal.at) < AGAIN_AFTER);
             !lately.is_empty()
         });
-        all
+        let lately = all.entry(user).or_default();
+        if let Some(same) = lately.iter().find(|refusal| same(&refusal.asked, asked)) {
+            return Claim::Again(same.said.clone());
+        }
+        if lately.len() >= AT_MOST {
+            return Claim::Full;
+        }
+        lately.push(Refusal {
+            asked: asked.clone(),
+            at: now,
+            said: String::new(),
+        });
+        Claim::New
     }
+
+    /// Keeps what was said; nothing is kept of what could not be written down.
+    fn settle(&self, user: UserId, asked: &Asked, said: Option<&str>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(lately) = all.get_mut(&user) else {
+            return;
+        };
+        match said {
+            None => lately.retain(|refusal| !same(&refusal.asked, asked)),
+            Some(said) => {
+                let mut found = lately.iter_mut();
+                if let Some(found) = found.find(|refusal| same(&refusal.asked, asked)) {
+                    said.clone_into(&mut found.said);
+                }
+            }
+        }
+    }
+}
+
+/// The same was asked of the same, whatever it was called.
+fn same(one: &Asked, other: &Asked) -> bool {
+    let key = |asked: &Asked| {
+        let Resource {
+            kind, place, held, ..
+        } = asked.resource;
+        (asked.action, kind, place, held)
+    };
+    key(one) == key(other) && one.resource.id == other.resource.id
 }
 
 impl Ctx {
     /// Writes down that something was refused, and says it with who could give what is missing.
     pub(crate) async fn refused(&self, denied: Denied) -> ApiError {
-        if let Err(error) = self.note_refusal(&denied).await {
-            tracing::error!(%error, "what was refused could not be written down");
-        }
-        if !matches!(denied, Denied::MissingRole { .. }) {
+        let Some(asked) = denied.asked() else {
             return self.console.api(denied.into());
-        }
-        let givers = self.console.givers(&denied, &self.subject).await;
-        let givers = givers.unwrap_or_else(|error| {
-            tracing::error!(%error, "who could give a role could not be read");
-            Vec::new()
-        });
-        ApiError::Forbidden {
-            message: format!("{denied} {}", who_can_give(&givers)),
-        }
-    }
-
-    async fn note_refusal(&self, denied: &Denied) -> Result<(), Error> {
+        };
         let (now, user) = (self.console.now(), self.user());
         let refusals = &self.console.inner.refusals;
-        let asked = denied
-            .asked()
-            .filter(|asked| refusals.is_new(user, asked, now));
-        let (Some(asked), Some(permit)) = (asked, policy::refusal(&self.subject, denied)) else {
+        let message = match refusals.claim(user, asked, now) {
+            Claim::New => {
+                let written = self.note_refusal(&denied, asked, now).await;
+                let said = self.said(&denied).await;
+                if let Err(error) = &written {
+                    tracing::error!(%error, "what was refused could not be written down");
+                }
+                refusals.settle(user, asked, written.is_ok().then_some(said.as_str()));
+                said
+            }
+            Claim::Again(said) if !said.is_empty() => said,
+            Claim::Again(_) => with_givers(&denied, &[]),
+            Claim::Full => {
+                tracing::warn!(%user, action = %asked.action, about = %asked.resource.id, "refused, and not written down: {AT_MOST} were of this person within ten minutes");
+                with_givers(&denied, &[])
+            }
+        };
+        ApiError::Forbidden { message }
+    }
+
+    async fn said(&self, denied: &Denied) -> String {
+        let givers = self.console.givers(denied, &self.subject).await;
+        with_givers(
+            denied,
+            &givers.unwrap_or_else(|error| {
+                tracing::error!(%error, "who could give a role could not be read");
+                Vec::new()
+            }),
+        )
+    }
+
+    async fn note_refusal(
+        &self,
+        denied: &Denied,
+        asked: &Asked,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let Some(permit) = policy::refusal(&self.subject, denied) else {
             return Ok(());
         };
-        let summary = format!("Refused: {}", asked.action.verb().to_lowercase());
+        let role = asked.resource.held.map(|(role, _)| format!(", {role}"));
+        let summary = format!(
+            "Refused: {}{}",
+            asked.action.verb().to_lowercase(),
+            role.unwrap_or_default()
+        );
         let note = AuditNote::new("access.refuse", summary, denied.of_another());
-        self.store().refusal(&permit, &note, now).await?;
-        refusals.keep(user, asked, now);
-        Ok(())
+        Ok(self.store().refusal(&permit, &note, now).await?)
     }
 }
 
@@ -134,6 +189,14 @@ impl Console {
     }
 }
 
+/// The refusal, and who could give what is missing, if something is.
+fn with_givers(denied: &Denied, givers: &[String]) -> String {
+    match denied {
+        Denied::MissingRole { .. } => format!("{denied} {}", who_can_give(givers)),
+        Denied::Forbidden { .. } | Denied::NoRole => denied.to_string(),
+    }
+}
+
 /// “Alma Okafor or Otto Owner can give it, or whoever manages your sign-on groups.”
 fn who_can_give(givers: &[String]) -> String {
     match givers {
@@ -148,7 +211,7 @@ fn who_can_give(givers: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use policy::{Kind, Resource};
+    use policy::{Action, Grant, Kind};
     use uuid::Uuid;
 
     use super::*;
@@ -162,27 +225,45 @@ mod tests {
         };
         let (lena, omar) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
         let at = |minutes: i64| Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes);
+        let again = || Claim::Again("said".to_owned());
         for (who, what, minutes, expected) in [
-            (lena, 1, 0, true),
-            (lena, 1, 9, false),
-            (lena, 2, 9, true),
-            (omar, 1, 9, true),
-            (lena, 1, 10, true),
+            (lena, 1, 0, Claim::New),
+            (lena, 1, 9, again()),
+            (lena, 2, 9, Claim::New),
+            (omar, 1, 9, Claim::New),
+            (lena, 1, 10, Claim::New),
         ] {
-            assert_eq!(refusals.is_new(who, &asked(what), at(minutes)), expected);
-            if expected {
-                refusals.keep(who, &asked(what), at(minutes));
-            }
+            assert_eq!(refusals.claim(who, &asked(what), at(minutes)), expected);
+            refusals.settle(who, &asked(what), Some("said"));
         }
-        let written = (0..100).filter(|what| {
-            let new = refusals.is_new(omar, &asked(1000 + what), at(10));
-            if new {
-                refusals.keep(omar, &asked(1000 + what), at(10));
-            }
-            new
-        });
-        assert_eq!(written.count(), AT_MOST - 1);
-        assert!(refusals.is_new(lena, &asked(3), at(10)), "of others more");
+        let claims: Vec<Claim> = (0..100)
+            .map(|what| refusals.claim(omar, &asked(1000 + what), at(10)))
+            .collect();
+        let new = claims.iter().filter(|claim| **claim == Claim::New);
+        assert_eq!(new.count(), AT_MOST - 1);
+        assert_eq!(claims[99], Claim::Full);
+        assert_eq!(
+            refusals.claim(lena, &asked(3), at(10)),
+            Claim::New,
+            "of others more"
+        );
+        // What could not be written down is tried again.
+        refusals.settle(lena, &asked(3), None);
+        assert_eq!(refusals.claim(lena, &asked(3), at(10)), Claim::New);
+    }
+
+    #[test]
+    fn another_role_for_the_same_person_is_another_refusal() {
+        let refusals = Refusals::default();
+        let (lena, omar) = (UserId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
+        let giving = |role| Asked {
+            action: Action::Grant,
+            resource: Resource::grant(omar, "Omar", &Grant::new(role, None)),
+        };
+        let now = Timestamp::UNIX_EPOCH;
+        for role in [Role::Viewer, Role::Admin] {
+            assert_eq!(refusals.claim(lena, &giving(role), now), Claim::New);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything that anybody holds, for whoever reviews who may do what.
 
-use domain::id::UserId;
+use domain::{id::UserId, person::PersonState};
+use tokio::sync::Semaphore;
 use view::{error::ApiError, person::HeldLine};
 
 use crate::{Ctx, Error, person::in_force};
@@ -12,7 +13,10 @@ impl Ctx {
     /// Every role that people and tokens hold now: people by name, then tokens, newest first.
     pub async fn review(&self) -> Result<Vec<HeldLine>, ApiError> {
         self.answer(async {
+            // Each holds its lines in memory.
+            static PLACES: Semaphore = Semaphore::const_new(2);
             self.may_read_people()?;
+            let _place = PLACES.acquire().await;
             let mut lines = self.held_by_people().await?;
             lines.extend(self.held_by_tokens().await?);
             Ok(lines)
@@ -23,6 +27,7 @@ impl Ctx {
     async fn held_by_people(&self) -> Result<Vec<HeldLine>, Error> {
         let now = self.console.now();
         let teams = self.store().teams(&policy::system_scope()).await?;
+        let out = self.store().out_by_another().await?;
         let mut lines = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
@@ -35,7 +40,10 @@ impl Ctx {
                     id: row.id.to_string(),
                     name: row.name.clone(),
                     email: row.email.clone(),
-                    state: row.state.to_string(),
+                    state: match out.contains(&row.id) {
+                        true => PersonState::Disabled.to_string(),
+                        false => row.state.to_string(),
+                    },
                     role,
                     given_by,
                     reason: String::new(),

@@ -126,7 +126,7 @@ impl Rules {
             .unwrap_or(Verdict::NotAllowed)
     }
 
-    /// The roles that would do, without those that include another that does.
+    /// The roles that would do.
     pub fn roles_that_may(&self, action: Action, resource: &Resource) -> Vec<Role> {
         let nobody = UserId(Default::default());
         Role::ALL

@@ -1,6 +1,6 @@
 //! People, known by issuer and subject; what they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Timestamp,
@@ -126,8 +126,9 @@ impl Store {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<String>> {
-        let mut sql =
-            Sql::new("SELECT p.id, p.name FROM people p WHERE p.state = 'active' AND p.id NOT IN ");
+        let mut sql = Sql::new(
+            "SELECT p.id, p.name, p.human FROM people p WHERE p.state = 'active' AND NOT EXISTS (SELECT 1 FROM people o WHERE p.human <> '' AND o.human = p.human AND o.state = 'disabled') AND p.id NOT IN ",
+        );
         sql.list(but.iter().copied())
             .push(" AND (p.id IN (SELECT g.principal_id FROM grants g WHERE g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > ")
             .bind(now)
@@ -148,9 +149,26 @@ impl Store {
                 .push(", '')");
         }
         sql.push(") ORDER BY p.seen_at DESC, p.id LIMIT ")
-            .bind(i64::from(limit));
-        sql.all(self.readers(), PEOPLE, |cells| cells.text("name"))
-            .await
+            // Somebody may have signed in at several providers.
+            .bind(i64::from(limit) * 3);
+        let mut found = sql
+            .all(self.readers(), PEOPLE, |cells| {
+                Ok((cells.text("human")?, cells.text("name")?))
+            })
+            .await?;
+        let mut humans = BTreeSet::new();
+        found.retain(|(human, _)| human.is_empty() || humans.insert(human.clone()));
+        found.truncate(limit as usize);
+        Ok(found.into_iter().map(|(_, name)| name).collect())
+    }
+
+    /// Sign-ins of people who are kept out by another of their sign-ins.
+    pub async fn out_by_another(&self) -> Result<BTreeSet<UserId>> {
+        let sql = Sql::new(
+            "SELECT p.id FROM people p JOIN people o ON o.human = p.human WHERE o.state = 'disabled' AND o.human <> '' AND p.state = 'active'",
+        );
+        let ids = sql.all(self.readers(), PEOPLE, |cells| cells.parse("id"));
+        Ok(ids.await?.into_iter().collect())
     }
 
     /// People of this e-mail address or this name, letter for letter but for case; two at most.

@@ -145,15 +145,10 @@ async fn ready(State(site): State<Site>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use axum::{body::Body, http::Request};
-    use control::Clock as _;
-    use tower_sessions::Session;
 
     use crate::{
-        auth::session::{self, Sessions},
-        clock::SystemClock,
+        auth::session::AtProvider,
         testing::{Lab, ask, get, lab, text},
     };
 
@@ -274,21 +269,8 @@ mod tests {
 
     /// The cookie of somebody who has signed in.
     async fn signed_in(lab: &Lab) -> String {
-        let store = Sessions {
-            console: lab.site.console.clone(),
-            seal: lab.site.seal.clone(),
-        };
-        let session = Session::new(None, Arc::new(store), None);
-        session::sign_in(
-            &session,
-            lab.somebody().await,
-            crate::auth::session::AtProvider::default(),
-            SystemClock.now(),
-        )
-        .await
-        .unwrap();
-        session.save().await.unwrap();
-        format!("{}={}", session::COOKIE, session.id().unwrap())
+        lab.cookie(lab.somebody().await, AtProvider::default())
+            .await
     }
 
     #[tokio::test]

@@ -5,7 +5,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    sync::Arc,
 };
 
 use axum::{
@@ -13,15 +12,13 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
-use control::{Clock as _, NewToken, RoleRule, SignIn};
+use control::{NewToken, RoleRule, SignIn};
 use policy::Role;
 use testkit::{Database, World};
-use tower_sessions::Session;
 
 use crate::{
     api,
-    auth::session::{self, Sessions},
-    clock::SystemClock,
+    auth::session::AtProvider,
     testing::{Lab, ask, lab_on, text},
 };
 
@@ -398,21 +395,7 @@ async fn signed_in(lab: &Lab) -> String {
         groups: vec!["swept".to_owned()],
     });
     let person = person.await.unwrap().user;
-    let store = Sessions {
-        console: console.clone(),
-        seal: lab.site.seal.clone(),
-    };
-    let session = Session::new(None, Arc::new(store), None);
-    session::sign_in(
-        &session,
-        person,
-        crate::auth::session::AtProvider::default(),
-        SystemClock.now(),
-    )
-    .await
-    .unwrap();
-    session.save().await.unwrap();
-    format!("{}={}", session::COOKIE, session.id().unwrap())
+    lab.cookie(person, AtProvider::default()).await
 }
 
 #[test]

@@ -7,8 +7,8 @@ use axum::{
     body::Body,
     http::{Request, Response, StatusCode},
 };
-use control::{AnsibleSettings, Console, RoleRule, Seal, SecretKey, Settings, SignIn};
-use domain::id::UserId;
+use control::{AnsibleSettings, Clock as _, Console, RoleRule, Seal, SecretKey, Settings, SignIn};
+use domain::{Timestamp, id::UserId};
 use leptos::config::LeptosOptions;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use policy::{Grant, Role, Subject};
@@ -16,9 +16,19 @@ use tempfile::TempDir;
 use testkit::Database;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
+use tower_sessions::Session;
 use url::Url;
 
-use crate::{auth::Provider, clock::SystemClock, config::Oidc, router::router, site::Site};
+use crate::{
+    auth::{
+        Provider,
+        session::{self, AtProvider, Sessions},
+    },
+    clock::SystemClock,
+    config::Oidc,
+    router::router,
+    site::Site,
+};
 
 /// A site and what it must outlive.
 pub struct Lab {
@@ -120,6 +130,27 @@ pub fn admin() -> Subject {
 impl Lab {
     pub async fn somebody(&self) -> UserId {
         somebody(&self.site.console).await
+    }
+
+    pub fn sessions(&self) -> Sessions {
+        Sessions {
+            console: self.site.console.clone(),
+            seal: self.site.seal.clone(),
+        }
+    }
+
+    /// A session of somebody, kept.
+    pub async fn session(&self, user: UserId, at: AtProvider, since: Timestamp) -> Session {
+        let session = Session::new(None, Arc::new(self.sessions()), None);
+        session::sign_in(&session, user, at, since).await.unwrap();
+        session.save().await.unwrap();
+        session
+    }
+
+    /// The cookie of somebody who has signed in just now.
+    pub async fn cookie(&self, user: UserId, at: AtProvider) -> String {
+        let session = self.session(user, at, SystemClock.now()).await;
+        format!("{}={}", session::COOKIE, session.id().unwrap())
     }
 
     pub fn router(&self) -> Router {

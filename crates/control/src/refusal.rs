@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use domain::{SignedDuration, Timestamp, audit::AuditNote, id::UserId};
+use domain::{SignedDuration, Timestamp, audit::AuditNote, id::UserId, text::one_of};
 use policy::{Asked, Denied, Resource, Role, Subject};
 use store::Giver;
 use view::error::ApiError;
@@ -199,13 +199,9 @@ fn with_givers(denied: &Denied, givers: &[String]) -> String {
 
 /// “Alma Okafor or Otto Owner can give it, or whoever manages your sign-on groups.”
 fn who_can_give(givers: &[String]) -> String {
-    match givers {
-        [] => "Whoever manages your sign-on groups can give it.".to_owned(),
-        [one] => format!("{one} can give it, or whoever manages your sign-on groups."),
-        [first @ .., last] => format!(
-            "{} or {last} can give it, or whoever manages your sign-on groups.",
-            first.join(", ")
-        ),
+    match one_of(givers).as_str() {
+        "" => "Whoever manages your sign-on groups can give it.".to_owned(),
+        names => format!("{names} can give it, or whoever manages your sign-on groups."),
     }
 }
 

@@ -199,6 +199,20 @@ pub fn listed<T: fmt::Display>(things: impl IntoIterator<Item = T>, most: usize)
     }
 }
 
+/// “a, b or c”; empty where there is none.
+pub fn one_of<T: AsRef<str>>(things: &[T]) -> String {
+    let mut text = String::new();
+    for (at, thing) in things.iter().enumerate() {
+        text.push_str(match at {
+            0 => "",
+            last if last + 1 == things.len() => " or ",
+            _ => ", ",
+        });
+        text.push_str(thing.as_ref());
+    }
+    text
+}
+
 /// What of a refused text is quoted back: short, and without control characters.
 pub fn shown(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(60).collect();

@@ -16,6 +16,7 @@ pub use rules::{PolicyError, check};
 use domain::{
     audit::Actor,
     id::{TeamId, UserId},
+    text::one_of,
 };
 use rules::{Verdict, rules};
 use serde::{Deserialize, Serialize};
@@ -206,15 +207,6 @@ fn missing(roles: &[Role], action: Action, resource: Resource) -> Denied {
     }
 }
 
-/// “member, owner or operator”.
-fn one_of(words: &[&str]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
-    }
-}
-
 /// Slipway's own permit. Only the actions reconcilers take have one.
 pub fn system_permit(action: SystemAction, resource: Resource) -> Permit {
     let SystemAction(action) = action;
@@ -237,7 +229,7 @@ impl SystemAction {
     pub const RUN_JOB: Self = Self(Action::RunJob);
     /// Hands outbox messages over.
     pub const DELIVER: Self = Self(Action::Deliver);
-    /// Writes who signed in, and the teams the configuration names.
+    /// Writes who signed in, or out at their provider, and the teams the configuration names.
     pub const SIGN_IN: Self = Self(Action::SignIn);
 }
 

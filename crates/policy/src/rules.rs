@@ -141,9 +141,6 @@ impl Rules {
 
     /// The kinds of things the schema knows an action of.
     pub fn kinds_of(&self, action: Action) -> Vec<Kind> {
-        let uid = |kind: &EntityTypeName, id: &str| {
-            EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
-        };
         let fits = |kind: &Kind| {
             let Some(what) = self.kinds.get(kind) else {
                 return false;
@@ -169,9 +166,6 @@ impl Rules {
         action: Action,
         resource: &Resource,
     ) -> Option<Verdict> {
-        let uid = |kind: &EntityTypeName, id: &str| {
-            EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
-        };
         let text = |text: String| RestrictedExpression::new_string(text);
         let me = uid(&self.principal, &user.to_string());
         let selves = selves.iter().chain([&user]).map(|id| text(id.to_string()));
@@ -224,4 +218,8 @@ impl Rules {
             }
         })
     }
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
 }

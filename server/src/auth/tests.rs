@@ -1,3 +1,5 @@
+mod held;
+
 use axum::{
     body::Body,
     http::{Request, Response, header},
@@ -5,14 +7,9 @@ use axum::{
     routing::get as get_route,
 };
 use tower_sessions::{Session, SessionStore as _};
-use view::input::{
-    AuditQuery, EndGrantInput, EndSessionInput, ExplainQuery, GrantInput, PersonInput,
-};
+use view::input::{EndGrantInput, EndSessionInput, GrantInput, PersonInput};
 
-use super::{
-    session::{AtProvider, Sessions},
-    *,
-};
+use super::{session::AtProvider, *};
 use crate::testing::{Lab, admin, ask, get, lab, somebody, text};
 
 async fn enter(State(site): State<Site>, session: Session) -> &'static str {
@@ -29,20 +26,13 @@ async fn who(axum::Extension(visitor): axum::Extension<Visitor>) -> String {
         .map_or_else(|| "nobody".to_owned(), |subject| subject.name)
 }
 
-fn sessions(lab: &Lab) -> Sessions {
-    Sessions {
-        console: lab.site.console.clone(),
-        seal: lab.site.seal.clone(),
-    }
-}
-
 fn router(lab: &Lab) -> Router {
     Router::new()
         .route("/enter", get_route(enter))
         .route("/who", get_route(who))
         .merge(routes())
         .layer(middleware::from_fn_with_state(lab.site.clone(), identify))
-        .layer(session::layer(sessions(lab)))
+        .layer(session::layer(lab.sessions()))
         .with_state(lab.site.clone())
 }
 
@@ -218,17 +208,14 @@ async fn people_end_their_own_sessions_and_nobody_elses() {
 #[tokio::test]
 async fn the_database_holds_neither_the_id_nor_the_person() {
     let lab = lab().await;
-    let store = sessions(&lab);
-    let session = Session::new(None, std::sync::Arc::new(store.clone()), None);
-    session::sign_in(
-        &session,
-        lab.somebody().await,
-        AtProvider::default(),
-        SystemClock.now(),
-    )
-    .await
-    .unwrap();
-    session.save().await.unwrap();
+    let store = lab.sessions();
+    let session = lab
+        .session(
+            lab.somebody().await,
+            AtProvider::default(),
+            SystemClock.now(),
+        )
+        .await;
     let id = session.id().unwrap();
     assert_eq!(
         lab.site
@@ -267,13 +254,11 @@ async fn the_database_holds_neither_the_id_nor_the_person() {
 #[tokio::test]
 async fn a_session_ends_after_a_day_however_much_it_is_used() {
     let lab = lab().await;
-    let store = std::sync::Arc::new(sessions(&lab));
+    let store = std::sync::Arc::new(lab.sessions());
     let now = SystemClock.now();
-    let session = Session::new(None, store.clone(), None);
-    session::sign_in(&session, lab.somebody().await, AtProvider::default(), now)
-        .await
-        .unwrap();
-    session.save().await.unwrap();
+    let session = lab
+        .session(lab.somebody().await, AtProvider::default(), now)
+        .await;
     let again = || Session::new(session.id(), store.clone(), None);
     assert!(
         session::current(&again(), now + SignedDuration::from_hours(23))
@@ -296,17 +281,14 @@ async fn a_session_ends_after_a_day_however_much_it_is_used() {
 #[tokio::test]
 async fn a_late_write_does_not_bring_a_session_back() {
     let lab = lab().await;
-    let store = std::sync::Arc::new(sessions(&lab));
-    let session = Session::new(None, store.clone(), None);
-    session::sign_in(
-        &session,
-        lab.somebody().await,
-        AtProvider::default(),
-        SystemClock.now(),
-    )
-    .await
-    .unwrap();
-    session.save().await.unwrap();
+    let store = std::sync::Arc::new(lab.sessions());
+    let session = lab
+        .session(
+            lab.somebody().await,
+            AtProvider::default(),
+            SystemClock.now(),
+        )
+        .await;
     let slow = Session::new(session.id(), store.clone(), None);
     slow.insert("note", 1).await.unwrap();
     session.flush().await.unwrap();
@@ -391,182 +373,4 @@ async fn an_answer_nobody_waits_for_signs_nobody_in() {
     let (status, page) = text(response).await;
     assert_eq!(status, 403);
     assert!(!page.contains("<script>"));
-}
-
-#[tokio::test]
-async fn what_is_refused_is_written_down_once_and_said_with_who_could_give_it() {
-    let lab = lab().await;
-    let console = &lab.site.console;
-    let maria = lab.somebody().await;
-    let chief = SignIn {
-        issuer: "https://login.example.org".to_owned(),
-        subject: "chief".to_owned(),
-        name: "Carla Chief".to_owned(),
-        email: String::new(),
-        email_verified: None,
-        groups: vec!["viewers".to_owned()],
-    };
-    let chief = console.sign_in(chief).await.unwrap().user;
-    let give = GrantInput {
-        person: chief.to_string(),
-        role: "admin".to_owned(),
-        reason: "Keeps people.".to_owned(),
-        ..GrantInput::default()
-    };
-    console.ctx(admin()).give_role(give).await.unwrap();
-    let ctx = console.ctx(console.subject(maria).await.unwrap().unwrap());
-    let said = ctx.people(None).await.unwrap_err().message();
-    assert_eq!(
-        said,
-        "Reading who may do what takes the role auditor or admin, which you do not hold. Carla Chief can give it, or whoever manages your sign-on groups."
-    );
-    assert!(ctx.people(None).await.is_err());
-    let trail = AuditQuery {
-        about: "access".to_owned(),
-        ..AuditQuery::default()
-    };
-    let trail = console.ctx(admin()).audit(trail).await.unwrap().items;
-    let told: Vec<_> = trail
-        .iter()
-        .map(|event| {
-            (
-                event.actor.as_str(),
-                event.summary.as_str(),
-                event.allowed_by.as_str(),
-            )
-        })
-        .collect();
-    let expected = (
-        "Maria Member",
-        "Refused: reading who may do what",
-        "refused: no role held there allows it",
-    );
-    assert_eq!(told, [expected]);
-}
-
-#[tokio::test]
-async fn a_decision_is_explained() {
-    let lab = lab().await;
-    let console = &lab.site.console;
-    let maria = lab.somebody().await;
-    let ask = |person: &str, action: &str, about: &str| ExplainQuery {
-        person: person.to_owned(),
-        action: action.to_owned(),
-        about: about.to_owned(),
-    };
-    let own = console.ctx(console.subject(maria).await.unwrap().unwrap());
-    let told = own
-        .explain(ask("", "manage_projects", "project"))
-        .await
-        .unwrap();
-    assert_eq!(
-        (told.allowed, told.why.as_str()),
-        (false, "Takes the role operator.")
-    );
-    assert_eq!(told.roles.len(), 1);
-    let by_admin = console.ctx(admin());
-    let told = by_admin
-        .explain(ask("MARIA@example.org", "read_people", "person"))
-        .await;
-    assert!(!told.unwrap().allowed);
-    let told = by_admin
-        .explain(ask("", "read_people", "person"))
-        .await
-        .unwrap();
-    assert_eq!(
-        (told.allowed, told.why.as_str()),
-        (true, "role admin: auditors-read-who-may-do-what")
-    );
-    for (person, action, about, status, said) in [
-        (
-            "nobody@example.org",
-            "read_people",
-            "person",
-            404,
-            "has signed in",
-        ),
-        ("", "fly", "rollout", 422, "no action that"),
-        ("", "observe", "rollout", 422, "only Slipway itself"),
-        ("", "release", "moon", 422, "no kind that"),
-        (
-            "",
-            "release",
-            "team",
-            422,
-            "release is not done to a team. Ask about: rollout",
-        ),
-        ("", "release", "rollout:7", 422, ""),
-        ("", "release", "service:none", 404, ""),
-        ("", "manage_projects", "project:1", 422, "cannot be named"),
-        ("", "grant", "grant", 422, "depends on the role"),
-    ] {
-        let why = by_admin
-            .explain(ask(person, action, about))
-            .await
-            .unwrap_err();
-        assert_eq!(why.status(), status, "{action} {about}: {}", why.message());
-        assert!(why.message().contains(said), "{}", why.message());
-    }
-    let stranger = console.ctx(console.subject(maria).await.unwrap().unwrap());
-    let other = admin().user.to_string();
-    assert!(
-        stranger
-            .explain(ask(&other, "release", "rollout"))
-            .await
-            .is_err()
-    );
-}
-
-#[tokio::test]
-async fn a_review_has_every_role_with_where_it_comes_from() {
-    let lab = lab().await;
-    let console = &lab.site.console;
-    let maria = lab.somebody().await;
-    let give = |role: &str, days: &str| GrantInput {
-        person: maria.to_string(),
-        role: role.to_owned(),
-        reason: "=1+1".to_owned(),
-        days: days.to_owned(),
-        ..GrantInput::default()
-    };
-    let ctx = console.ctx(admin());
-    ctx.give_role(give("operator", "7")).await.unwrap();
-    ctx.give_role(give("auditor", "")).await.unwrap();
-    let auditor = ctx.person(maria, None).await.unwrap().grants;
-    let auditor = auditor.into_iter().find(|grant| grant.role == "auditor");
-    let take = EndGrantInput {
-        person: maria.to_string(),
-        grant: auditor.unwrap().id.to_string(),
-        reason: "A mistake.".to_owned(),
-    };
-    ctx.take_role(take).await.unwrap();
-    let name = "nightly".parse().unwrap();
-    let new = control::NewToken {
-        name,
-        roles: vec![(policy::Role::Viewer, None)],
-        days: 30,
-    };
-    console.create_token(new).await.unwrap();
-    let lines = ctx.review().await.unwrap();
-    let told: Vec<_> = lines
-        .iter()
-        .map(|line| {
-            (
-                line.name.as_str(),
-                line.role.as_str(),
-                line.given_by.as_str(),
-                line.until.is_some(),
-            )
-        })
-        .collect();
-    assert_eq!(
-        told,
-        [
-            ("Maria Member", "viewer", "group viewers", false),
-            ("Maria Member", "operator", "Alma Admin", true),
-            ("nightly", "viewer", "Slipway", true),
-        ]
-    );
-    let stranger = console.ctx(console.subject(maria).await.unwrap().unwrap());
-    assert_eq!(stranger.review().await.unwrap_err().status(), 403);
 }

@@ -30,7 +30,7 @@ use url::Url;
 use super::{
     logout::LogoutError,
     provider::{Identity, Provider, ProviderError},
-    session::{self, AtProvider},
+    session::AtProvider,
 };
 use crate::{
     clock::SystemClock,

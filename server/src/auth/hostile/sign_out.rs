@@ -191,20 +191,11 @@ impl Signed {
             groups: vec!["viewers".to_owned()],
         };
         let user = console.sign_in(who).await.unwrap().user;
-        let sessions = session::Sessions {
-            console: console.clone(),
-            seal: self.lab.site.seal.clone(),
-        };
-        let session = tower_sessions::Session::new(None, Arc::new(sessions), None);
         let at = AtProvider {
             session: there.map(str::to_owned),
             id_token: Some("a.hint.b".to_owned()),
         };
-        session::sign_in(&session, user, at, SystemClock.now())
-            .await
-            .unwrap();
-        session.save().await.unwrap();
-        format!("{}={}", session::COOKIE, session.id().unwrap())
+        self.lab.cookie(user, at).await
     }
 
     async fn is_in(&self, cookie: &str) -> bool {

@@ -1,9 +1,12 @@
 //! Pages that move by themselves: the server says that something changed, and the page reads it again.
 
+use std::time::Duration;
+
 /// Calls `heard` with name and data of each event of these names. A hidden tab closes its stream, because browsers allow
 /// six connections a host, and opens it again, at what `path` says then, when it is seen. A stream that the server
-/// refuses is told as [`LOST`] and tried again; one that said [`END`] is over. While the server cannot be reached, the
-/// document has the attribute `data-away`, by which the page says so. Does nothing on the server.
+/// refuses is told as [`LOST`] and tried again; one that said [`END`] is over. While the server cannot be reached, or gives
+/// no sign of life, the document has the attribute `data-away`, by which the page says so, and no form is sent: what was
+/// typed would be lost with it. Does nothing on the server.
 pub fn use_events(
     path: impl Fn() -> String + 'static,
     names: &'static [&'static str],
@@ -21,6 +24,10 @@ pub const LOST: &str = "lost";
 /// The name of the last event of a stream that has an end.
 pub const END: &str = "end";
 
+/// The name of an event that says nothing but that the server lives, sent when nothing else was for [`ALIVE_EVERY`].
+pub const ALIVE: &str = "alive";
+pub const ALIVE_EVERY: Duration = Duration::from_secs(15);
+
 #[cfg(feature = "hydrate")]
 mod browser {
     use std::{
@@ -32,12 +39,16 @@ mod browser {
     use leptos::prelude::*;
     use send_wrapper::SendWrapper;
     use wasm_bindgen::{JsCast, closure::Closure};
-    use web_sys::{EventSource, MessageEvent, VisibilityState};
+    use web_sys::{Event, EventSource, MessageEvent, VisibilityState};
+
+    use super::ALIVE_EVERY;
 
     /// A stream that was refused is asked for again after this long.
     const AGAIN: Duration = Duration::from_secs(15);
     /// A server that starts again is back before this.
     const PATIENCE: Duration = Duration::from_secs(5);
+    /// A server that was not heard of while it should have spoken three times does not work, though it may be connected.
+    const QUIET: u32 = 3;
     const AWAY: &str = "data-away";
 
     fn tell_away(away: bool) {
@@ -46,6 +57,16 @@ mod browser {
                 true => html.set_attribute(AWAY, ""),
                 false => html.remove_attribute(AWAY),
             };
+        }
+    }
+
+    /// Keeps a form here that could not be sent, with what was typed into it.
+    fn keep_form(event: Event) {
+        let away = document()
+            .document_element()
+            .is_some_and(|html| html.has_attribute(AWAY));
+        if away {
+            event.prevent_default();
         }
     }
 
@@ -58,6 +79,8 @@ mod browser {
         opened: Closure<dyn Fn()>,
         source: RefCell<Option<EventSource>>,
         over: Cell<bool>,
+        /// How often it was looked since something was heard.
+        quiet: Cell<u32>,
     }
 
     impl Stream {
@@ -75,7 +98,7 @@ mod browser {
 
         fn open(&self) -> Option<EventSource> {
             let source = EventSource::new(&(self.path)()).ok()?;
-            for name in self.names {
+            for name in self.names.iter().chain(&[super::ALIVE]) {
                 source
                     .add_event_listener_with_callback(name, self.heard.as_ref().unchecked_ref())
                     .ok()?;
@@ -83,6 +106,20 @@ mod browser {
             source.set_onerror(Some(self.failed.as_ref().unchecked_ref()));
             source.set_onopen(Some(self.opened.as_ref().unchecked_ref()));
             Some(source)
+        }
+
+        /// Asks for the stream again when nothing is heard of a server that is connected: it hangs, or a connection was lost
+        /// without a word.
+        fn listen(&self) {
+            let quiet = self.quiet.get().saturating_add(1);
+            self.quiet.set(quiet);
+            if quiet > QUIET && self.stands(EventSource::OPEN) {
+                tell_away(true);
+                if let Some(open) = self.source.take() {
+                    open.close();
+                }
+                self.match_visibility();
+            }
         }
 
         fn end(&self) {
@@ -117,14 +154,23 @@ mod browser {
             let ending = stream.clone();
             let on_event = Closure::<dyn Fn(MessageEvent)>::new(move |event: MessageEvent| {
                 let name = event.type_();
-                if name == super::END
-                    && let Some(stream) = ending.upgrade()
-                {
-                    stream.end();
+                if let Some(stream) = ending.upgrade() {
+                    stream.quiet.set(0);
+                    if name == super::END {
+                        stream.end();
+                    }
                 }
-                tell(&name, event.data().as_string().unwrap_or_default())
+                if name != super::ALIVE {
+                    tell(&name, event.data().as_string().unwrap_or_default())
+                }
             });
-            let on_open = Closure::<dyn Fn()>::new(|| tell_away(false));
+            let opening = stream.clone();
+            let on_open = Closure::<dyn Fn()>::new(move || {
+                tell_away(false);
+                if let Some(stream) = opening.upgrade() {
+                    stream.quiet.set(0);
+                }
+            });
             let on_error = Closure::<dyn Fn()>::new(move || {
                 let Some(refused) = stream.upgrade().filter(|stream| stream.was_refused()) else {
                     let stream = stream.clone();
@@ -157,8 +203,23 @@ mod browser {
                 opened: on_open,
                 source: RefCell::default(),
                 over: Cell::new(false),
+                quiet: Cell::new(0),
             }
         });
+        let listening = set_interval_with_handle(
+            {
+                let stream = Rc::downgrade(&stream);
+                move || {
+                    if let Some(stream) = stream.upgrade() {
+                        stream.listen();
+                    }
+                }
+            },
+            ALIVE_EVERY,
+        );
+        let on_submit = Closure::<dyn Fn(Event)>::new(keep_form);
+        let _ = document()
+            .add_event_listener_with_callback("submit", on_submit.as_ref().unchecked_ref());
         let on_visibility = Closure::<dyn Fn()>::new({
             let stream = Rc::clone(&stream);
             move || stream.match_visibility()
@@ -171,9 +232,14 @@ mod browser {
             let stream = Rc::clone(&stream);
             move |_| stream.match_visibility()
         });
-        let kept = SendWrapper::new((stream, on_visibility));
+        let kept = SendWrapper::new((stream, on_visibility, on_submit));
         on_cleanup(move || {
-            let (stream, on_visibility) = kept.take();
+            let (stream, on_visibility, on_submit) = kept.take();
+            if let Ok(listening) = listening {
+                listening.clear();
+            }
+            let _ = document()
+                .remove_event_listener_with_callback("submit", on_submit.as_ref().unchecked_ref());
             let _ = document().remove_event_listener_with_callback(
                 "visibilitychange",
                 on_visibility.as_ref().unchecked_ref(),

@@ -110,3 +110,35 @@ test('an open page says that the server is away, and that it is back', async ({ 
   await omar.unroute('**/stream/**');
   await expect(away).toBeHidden({ timeout: 20_000 });
 });
+
+test('a server that hangs is noticed, and a form is not lost to it', async ({ as, lab }) => {
+  const omar = await as('omar');
+  const reason = 'Typed while nobody listened.';
+  await rollout.fillRequest(omar, {
+    environment: 'Development',
+    artifact: lab.artifacts.good,
+    split: '100%',
+    bake: '48h',
+    reason: 'The server will hang.',
+  });
+  await rollout.sendRequest(omar);
+  await omar.clock.install();
+  await omar.reload();
+  await takenOver(omar);
+  await rollout.mark(omar);
+  const away = omar.getByText('Slipway does not answer');
+  const id = processId(lab);
+  process.kill(id, 'SIGSTOP');
+  try {
+    await omar.clock.runFor('01:30');
+    await expect(away).toBeVisible();
+    await rollout.decide(omar, 'Withdraw', reason);
+    await rollout.expectNoReload(omar);
+  } finally {
+    process.kill(id, 'SIGCONT');
+  }
+  await expect(away).toBeHidden({ timeout: 20_000 });
+  await expect(omar.locator('details[open]').getByLabel('Reason')).toHaveValue(reason);
+  await omar.locator('details[open]').getByRole('button', { name: 'Withdraw', exact: true }).click();
+  await expect(rollout.state(omar)).toHaveText('Withdrawn');
+});

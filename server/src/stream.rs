@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use app::live::{ALIVE, ALIVE_EVERY};
 use axum::{
     Extension, Router,
     body::Body,
@@ -364,8 +365,9 @@ fn events(
     let mut response = Sse::new(stream.take_until(Box::pin(watched.changed())))
         .keep_alive(
             KeepAlive::new()
-                .interval(Duration::from_secs(15))
-                .text("still here"),
+                .interval(ALIVE_EVERY)
+                // Not a comment, which a page could not hear; and a browser passes over an event without data.
+                .event(Event::default().event(ALIVE).data("1")),
         )
         .into_response();
     // Reverse proxies would hold events back.

@@ -109,10 +109,11 @@ impl Store {
     /// is passed over.
     pub async fn open_attempts(&self) -> Result<Vec<OpenAttempt>> {
         let sql = Sql::new(
-            "SELECT a.*, j.kind, j.batch, j.rollout_id, j.queued_at, j.cancel_asked_at FROM attempts a JOIN jobs j ON j.id = a.job_id
-             WHERE a.ended_at IS NULL ORDER BY a.id",
+            "SELECT a.*, j.kind, j.batch, j.rollout_id, j.queued_at, j.cancel_asked_at FROM attempts a
+             -- The job of an open attempt is claimed; said here, so that it is not looked for among all there ever were.
+             JOIN jobs j ON j.id = a.job_id AND j.stage = 'claimed' WHERE a.ended_at IS NULL ORDER BY a.id",
         );
-        sql.readable(self.readers(), ATTEMPTS, read_open).await
+        sql.readable(self.repeated(), ATTEMPTS, read_open).await
     }
 
     /// Whether somebody asked the job to stop.

@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// A connection that was not used for longer may be gone: no server is back so soon.
 const IDLE: Duration = Duration::from_millis(100);
 const READERS: u32 = 4;
-const POSTGRES_CONNECTIONS: u32 = 10;
+const POSTGRES_READERS: u32 = 6;
+const POSTGRES_WRITERS: u32 = 6;
 
 /// The database. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -71,27 +72,19 @@ impl Store {
             Backend::Postgres => {
                 // A pool would go on trying a closed port until its patience ends, and not say why.
                 AnyConnection::connect(url).await?.close().await?;
-                let pool = AnyPoolOptions::new()
-                    .max_connections(POSTGRES_CONNECTIONS)
-                    .acquire_timeout(PATIENCE)
-                    // Asking a connection whether it lives takes as long as asking for a row.
-                    .test_before_acquire(false)
-                    .before_acquire(|connection, used| {
-                        Box::pin(async move {
-                            if used.idle_for > IDLE {
-                                connection.ping().await?;
-                            }
-                            Ok(true)
-                        })
-                    })
-                    .after_connect(|connection, _| Box::pin(postgres::prepare(connection)))
+                let writer = postgres_pool(POSTGRES_WRITERS)
+                    .after_connect(|connection, _| Box::pin(postgres::prepare_writer(connection)))
                     .connect(url)
                     .await?;
-                migrate(&pool, &postgres::MIGRATIONS, tables).await?;
+                migrate(&writer, &postgres::MIGRATIONS, tables).await?;
+                let readers = postgres_pool(POSTGRES_READERS)
+                    .after_connect(|connection, _| Box::pin(postgres::prepare_reader(connection)))
+                    .connect(url)
+                    .await?;
                 Self {
                     backend: Backend::Postgres,
-                    writer: pool.clone(),
-                    readers: pool,
+                    writer,
+                    readers,
                 }
             }
         };
@@ -170,6 +163,30 @@ impl Store {
     pub(crate) const fn writer(&self) -> &AnyPool {
         &self.writer
     }
+
+    /// For what reconcilers read again and again in the same form: where several may write, the plans of those are kept.
+    pub(crate) const fn repeated(&self) -> &AnyPool {
+        match self.backend {
+            Backend::Sqlite => &self.readers,
+            Backend::Postgres => &self.writer,
+        }
+    }
+}
+
+fn postgres_pool(connections: u32) -> AnyPoolOptions {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        // Asking a connection whether it lives takes as long as asking for a row.
+        .test_before_acquire(false)
+        .before_acquire(|connection, used| {
+            Box::pin(async move {
+                if used.idle_for > IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
 }
 
 fn sqlite_pool(connections: u32, writes: bool) -> AnyPoolOptions {

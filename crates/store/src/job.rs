@@ -324,7 +324,7 @@ impl Store {
             .list(jobs.iter().copied())
             .scope("j.team_id", scope)
             .push(" ORDER BY h.batch, h.position");
-        let found = sql.all(self.readers(), HOSTS, |cells| {
+        let found = sql.all(self.repeated(), HOSTS, |cells| {
             let known = JobHost {
                 host: host::read(cells)?,
                 before: cells.maybe("version_before")?,
@@ -363,7 +363,7 @@ impl Store {
                 report: cells.document("report_json")?,
             })
         };
-        sql.readable(self.readers(), JOBS, read).await
+        sql.readable(self.repeated(), JOBS, read).await
     }
 
     /// Asks a job to stop. Its worker ends every process of it; one that is still queued ends at once. Refuses with

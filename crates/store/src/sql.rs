@@ -59,18 +59,20 @@ impl Sql {
         self
     }
 
-    /// `($1, $2, …)` for `IN`; matches nothing when there are no values.
+    /// `($1, $2, …)` for `IN`; matches nothing when there are no values. The last is bound again and again until there are
+    /// 1, 2, 4, 8 …: each number of values is another statement, and so both databases know all of them soon.
     pub fn list<T: Into<Arg>>(&mut self, values: impl IntoIterator<Item = T>) -> &mut Self {
-        self.push("(");
-        let before = self.args.len();
-        for value in values {
-            if self.args.len() > before {
-                self.push(", ");
-            }
-            self.bind(value);
-        }
-        if self.args.len() == before {
-            self.push("NULL");
+        let mut values: Vec<Arg> = values.into_iter().map(Into::into).collect();
+        let Some(last) = values.last().cloned() else {
+            return self.push("(NULL)");
+        };
+        values.resize(values.len().next_power_of_two(), last);
+        self.tuple(values)
+    }
+
+    fn tuple(&mut self, values: impl IntoIterator<Item = Arg>) -> &mut Self {
+        for (at, value) in values.into_iter().enumerate() {
+            self.push(if at == 0 { "(" } else { ", " }).bind(value);
         }
         self.push(")")
     }
@@ -81,7 +83,7 @@ impl Sql {
             if at > 0 {
                 self.push(", ");
             }
-            self.list(row);
+            self.tuple(row);
         }
         self
     }

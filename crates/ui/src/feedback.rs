@@ -112,7 +112,7 @@ pub fn AwayBanner() -> impl IntoView {
                 {Icon::Alert.draw()}
                 <span>
                     <strong>"Not live."</strong>
-                    " Slipway does not answer, so what stands here may be old. It goes on by itself when the server is back; what you type stays."
+                    " Slipway does not answer, so what stands here may be old. It goes on by itself when the server is back; what you type stays, and can be sent then."
                 </span>
             </p>
         </div>

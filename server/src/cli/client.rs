@@ -1,5 +1,6 @@
 //! A client of the API of a running Slipway.
 
+use app::live::ALIVE_EVERY;
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -181,6 +182,8 @@ fn http() -> Result<reqwest::Client, Failure> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(std::time::Duration::from_secs(5))
+        // A stream on which nothing comes for so long has lost its server.
+        .read_timeout(ALIVE_EVERY * 3)
         .build();
     client.map_err(|why| {
         Failure::new(

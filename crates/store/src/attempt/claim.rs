@@ -141,7 +141,7 @@ impl Store {
         let mut claimed = Vec::new();
         for _ in 0..LOOKS {
             // Nearly always there is nothing to do, and then nothing is locked.
-            let ready = ready(self.readers()).await?;
+            let ready = ready(self.repeated()).await?;
             if !ready.iter().any(|kind| room.has(*kind)) {
                 break;
             }

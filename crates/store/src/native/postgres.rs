@@ -7,16 +7,31 @@ use sqlx::{AnyConnection, Connection, Executor, migrate::Migrator, postgres::PgC
 use crate::error::Result;
 
 pub(crate) const BEGIN: &str = "BEGIN";
-/// What reconcilers write, they write again and again with other ids of the same kind: planning each time anew would take
-/// longer than running it.
-pub(crate) const BEGIN_RELAXED: &str =
-    "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL plan_cache_mode = force_generic_plan";
+pub(crate) const BEGIN_RELAXED: &str = "BEGIN; SET LOCAL synchronous_commit = off";
 pub(crate) const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgres");
 
+/// For statements that come again and again with other ids of the same kind: planning them each time anew would take longer
+/// than running them. A plan is kept from when tables were small to when they are large, so it goes by indexes from the
+/// first; and by the index itself, which forgets rows that are gone, as a bitmap of it does not.
+pub(crate) async fn prepare_writer(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    prepare(connection).await?;
+    connection
+        .execute("SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_bitmapscan = off")
+        .await?;
+    Ok(())
+}
+
+/// For pages. One that takes a minute gives its connection back, so that the others are still shown.
+pub(crate) async fn prepare_reader(connection: &mut AnyConnection) -> sqlx::Result<()> {
+    prepare(connection).await?;
+    connection.execute("SET statement_timeout = '60s'").await?;
+    Ok(())
+}
+
 /// A lock that somebody else holds is an answer after five seconds, as on SQLite.
-pub(crate) async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {
+async fn prepare(connection: &mut AnyConnection) -> sqlx::Result<()> {
     connection.execute("SET lock_timeout = '5s'").await?;
     // Compiling a statement takes longer than any of ours takes to run.
     connection.execute("SET jit = off").await?;

@@ -1,6 +1,8 @@
 //! Pages, routes and thin server functions. A page never decides.
 
 pub mod audit;
+#[cfg(feature = "hydrate")]
+mod away;
 #[cfg(feature = "ssr")]
 pub mod context;
 pub mod delivery;
@@ -34,5 +36,6 @@ pub use shell::shell;
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     console_error_panic_hook::set_once();
+    away::keep_forms();
     leptos::mount::hydrate_lazy(App);
 }

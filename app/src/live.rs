@@ -5,8 +5,7 @@ use std::time::Duration;
 /// Calls `heard` with name and data of each event of these names. A hidden tab closes its stream, because browsers allow
 /// six connections a host, and opens it again, at what `path` says then, when it is seen. A stream that the server
 /// refuses is told as [`LOST`] and tried again; one that said [`END`] is over. While the server cannot be reached, or gives
-/// no sign of life, the document has the attribute `data-away`, by which the page says so, and no form is sent: what was
-/// typed would be lost with it. Does nothing on the server.
+/// no sign of life, the document has the attribute `data-away`, by which the page says so. Does nothing on the server.
 pub fn use_events(
     path: impl Fn() -> String + 'static,
     names: &'static [&'static str],
@@ -36,12 +35,13 @@ mod browser {
         time::Duration,
     };
 
-    use leptos::prelude::*;
+    use leptos::{prelude::*, task::spawn_local};
     use send_wrapper::SendWrapper;
     use wasm_bindgen::{JsCast, closure::Closure};
-    use web_sys::{Event, EventSource, MessageEvent, VisibilityState};
+    use web_sys::{EventSource, MessageEvent, VisibilityState};
 
     use super::ALIVE_EVERY;
+    use crate::away;
 
     /// A stream that was refused is asked for again after this long.
     const AGAIN: Duration = Duration::from_secs(15);
@@ -49,27 +49,6 @@ mod browser {
     const PATIENCE: Duration = Duration::from_secs(5);
     /// A server that was not heard of while it should have spoken three times does not work, though it may be connected.
     const QUIET: u32 = 3;
-    const AWAY: &str = "data-away";
-
-    fn tell_away(away: bool) {
-        if let Some(html) = document().document_element() {
-            let _ = match away {
-                true => html.set_attribute(AWAY, ""),
-                false => html.remove_attribute(AWAY),
-            };
-        }
-    }
-
-    /// Keeps a form here that could not be sent, with what was typed into it.
-    fn keep_form(event: Event) {
-        let away = document()
-            .document_element()
-            .is_some_and(|html| html.has_attribute(AWAY));
-        if away {
-            event.prevent_default();
-        }
-    }
-
     /// The stream of one page, open while the tab is seen.
     struct Stream {
         path: Box<dyn Fn() -> String>,
@@ -97,6 +76,7 @@ mod browser {
         }
 
         fn open(&self) -> Option<EventSource> {
+            self.quiet.set(0);
             let source = EventSource::new(&(self.path)()).ok()?;
             for name in self.names.iter().chain(&[super::ALIVE]) {
                 source
@@ -109,12 +89,15 @@ mod browser {
         }
 
         /// Asks for the stream again when nothing is heard of a server that is connected: it hangs, or a connection was lost
-        /// without a word.
+        /// without a word. One that never answered is asked already.
         fn listen(&self) {
             let quiet = self.quiet.get().saturating_add(1);
             self.quiet.set(quiet);
-            if quiet > QUIET && self.stands(EventSource::OPEN) {
-                tell_away(true);
+            if quiet <= QUIET || self.source.borrow().is_none() {
+                return;
+            }
+            away::tell(true);
+            if self.stands(EventSource::OPEN) {
                 if let Some(open) = self.source.take() {
                     open.close();
                 }
@@ -166,7 +149,7 @@ mod browser {
             });
             let opening = stream.clone();
             let on_open = Closure::<dyn Fn()>::new(move || {
-                tell_away(false);
+                away::tell(false);
                 if let Some(stream) = opening.upgrade() {
                     stream.quiet.set(0);
                 }
@@ -177,14 +160,23 @@ mod browser {
                     let look = move || {
                         let stream = stream.upgrade();
                         if stream.is_some_and(|stream| stream.stands(EventSource::CONNECTING)) {
-                            tell_away(true);
+                            away::tell(true);
                         }
                     };
                     return set_timeout(look, PATIENCE);
                 };
-                tell_away(false);
                 refused.source.take();
-                heard(super::LOST, String::new());
+                // A proxy refuses, too, when the server behind it is away.
+                let (heard, asking) = (Rc::clone(&heard), stream.clone());
+                spawn_local(async move {
+                    let there = away::reachable().await;
+                    if asking.upgrade().is_some() {
+                        away::tell(!there);
+                        if there {
+                            heard(super::LOST, String::new());
+                        }
+                    }
+                });
                 let stream = stream.clone();
                 set_timeout(
                     move || {
@@ -217,9 +209,6 @@ mod browser {
             },
             ALIVE_EVERY,
         );
-        let on_submit = Closure::<dyn Fn(Event)>::new(keep_form);
-        let _ = document()
-            .add_event_listener_with_callback("submit", on_submit.as_ref().unchecked_ref());
         let on_visibility = Closure::<dyn Fn()>::new({
             let stream = Rc::clone(&stream);
             move || stream.match_visibility()
@@ -232,14 +221,12 @@ mod browser {
             let stream = Rc::clone(&stream);
             move |_| stream.match_visibility()
         });
-        let kept = SendWrapper::new((stream, on_visibility, on_submit));
+        let kept = SendWrapper::new((stream, on_visibility));
         on_cleanup(move || {
-            let (stream, on_visibility, on_submit) = kept.take();
+            let (stream, on_visibility) = kept.take();
             if let Ok(listening) = listening {
                 listening.clear();
             }
-            let _ = document()
-                .remove_event_listener_with_callback("submit", on_submit.as_ref().unchecked_ref());
             let _ = document().remove_event_listener_with_callback(
                 "visibilitychange",
                 on_visibility.as_ref().unchecked_ref(),
@@ -247,7 +234,7 @@ mod browser {
             if let Some(open) = stream.source.take() {
                 open.close();
             }
-            tell_away(false);
+            away::tell(false);
         });
     }
 }

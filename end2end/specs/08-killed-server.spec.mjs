@@ -111,6 +111,28 @@ test('an open page says that the server is away, and that it is back', async ({ 
   await expect(away).toBeHidden({ timeout: 20_000 });
 });
 
+test('a proxy whose server is away does not look like a server', async ({ as }) => {
+  const omar = await as('omar');
+  const path = await rollout.newest(omar, 'succeeded');
+  const away = omar.getByText('Slipway does not answer').first();
+  const [streams, health] = ['**/stream/**', '**/healthz'];
+  for (const address of [streams, health]) await omar.route(address, (route) => route.fulfill({ status: 504 }));
+  await omar.goto(path);
+  await expect(away).toBeVisible();
+  await omar.goto('/services/new');
+  await takenOver(omar);
+  await rollout.mark(omar);
+  const name = omar.getByRole('textbox', { name: 'Name', exact: true });
+  await name.fill('Typed for nothing?');
+  await omar.locator('main form').evaluate((form) => {
+    form.noValidate = true;
+  });
+  await omar.locator('main form').getByRole('button').last().click();
+  await expect(omar.getByRole('alert').filter({ hasText: 'Not sent' })).toBeVisible();
+  await rollout.expectNoReload(omar);
+  await expect(name).toHaveValue('Typed for nothing?');
+});
+
 test('a server that hangs is noticed, and a form is not lost to it', async ({ as, lab }) => {
   const omar = await as('omar');
   const reason = 'Typed while nobody listened.';
@@ -133,6 +155,7 @@ test('a server that hangs is noticed, and a form is not lost to it', async ({ as
     await omar.clock.runFor('01:30');
     await expect(away).toBeVisible();
     await rollout.decide(omar, 'Withdraw', reason);
+    await expect(omar.getByRole('alert').filter({ hasText: 'Not sent' })).toBeVisible();
     await rollout.expectNoReload(omar);
   } finally {
     process.kill(id, 'SIGCONT');

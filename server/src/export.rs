@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use control::Ctx;
-use domain::Timestamp;
+use domain::{Timestamp, audit::Changed};
 use serde::{Deserialize, Serialize};
 use view::{audit::AuditRow, error::ApiError, input::AuditQuery, person::HeldLine};
 
@@ -28,10 +28,11 @@ pub struct Wanted {
     format: Format,
 }
 
-const HEAD: [&str; 11] = [
+const HEAD: [&str; 15] = [
     "id",
     "at",
     "actor",
+    "actor_id",
     "actor_kind",
     "action",
     "summary",
@@ -40,6 +41,9 @@ const HEAD: [&str; 11] = [
     "object_id",
     "object_name",
     "allowed_by",
+    "changes",
+    "request_id",
+    "address",
 ];
 
 /// The lines that the filters of the address leave, newest first.
@@ -57,6 +61,7 @@ fn cells(row: &AuditRow) -> [String; HEAD.len()] {
         row.id.clone(),
         row.at.to_string(),
         row.actor.clone(),
+        row.actor_id.clone().unwrap_or_default(),
         row.actor_kind.clone(),
         row.action.clone(),
         row.summary.clone(),
@@ -65,7 +70,25 @@ fn cells(row: &AuditRow) -> [String; HEAD.len()] {
         row.object_id.clone(),
         row.object_name.clone(),
         row.allowed_by.clone(),
+        changes(row),
+        row.request_id.clone(),
+        row.address.clone(),
     ]
+}
+
+/// On a line each; what was not there is left out.
+fn changes(row: &AuditRow) -> String {
+    let lines = row.changes.iter().map(
+        |Changed {
+             what,
+             before,
+             after,
+         }| {
+            let line = format!("{what}: {before} → {after}");
+            line.trim_end().replace(":  →", ": →")
+        },
+    );
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 const HELD: [&str; 11] = [
@@ -163,7 +186,39 @@ fn jsonl<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use axum::{body::Body, extract::ConnectInfo, http::Request};
+
     use super::*;
+    use crate::{
+        auth::session::AtProvider,
+        testing::{admin, ask, lab},
+    };
+
+    #[tokio::test]
+    async fn the_trail_says_what_was_taken_out_and_by_which_request() {
+        let lab = lab().await;
+        let cookie = lab
+            .cookie(lab.somebody().await, AtProvider::default())
+            .await;
+        let mut request = Request::get("/download/audit?words=maria")
+            .header("cookie", cookie)
+            .header("x-forwarded-for", "198.51.100.1")
+            .body(Body::empty())
+            .unwrap();
+        let peer = SocketAddr::from(([203, 0, 113, 9], 4711));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let response = ask(&lab.router(), request).await;
+        assert_eq!(response.status(), 200);
+        let ctx = lab.site.console.ctx(admin());
+        let trail = ctx.audit(AuditQuery::default()).await;
+        let newest = trail.unwrap().items.remove(0);
+        assert_eq!(newest.action, "audit.export");
+        assert_eq!(newest.reason, "words: maria");
+        assert_eq!(newest.request_id, response.headers()["x-request-id"]);
+        assert_eq!(newest.address, "203.0.113.9", "nobody here trusts a proxy");
+    }
 
     #[test]
     fn a_reason_never_becomes_a_formula() {
@@ -179,6 +234,10 @@ mod tests {
             object_id: "1".to_owned(),
             object_name: "checkout".to_owned(),
             allowed_by: "role member".to_owned(),
+            actor_id: None,
+            changes: Vec::new(),
+            request_id: String::new(),
+            address: String::new(),
         };
         let text = String::from_utf8(csv(HEAD, &[row], cells).unwrap()).unwrap();
         let mut lines = text.lines();

@@ -1,5 +1,6 @@
 //! The binary `slipway`: the console with its reconcilers, and the command line that talks to it.
 
+mod address;
 mod api;
 mod auth;
 mod cli;

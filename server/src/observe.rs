@@ -8,11 +8,12 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use domain::audit;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use crate::site::Site;
+use crate::{address, site::Site};
 
 const DURATION: &str = "slipway_http_request_duration_seconds";
 const BUCKETS: &[f64] = &[
@@ -33,9 +34,14 @@ pub fn collect() -> anyhow::Result<PrometheusHandle> {
 }
 
 /// The outermost layer of the routes.
-pub async fn observe(State(site): State<Site>, request: Request, next: Next) -> Response {
+pub async fn observe(State(site): State<Site>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id = Uuid::now_v7();
+    let address = address::of_request(&request, &site.trusted_proxies);
+    request.extensions_mut().insert(audit::Request {
+        id: Some(id),
+        address,
+    });
     let method = request.method().clone();
     let route = request
         .extensions()

@@ -43,6 +43,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         secret_key,
         oidc,
         settings,
+        trusted_proxies,
         ..
     } = checked;
     if let Some(datadog) = settings.datadog.clone() {
@@ -61,9 +62,10 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
         seal: Seal::new(&secret_key),
         base_url: base_url.clone(),
         leptos,
+        trusted_proxies: trusted_proxies.into(),
         stop: stop.clone(),
     };
-    let router = router(site, metrics);
+    let router = router(site, metrics).into_make_service_with_connect_info::<SocketAddr>();
     let mut reconcilers = tokio::spawn({
         let stop = stop.clone();
         async move { console.run(stop).await }

@@ -7,6 +7,7 @@ use std::{
 
 use axum::extract::FromRef;
 use control::{Console, Seal};
+use ipnet::IpNet;
 use leptos::config::{LeptosOptions, get_config_from_str};
 use tokio::sync::watch;
 use url::Url;
@@ -24,6 +25,8 @@ pub struct Site {
     pub seal: Seal,
     pub base_url: Url,
     pub leptos: LeptosOptions,
+    /// Proxies that say where a request came from.
+    pub trusted_proxies: Arc<[IpNet]>,
     /// Turns true when the server is asked to stop, so that streams end.
     pub stop: watch::Receiver<bool>,
 }

@@ -38,7 +38,10 @@ use view::{
 
 use crate::{
     api::{Problem, bearer},
-    auth::session::{self, Sessions},
+    auth::{
+        by,
+        session::{self, Sessions},
+    },
     clock::SystemClock,
     export,
     site::Site,
@@ -102,6 +105,7 @@ async fn identify(
         credential,
         subject: subject.clone(),
     };
+    let subject = subject.with_request(by(&request));
     request.extensions_mut().insert(site.console.ctx(subject));
     request.extensions_mut().insert(watched);
     next.run(request).await

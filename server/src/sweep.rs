@@ -13,6 +13,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use control::{NewToken, RoleRule, SignIn};
+use domain::audit;
 use policy::Role;
 use testkit::{Database, World};
 
@@ -386,14 +387,15 @@ impl Scene {
 
 async fn signed_in(lab: &Lab) -> String {
     let console = &lab.site.console;
-    let person = console.sign_in(SignIn {
+    let person = SignIn {
         issuer: "https://login.example.org".to_owned(),
         subject: "sven".to_owned(),
         name: "Sven Sweep".to_owned(),
         email: "sven@example.org".to_owned(),
         email_verified: None,
         groups: vec!["swept".to_owned()],
-    });
+    };
+    let person = console.sign_in(person, audit::Request::default());
     let person = person.await.unwrap().user;
     lab.cookie(person, AtProvider::default()).await
 }

@@ -8,7 +8,7 @@ use axum::{
     http::{Request, Response, StatusCode},
 };
 use control::{AnsibleSettings, Clock as _, Console, RoleRule, Seal, SecretKey, Settings, SignIn};
-use domain::{Timestamp, id::UserId};
+use domain::{Timestamp, audit, id::UserId};
 use leptos::config::LeptosOptions;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use policy::{Grant, Role, Subject};
@@ -94,6 +94,7 @@ pub async fn lab_on(database: Database, change: impl FnOnce(&mut Settings)) -> L
             .output_name("slipway")
             .site_root(folder.path().to_string_lossy().to_string())
             .build(),
+        trusted_proxies: Arc::new([]),
         stop: stopped,
     };
     Lab {
@@ -114,17 +115,15 @@ pub async fn somebody(console: &Console) -> UserId {
         email_verified: None,
         groups: vec!["viewers".to_owned()],
     };
-    console.sign_in(who).await.unwrap().user
+    let signed_in = console.sign_in(who, audit::Request::default()).await;
+    signed_in.unwrap().user
 }
 
 /// Somebody who keeps people, and who never signed in.
 pub fn admin() -> Subject {
-    Subject {
-        user: UserId(uuid::Uuid::now_v7()),
-        name: "Alma Admin".to_owned(),
-        selves: Vec::new(),
-        grants: vec![Grant::new(Role::Admin, None)],
-    }
+    let user = UserId(uuid::Uuid::now_v7());
+    let grants = vec![Grant::new(Role::Admin, None)];
+    Subject::new(user, "Alma Admin".to_owned(), Vec::new(), grants)
 }
 
 impl Lab {

@@ -1,5 +1,6 @@
 //! The audit trail.
 
+use domain::audit::Changed;
 use leptos_meta::Title;
 use leptos_router::{hooks::use_query_map, location::Url};
 use ui::prelude::*;
@@ -144,6 +145,12 @@ fn row(event: AuditRow, of_one: bool) -> impl IntoView {
     let object = object(&event);
     let by = format!("/audit?who={}", Url::escape(&event.actor));
     let reason = (!event.reason.is_empty()).then(|| view! { <p class="muted">{event.reason}</p> });
+    let changes = event.changes.into_iter().map(change).collect_view();
+    let from = match (event.request_id.is_empty(), event.address.is_empty()) {
+        (true, _) => String::new(),
+        (false, true) => format!("Request {}", event.request_id),
+        (false, false) => format!("Request {} from {}", event.request_id, event.address),
+    };
     view! {
         <tr>
             <Cell label="Time"><TimeText at=event.at seconds=true /></Cell>
@@ -151,10 +158,33 @@ fn row(event: AuditRow, of_one: bool) -> impl IntoView {
             <Cell head=true>
                 {event.summary} " "
                 <Tag text=event.action />
+                {changes}
                 {reason}
             </Cell>
             {(!of_one).then(|| view! { <Cell label="Object">{object}</Cell> })}
-            <Cell label="Decided by"><span class="muted">{event.allowed_by}</span></Cell>
+            <Cell label="Decided by">
+                <span class="muted">{event.allowed_by}</span>
+                {(!from.is_empty()).then(|| view! { <p class="audit-request">{from}</p> })}
+            </Cell>
         </tr>
     }
+}
+
+/// What something was, and what it is.
+fn change(
+    Changed {
+        what,
+        before,
+        after,
+    }: Changed,
+) -> impl IntoView {
+    let before = match before.is_empty() {
+        true => view! { <span class="muted">"nothing"</span> }.into_any(),
+        false => view! { <del>{before}</del> }.into_any(),
+    };
+    let after = match after.is_empty() {
+        true => view! { <span class="muted">"nothing"</span> }.into_any(),
+        false => view! { <ins>{after}</ins> }.into_any(),
+    };
+    view! { <p class="audit-change">{what} ": " {before} " → " {after}</p> }
 }

@@ -1,6 +1,6 @@
 //! Signing in, and sessions.
 
-use domain::{Timestamp, id::UserId, person::PersonState, team::Team};
+use domain::{Timestamp, audit::Request, id::UserId, person::PersonState, team::Team};
 use policy::{Action, Grant, Kind, Resource, Subject, SystemAction};
 use store::{Ending, Person};
 use view::{access::Viewer, error::ApiError};
@@ -43,11 +43,13 @@ pub(crate) fn told(grant: &Grant, teams: &[Team]) -> String {
 
 impl Console {
     /// Keys the person by issuer and subject, and turns groups into grants by the role rules.
-    pub async fn sign_in(&self, who: SignIn) -> Result<Subject, ApiError> {
-        self.signed_in(who).await.map_err(|error| self.api(error))
+    pub async fn sign_in(&self, who: SignIn, request: Request) -> Result<Subject, ApiError> {
+        self.signed_in(who, request)
+            .await
+            .map_err(|error| self.api(error))
     }
 
-    async fn signed_in(&self, who: SignIn) -> Result<Subject, Error> {
+    async fn signed_in(&self, who: SignIn, request: Request) -> Result<Subject, Error> {
         let person = Person {
             id: UserId(self.mint()),
             issuer: who.issuer,
@@ -65,6 +67,7 @@ impl Console {
             SystemAction::SIGN_IN,
             Resource::new(Kind::Person, person.id, &who.name),
         );
+        let permit = permit.with_request(request);
         let user = self.store().sign_in(&permit, &person, self.now()).await?;
         match self.standing(user).await? {
             Standing::In(subject) => Ok(subject),
@@ -100,12 +103,8 @@ impl Console {
             self.rules_for(&found.person.groups)
                 .map(|(_, grant)| grant.clone()),
         );
-        Ok(Standing::In(Subject {
-            user,
-            name: found.person.name,
-            selves: found.selves,
-            grants,
-        }))
+        let subject = Subject::new(user, found.person.name, found.selves, grants);
+        Ok(Standing::In(subject))
     }
 
     /// What the configuration gives to groups.
@@ -170,6 +169,7 @@ impl Console {
         issuer: &str,
         subject: Option<&str>,
         there: Option<&str>,
+        request: Request,
     ) -> Result<(), ApiError> {
         let ended = async {
             let store = self.store();
@@ -177,7 +177,9 @@ impl Console {
                 return Ok(());
             };
             let person = Resource::new(Kind::Person, user, &name);
-            let permit = self.system(SystemAction::SIGN_IN, person);
+            let permit = self
+                .system(SystemAction::SIGN_IN, person)
+                .with_request(request);
             let which = Ending::There(there);
             store.sessions_end(&permit, user, which, self.now()).await?;
             Ok(())

@@ -1,6 +1,7 @@
 //! Reading the audit trail.
 
-use domain::{Timestamp, id::UserId, text::FieldError};
+use domain::{Timestamp, audit::AuditNote, id::UserId, text::FieldError};
+use policy::{Kind, Resource};
 use store::AuditFilter;
 use tokio::sync::Semaphore;
 use view::{audit::AuditRow, error::ApiError, input::AuditQuery, page::Page};
@@ -43,15 +44,30 @@ impl Ctx {
                 rows.extend(page.items);
                 cursor = page.next;
                 if cursor.is_none() {
-                    return Ok(rows);
+                    break;
                 }
                 if rows.len() >= MOST_EXPORTED {
                     let why = format!("There are more than {MOST_EXPORTED} lines, which is too much for one file. Ask for fewer days.");
                     return Err(FieldError::new("from", why).into());
                 }
             }
+            let what = format!("{} lines of the audit trail", rows.len());
+            self.exported(Kind::Audit, &what, &spelt(&query)).await?;
+            Ok(rows)
         })
         .await
+    }
+
+    /// Writes down that somebody takes `what` out as a file, before they have it.
+    pub(crate) async fn exported(&self, kind: Kind, what: &str, which: &str) -> Result<(), Error> {
+        let permit = policy::export(&self.subject, Resource::new(kind, "", ""));
+        let note = AuditNote::new(
+            &format!("{kind}.export"),
+            format!("Took {what} out as a file"),
+            which,
+        );
+        let now = self.console.now();
+        Ok(self.store().note(&permit, &note, now).await?)
     }
 
     /// How many lines of the audit trail the person may see.
@@ -63,6 +79,19 @@ impl Ctx {
     fn filter(&self, query: &AuditQuery) -> Result<AuditFilter, Error> {
         let nobody_but = self.may_read_people().is_err().then(|| self.user());
         filter(query, nobody_but)
+    }
+}
+
+/// Which lines were asked for, for a person.
+fn spelt(query: &AuditQuery) -> String {
+    let filters = query.filters();
+    let given = filters.iter().filter(|(_, value)| !value.is_empty());
+    let given: Vec<String> = given
+        .map(|(name, value)| format!("{name}: {value}"))
+        .collect();
+    match given.is_empty() {
+        true => "Everything they may see".to_owned(),
+        false => given.join(", "),
     }
 }
 

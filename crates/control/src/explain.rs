@@ -87,12 +87,7 @@ impl Ctx {
         Ok(match self.console.standing(user).await? {
             Standing::In(subject) => (subject, None),
             Standing::Out { .. } => {
-                let subject = Subject {
-                    user,
-                    name: row.name,
-                    selves: Vec::new(),
-                    grants: Vec::new(),
-                };
+                let subject = Subject::new(user, row.name, Vec::new(), Vec::new());
                 (subject, Some("An admin keeps them out.".to_owned()))
             }
         })

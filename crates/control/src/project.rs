@@ -123,28 +123,32 @@ impl Ctx {
             let scope = self.scope()?;
             let service = self.store().service(&scope, input.service.trim()).await?;
             let permit = self.permit(Action::ConfigureService, service::resource(&service))?;
-            let (playbooks, name) = match input.playbooks.trim() {
-                "" => (
-                    Playbooks::Release,
-                    "the playbooks that come with Slipway".to_owned(),
-                ),
-                DATADOG => (
-                    Playbooks::DatadogAgent,
-                    "Slipway's playbooks for the Datadog agent".to_owned(),
-                ),
-                slug => {
-                    let project = self.store().project(&scope, slug).await?;
-                    let name = format!("the playbooks of the project {}", project.name);
-                    (Playbooks::Project(project.id), name)
-                }
+            let playbooks = match input.playbooks.trim() {
+                "" => Playbooks::Release,
+                DATADOG => Playbooks::DatadogAgent,
+                slug => Playbooks::Project(self.store().project(&scope, slug).await?.id),
             };
+            let name = self.told(playbooks).await?;
+            let before = self.told(service.playbooks).await?;
             let now = self.console.now();
             self.store()
-                .service_playbooks(&permit, service.id, playbooks, &name, now)
+                .service_playbooks(&permit, service.id, playbooks, &name, &before, now)
                 .await?;
             Ok(format!("/services/{}", service.slug))
         })
         .await
+    }
+
+    /// What people call playbooks.
+    async fn told(&self, playbooks: Playbooks) -> Result<String, Error> {
+        Ok(match playbooks {
+            Playbooks::Release => "the playbooks that come with Slipway".to_owned(),
+            Playbooks::DatadogAgent => "Slipway's playbooks for the Datadog agent".to_owned(),
+            Playbooks::Project(id) => {
+                let project = self.store().project_by_id(&self.scope()?, id).await?;
+                format!("the playbooks of the project {}", project.name)
+            }
+        })
     }
 
     /// The word of [`PlaybooksInput`] for what a service runs, and every choice with its name.

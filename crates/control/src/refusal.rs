@@ -147,7 +147,7 @@ impl Ctx {
             role.unwrap_or_default()
         );
         let note = AuditNote::new("access.refuse", summary, denied.of_another());
-        Ok(self.store().refusal(&permit, &note, now).await?)
+        Ok(self.store().note(&permit, &note, now).await?)
     }
 }
 

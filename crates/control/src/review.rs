@@ -1,6 +1,7 @@
 //! Everything that anybody holds, for whoever reviews who may do what.
 
 use domain::{id::UserId, person::PersonState};
+use policy::Kind;
 use tokio::sync::Semaphore;
 use view::{error::ApiError, person::HeldLine};
 
@@ -19,6 +20,8 @@ impl Ctx {
             let _place = PLACES.acquire().await;
             let mut lines = self.held_by_people().await?;
             lines.extend(self.held_by_tokens().await?);
+            let what = format!("{} lines of who holds what", lines.len());
+            self.exported(Kind::Person, &what, "").await?;
             Ok(lines)
         })
         .await

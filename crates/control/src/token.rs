@@ -175,12 +175,7 @@ impl Console {
             };
             self.store().token_used(row.id, now).await?;
             let grants = grants_of(&row)?;
-            Ok(Some(Subject {
-                user: row.user,
-                name: row.name,
-                selves: Vec::new(),
-                grants,
-            }))
+            Ok(Some(Subject::new(row.user, row.name, Vec::new(), grants)))
         };
         work.await.map_err(|error: Error| self.api(error))
     }

@@ -1,7 +1,10 @@
 //! Who did what.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::id::{AuditEventId, UserId};
 
@@ -31,6 +34,24 @@ impl Actor {
     }
 }
 
+/// The request somebody acts by. What Slipway does by itself has none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Its id, which the answer and the server's log have too.
+    pub id: Option<Uuid>,
+    /// Of the machine it came from.
+    pub address: Option<IpAddr>,
+}
+
+/// What of an object an action changed. Empty is what was not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// As a person calls it: `Role`, `Playbooks`.
+    pub what: String,
+    pub before: String,
+    pub after: String,
+}
+
 /// What is written about an action, before it has a time and an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditNote {
@@ -40,6 +61,8 @@ pub struct AuditNote {
     pub summary: String,
     /// Given by the person, or the evidence the system acted on.
     pub reason: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Changed>,
 }
 
 impl AuditNote {
@@ -48,7 +71,27 @@ impl AuditNote {
             action: action.to_owned(),
             summary: summary.into(),
             reason: reason.into(),
+            changes: Vec::new(),
         }
+    }
+
+    /// Adds what was changed; nothing where it is as before.
+    pub fn changed(
+        mut self,
+        what: &str,
+        before: impl Into<String>,
+        after: impl Into<String>,
+    ) -> Self {
+        let (before, after) = (before.into(), after.into());
+        if before != after {
+            let what = what.to_owned();
+            self.changes.push(Changed {
+                what,
+                before,
+                after,
+            });
+        }
+        self
     }
 }
 

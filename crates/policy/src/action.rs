@@ -13,10 +13,11 @@ pub enum Kind {
     Token,
     Grant,
     Worker,
+    Audit,
 }
 
 domain::words!(Kind "kind": Team = "team", Person = "person", Service = "service", Environment = "environment",
-    Project = "project", Rollout = "rollout", Job = "job", Token = "token", Grant = "grant", Worker = "worker");
+    Project = "project", Rollout = "rollout", Job = "job", Token = "token", Grant = "grant", Worker = "worker", Audit = "audit");
 
 impl Kind {
     /// The entity type the policies speak of; `None` where nobody but Slipway does anything.
@@ -31,7 +32,7 @@ impl Kind {
             Self::Rollout | Self::Job => Some("Rollout"),
             Self::Token => Some("Token"),
             Self::Grant => Some("Grant"),
-            Self::Worker => None,
+            Self::Worker | Self::Audit => None,
         }
     }
 }
@@ -74,6 +75,8 @@ pub enum Action {
     SignIn,
     /// Only Slipway itself: writes what was refused to whom.
     Refuse,
+    /// Only Slipway itself: writes what somebody took out of what they may read.
+    Export,
 }
 
 domain::words!(Action "action": OnboardService = "onboard_service", ConfigureService = "configure_service",
@@ -82,7 +85,7 @@ domain::words!(Action "action": OnboardService = "onboard_service", ConfigureSer
     Decide = "decide", Pause = "pause", Resume = "resume", Abort = "abort", RollBack = "roll_back", Retry = "retry",
     Ask = "ask", Exclude = "exclude", ExtendBake = "extend_bake", Recover = "recover", CancelJob = "cancel_job", ReadPeople = "read_people",
     ManagePeople = "manage_people", ManageTokens = "manage_tokens", Grant = "grant",
-    Observe = "observe", RunJob = "run_job", Deliver = "deliver", SignIn = "sign_in", Refuse = "refuse");
+    Observe = "observe", RunJob = "run_job", Deliver = "deliver", SignIn = "sign_in", Refuse = "refuse", Export = "export");
 
 impl Action {
     /// How a refusal names it, at the start of a sentence.
@@ -113,7 +116,12 @@ impl Action {
             Self::ManagePeople => "Letting people in and keeping them out",
             Self::ManageTokens => "Ending tokens",
             Self::Grant => "Giving and taking roles",
-            Self::Observe | Self::RunJob | Self::Deliver | Self::SignIn | Self::Refuse => "This",
+            Self::Observe
+            | Self::RunJob
+            | Self::Deliver
+            | Self::SignIn
+            | Self::Refuse
+            | Self::Export => "This",
         }
     }
 }

@@ -14,7 +14,7 @@ pub use role::{Grant, Place, Role};
 pub use rules::{PolicyError, check};
 
 use domain::{
-    audit::Actor,
+    audit::{Actor, Request},
     id::{TeamId, UserId},
     text::one_of,
 };
@@ -30,9 +30,27 @@ pub struct Subject {
     #[serde(default)]
     pub selves: Vec<UserId>,
     pub grants: Vec<Grant>,
+    /// The request they act by.
+    #[serde(skip)]
+    pub request: Request,
 }
 
 impl Subject {
+    pub fn new(user: UserId, name: String, selves: Vec<UserId>, grants: Vec<Grant>) -> Self {
+        Self {
+            user,
+            name,
+            selves,
+            grants,
+            request: Request::default(),
+        }
+    }
+
+    /// The same, who acts by this request.
+    pub fn with_request(self, request: Request) -> Self {
+        Self { request, ..self }
+    }
+
     fn actor(&self) -> Actor {
         Actor::Person {
             id: self.user,
@@ -120,6 +138,7 @@ pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<P
             };
             Ok(Permit {
                 actor: subject.actor(),
+                request: subject.request,
                 action,
                 allowed_by: format!(
                     "role {}{}: {policy}",
@@ -152,6 +171,7 @@ pub fn own(subject: &Subject, action: Action, resource: Resource) -> Result<Perm
     }
     Ok(Permit {
         actor: subject.actor(),
+        request: subject.request,
         action,
         allowed_by: "it is their own".to_owned(),
         resource,
@@ -185,10 +205,22 @@ pub fn refusal(subject: &Subject, denied: &Denied) -> Option<Permit> {
     resource.name = name.take(LONGEST_NAME).collect();
     Some(Permit {
         actor: subject.actor(),
+        request: subject.request,
         action: Action::Refuse,
         allowed_by: format!("refused: {decided}"),
         resource,
     })
+}
+
+/// For the trail: that somebody took out, as a file, what they may read. It allows nothing.
+pub fn export(subject: &Subject, resource: Resource) -> Permit {
+    Permit {
+        actor: subject.actor(),
+        request: subject.request,
+        action: Action::Export,
+        allowed_by: "what they may read".to_owned(),
+        resource,
+    }
 }
 
 const LONGEST_NAME: usize = 80;
@@ -212,6 +244,7 @@ pub fn system_permit(action: SystemAction, resource: Resource) -> Permit {
     let SystemAction(action) = action;
     Permit {
         actor: Actor::System,
+        request: Request::default(),
         action,
         allowed_by: "Slipway's own rule".to_owned(),
         resource,

@@ -1,7 +1,7 @@
 //! What policy hands out. Fields are private, so nothing else can make one.
 
 use domain::{
-    audit::Actor,
+    audit::{Actor, Request},
     id::{EnvironmentId, ServiceId, TeamId, UserId},
 };
 
@@ -80,6 +80,7 @@ impl Resource {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     pub(crate) actor: Actor,
+    pub(crate) request: Request,
     pub(crate) action: Action,
     pub(crate) allowed_by: String,
     pub(crate) resource: Resource,
@@ -88,6 +89,16 @@ pub struct Permit {
 impl Permit {
     pub const fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// The request that it was given in.
+    pub const fn request(&self) -> Request {
+        self.request
+    }
+
+    /// The same, for what Slipway does because of a request.
+    pub fn with_request(self, request: Request) -> Self {
+        Self { request, ..self }
     }
 
     pub const fn action(&self) -> Action {

@@ -14,12 +14,7 @@ fn team(n: u8) -> TeamId {
 }
 
 fn subject(grants: Vec<Grant>) -> Subject {
-    Subject {
-        user: id(1),
-        name: "Somebody".to_owned(),
-        selves: vec![],
-        grants,
-    }
+    Subject::new(id(1), "Somebody".to_owned(), vec![], grants)
 }
 
 /// What an action is about, in team 9.

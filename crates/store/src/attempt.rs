@@ -119,7 +119,7 @@ impl Store {
     /// Whether somebody asked the job to stop.
     pub async fn cancel_asked(&self, job: JobId) -> Result<CancelWish> {
         let sql = Sql::new("SELECT id, cancel_asked_at FROM jobs WHERE id = $1").with(job);
-        let wish = sql.optional(self.readers(), JOBS, read_cancel).await?;
+        let wish = sql.optional(self.repeated(), JOBS, read_cancel).await?;
         Ok(wish.unwrap_or(CancelWish::Asked))
     }
 
@@ -130,7 +130,7 @@ impl Store {
         sql.bind(job)
             .scope("j.team_id", scope)
             .push(" ORDER BY a.number DESC LIMIT 1");
-        sql.optional(self.readers(), ATTEMPTS, read).await
+        sql.optional(self.repeated(), ATTEMPTS, read).await
     }
 }
 

@@ -11,7 +11,7 @@ use view::{audit::AuditRow, page::Page};
 
 use crate::{
     Store,
-    cells::Cells,
+    cells::{Cells, document},
     cursor,
     database::Tx,
     error::{Result, StoreError},
@@ -131,11 +131,12 @@ pub(crate) async fn write_each(
         Actor::Person { .. } => "person",
         Actor::System => "system",
     };
+    let request = permit.request();
     let rows: Vec<Vec<Arg>> = notes
         .iter()
         .zip(first..)
         .map(|((object, note), seq)| {
-            vec![
+            Ok(vec![
                 seq.into(),
                 AuditEventId(numbered_id(at, seq)).into(),
                 at.into(),
@@ -150,12 +151,23 @@ pub(crate) async fn write_each(
                 object.name.as_str().into(),
                 object.team.into(),
                 permit.allowed_by().into(),
-            ]
+                changes(note)?.into(),
+                request
+                    .id
+                    .map(|id| id.to_string())
+                    .unwrap_or_default()
+                    .into(),
+                request
+                    .address
+                    .map(|address| address.to_string())
+                    .unwrap_or_default()
+                    .into(),
+            ])
         })
-        .collect();
+        .collect::<Result<_>>()?;
     for rows in rows.chunks(CHUNK) {
         let mut sql = Sql::new(
-            "INSERT INTO audit_events (seq, id, at, actor_kind, actor_id, actor_name, action, summary, reason, object_kind, object_id, object_name, team_id, allowed_by) VALUES ",
+            "INSERT INTO audit_events (seq, id, at, actor_kind, actor_id, actor_name, action, summary, reason, object_kind, object_id, object_name, team_id, allowed_by, changes_json, request_id, address) VALUES ",
         );
         sql.tuples(rows.iter().cloned());
         sql.run(&mut **tx).await?;
@@ -163,11 +175,20 @@ pub(crate) async fn write_each(
     Ok(())
 }
 
+/// As it is kept; nothing where nothing is said to have changed.
+fn changes(note: &AuditNote) -> Result<Option<String>> {
+    Some(&note.changes)
+        .filter(|changes| !changes.is_empty())
+        .map(document)
+        .transpose()
+}
+
 fn read(cells: &Cells<'_>) -> Result<(i64, AuditRow)> {
     let row = AuditRow {
         id: cells.text("id")?,
         at: cells.time("at")?,
         actor: cells.text("actor_name")?,
+        actor_id: cells.maybe("actor_id")?,
         actor_kind: cells.text("actor_kind")?,
         action: cells.text("action")?,
         summary: cells.text("summary")?,
@@ -176,13 +197,16 @@ fn read(cells: &Cells<'_>) -> Result<(i64, AuditRow)> {
         object_id: cells.text("object_id")?,
         object_name: cells.text("object_name")?,
         allowed_by: cells.text("allowed_by")?,
+        changes: cells.maybe_document("changes_json")?.unwrap_or_default(),
+        request_id: cells.text("request_id")?,
+        address: cells.text("address")?,
     };
     Ok((cells.int("seq")?, row))
 }
 
 impl Store {
-    /// Writes down what was refused to somebody.
-    pub async fn refusal(&self, permit: &Permit, note: &AuditNote, at: Timestamp) -> Result<()> {
+    /// Writes down what changed nothing else: that something was refused to somebody, or taken out by them.
+    pub async fn note(&self, permit: &Permit, note: &AuditNote, at: Timestamp) -> Result<()> {
         let mut tx = self.begin().await?;
         write(
             &mut tx,
@@ -203,7 +227,7 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<AuditRow>> {
-        const COLUMNS: &str = "SELECT seq, id, at, actor_kind, actor_name, action, summary, reason, object_kind, object_id, object_name, allowed_by FROM ";
+        const COLUMNS: &str = "SELECT seq, id, at, actor_kind, actor_id, actor_name, action, summary, reason, object_kind, object_id, object_name, allowed_by, changes_json, request_id, address FROM ";
         let mut sql = Sql::new("");
         match &filter.object {
             // What is about one object is found first: neither database can tell that it is less than the newest of all.

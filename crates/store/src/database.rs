@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(6);
 /// A connection that was not used for longer may be gone: no server is back so soon.
 const IDLE: Duration = Duration::from_millis(100);
 const READERS: u32 = 4;
-const POSTGRES_READERS: u32 = 6;
-const POSTGRES_WRITERS: u32 = 6;
+/// Each, for pages and for what writes.
+const POSTGRES_CONNECTIONS: u32 = 10;
 
 /// The database. Cloning it is cheap.
 #[derive(Debug, Clone)]
@@ -72,12 +72,18 @@ impl Store {
             Backend::Postgres => {
                 // A pool would go on trying a closed port until its patience ends, and not say why.
                 AnyConnection::connect(url).await?.close().await?;
-                let writer = postgres_pool(POSTGRES_WRITERS)
+                // They read whole tables, once, for as long as it takes.
+                let migrating = AnyPoolOptions::new()
+                    .max_connections(1)
+                    .connect(url)
+                    .await?;
+                migrate(&migrating, &postgres::MIGRATIONS, tables).await?;
+                migrating.close().await;
+                let writer = postgres_pool(POSTGRES_CONNECTIONS)
                     .after_connect(|connection, _| Box::pin(postgres::prepare_writer(connection)))
                     .connect(url)
                     .await?;
-                migrate(&writer, &postgres::MIGRATIONS, tables).await?;
-                let readers = postgres_pool(POSTGRES_READERS)
+                let readers = postgres_pool(POSTGRES_CONNECTIONS)
                     .after_connect(|connection, _| Box::pin(postgres::prepare_reader(connection)))
                     .connect(url)
                     .await?;
@@ -94,7 +100,7 @@ impl Store {
     /// Asks the database for a sign of life.
     pub async fn ping(&self) -> Result<()> {
         Sql::new("SELECT name FROM counters WHERE name = 'audit'")
-            .run(self.readers())
+            .run(self.repeated())
             .await
             .map(|_| ())
     }

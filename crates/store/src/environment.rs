@@ -45,35 +45,23 @@ fn read_row(cells: &Cells<'_>) -> Result<EnvironmentRow> {
 }
 
 /// How hosts are reached, in a sentence; of keys and passwords only that they may have changed.
-fn said(reach: &Reach) -> String {
-    let Reach {
-        user,
-        port,
-        jump,
-        host_keys,
-        become_method,
-        become_user,
-        ..
-    } = reach;
-    let or = |text: &str| match text {
-        "" => "as the settings say".to_owned(),
+/// How hosts are reached, but for what is secret.
+fn spelt(reach: &Reach) -> [(&'static str, String); 5] {
+    let or = |text: &str, none: &str| match text {
+        "" => none.to_owned(),
         text => text.to_owned(),
     };
-    format!(
-        "How hosts are reached was set: user {}, port {}, through {}, host keys {host_keys}, becoming {}; keys and passwords may have changed",
-        or(user),
-        or(port),
-        if jump.is_empty() {
-            "no jump host".to_owned()
-        } else {
-            jump.join(", ")
-        },
-        if become_method.is_empty() {
-            "nobody else".to_owned()
-        } else {
-            format!("{become_user} by {become_method}")
-        }
-    )
+    let become_as = match reach.become_method.as_str() {
+        "" => "nobody else".to_owned(),
+        method => format!("{} by {method}", reach.become_user),
+    };
+    [
+        ("User", or(&reach.user, "as the settings say")),
+        ("Port", or(&reach.port, "as the settings say")),
+        ("Through", or(&reach.jump.join(", "), "no jump host")),
+        ("Host keys", reach.host_keys.to_string()),
+        ("Becoming", become_as),
+    ]
 }
 
 impl Store {
@@ -171,6 +159,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
+        let sql = Sql::new("SELECT id, reach_json FROM environments WHERE id = $1")
+            .with(permit.resource().id.as_str());
+        let before: Option<Option<Reach>> = sql
+            .optional(&mut *tx, ENVIRONMENTS, |cells| {
+                cells.maybe_document("reach_json")
+            })
+            .await?;
+        let before = before.flatten().unwrap_or_default();
         let sql =
             Sql::new("UPDATE environments SET reach_json = $1, reach_sealed = $2 WHERE id = $3")
                 .with(document(reach)?)
@@ -179,7 +175,15 @@ impl Store {
         if sql.run(&mut *tx).await? == 0 {
             return Err(StoreError::not_found("This environment"));
         }
-        let note = AuditNote::new("environment.reach", said(reach), "");
+        let note = AuditNote::new(
+            "environment.reach",
+            "How hosts are reached was set; keys and passwords may have changed",
+            "",
+        );
+        let changes = spelt(&before).into_iter().zip(spelt(reach));
+        let note = changes.fold(note, |note, ((what, before), (_, after))| {
+            note.changed(what, before, after)
+        });
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         Ok(tx.commit().await?)
     }

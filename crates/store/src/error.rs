@@ -131,7 +131,7 @@ fn of_database(error: &(dyn DatabaseError + 'static)) -> StoreError {
         _ if matches!(code.as_ref(), "40001" | "40P01" | "55P03") => locked(message),
         _ if code == "57014" => StoreError::Unavailable {
             message: format!(
-                "The database did not come to an end with it ({message}). Nothing was changed. Ask for less at once, a shorter time for example, or look what keeps the database busy."
+                "The database gave up on it ({message}). Nothing was changed. Try again in a moment, and ask for less at once where that is possible; if it stays so, look what keeps the database busy."
             ),
         },
         (_, Some("08" | "28" | "3D" | "53" | "57" | "58")) => StoreError::unavailable(message),

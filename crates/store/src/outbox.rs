@@ -106,7 +106,7 @@ impl Store {
         );
         sql.with(now)
             .with(limit)
-            .readable(self.readers(), OUTBOX, read)
+            .readable(self.repeated(), OUTBOX, read)
             .await
     }
 

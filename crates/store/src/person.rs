@@ -338,9 +338,11 @@ impl Store {
         let note = match state {
             PersonState::Active => {
                 AuditNote::new("person.enable", format!("{name} was let in again"), reason)
+                    .changed("State", "kept out", "let in")
             }
             PersonState::Disabled => {
                 AuditNote::new("person.disable", format!("{name} is kept out"), reason)
+                    .changed("State", "let in", "kept out")
             }
         };
         // Also of whoever is let in: one that was begun in the moment in which they were kept out.
@@ -377,7 +379,8 @@ impl Store {
             "grant.give",
             format!("{} was given the role {}", permit.resource().name, new.told),
             &new.reason,
-        );
+        )
+        .changed("Role", "", new.told.as_str());
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         Ok(tx.commit().await?)
     }
@@ -411,7 +414,8 @@ impl Store {
             "grant.end",
             format!("The role {told} was taken from {}", permit.resource().name),
             reason,
-        );
+        )
+        .changed("Role", told, "");
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         Ok(tx.commit().await?)
     }

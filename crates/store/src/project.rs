@@ -142,13 +142,14 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Has a service run other playbooks; `name` is what people call them.
+    /// Has a service run other playbooks; people call them `name`, and those it ran `before`.
     pub async fn service_playbooks(
         &self,
         permit: &Permit,
         service: ServiceId,
         playbooks: Playbooks,
         name: &str,
+        before: &str,
         now: Timestamp,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
@@ -158,7 +159,11 @@ impl Store {
         if sql.run(&mut *tx).await? == 0 {
             return Err(StoreError::not_found("This service"));
         }
-        let note = AuditNote::new("service.playbooks", format!("It runs {name}"), "");
+        let note = AuditNote::new("service.playbooks", format!("It runs {name}"), "").changed(
+            "Playbooks",
+            before,
+            name,
+        );
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         Ok(tx.commit().await?)
     }

@@ -361,7 +361,7 @@ impl Store {
         )
         .with(now)
         .with(limit);
-        sql.all(self.readers(), source("timers", "rollout_id"), |cells| {
+        sql.all(self.repeated(), source("timers", "rollout_id"), |cells| {
             cells.parse("rollout_id")
         })
         .await

@@ -59,18 +59,22 @@ impl Sql {
         self
     }
 
-    /// `($1, $2, …)` for `IN`; matches nothing when there are no values. The last is bound again and again until there are
-    /// 1, 2, 4, 8 …: each number of values is another statement, and so both databases know all of them soon.
+    /// `($1, $2, …)` for `IN`; matches nothing when there are no values. Of no more than a chunk, the last is bound again and
+    /// again until there are 1, 2, 4, 8 …: each number of values is another statement, and so both databases know all of
+    /// them soon.
     pub fn list<T: Into<Arg>>(&mut self, values: impl IntoIterator<Item = T>) -> &mut Self {
         let mut values: Vec<Arg> = values.into_iter().map(Into::into).collect();
         let Some(last) = values.last().cloned() else {
             return self.push("(NULL)");
         };
-        values.resize(values.len().next_power_of_two(), last);
+        if values.len() <= CHUNK {
+            values.resize(values.len().next_power_of_two(), last);
+        }
         self.tuple(values)
     }
 
-    fn tuple(&mut self, values: impl IntoIterator<Item = Arg>) -> &mut Self {
+    /// `($1, $2, …)`, as many as there are.
+    pub fn tuple(&mut self, values: impl IntoIterator<Item = Arg>) -> &mut Self {
         for (at, value) in values.into_iter().enumerate() {
             self.push(if at == 0 { "(" } else { ", " }).bind(value);
         }

@@ -166,7 +166,13 @@ impl Store {
                 variable.name
             )));
         }
-        let note = AuditNote::new("variable.set", said(variable, before.as_ref()), "");
+        let was = before.as_ref().map(shown).unwrap_or_default();
+        let summary = match variable.kind {
+            VariableKind::Secret => format!("{} was set", called(variable)),
+            _ => format!("{} was set to {}", called(variable), shown(variable)),
+        };
+        let note =
+            AuditNote::new("variable.set", summary, "").changed("Value", was, shown(variable));
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         Ok(tx.commit().await?)
     }
@@ -191,8 +197,9 @@ impl Store {
         sql.push(" RETURNING *");
         let removed = sql.optional(&mut *tx, VARIABLES, read).await?;
         let removed = removed.ok_or_else(|| StoreError::not_found("This variable"))?;
-        let summary = format!("Variable {} was removed", at(&removed));
-        let note = AuditNote::new("variable.remove", summary, "");
+        let summary = format!("{} was removed", called(&removed));
+        let note =
+            AuditNote::new("variable.remove", summary, "").changed("Value", shown(&removed), "");
         audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
         Ok(tx.commit().await?)
     }
@@ -209,32 +216,26 @@ async fn there(tx: &mut Tx, variable: &Variable) -> Result<Option<Variable>> {
     sql.optional(&mut **tx, VARIABLES, read).await
 }
 
-fn at(variable: &Variable) -> String {
+fn called(variable: &Variable) -> String {
+    let kind = match variable.kind {
+        VariableKind::Secret => "Secret",
+        _ => "Variable",
+    };
     match &variable.place.group {
-        Some(group) => format!("{} of the group {group}", variable.name),
-        None => variable.name.to_string(),
+        Some(group) => format!("{kind} {} of the group {group}", variable.name),
+        None => format!("{kind} {}", variable.name),
     }
 }
 
-/// What was set, with the value before; of secrets only that they were.
-fn said(variable: &Variable, before: Option<&Variable>) -> String {
+/// The value; of secrets only that there is one.
+fn shown(variable: &Variable) -> String {
     const LONGEST: usize = 200;
-    let shown = |variable: &Variable| {
-        let Some(value) = variable.value.as_ref() else {
-            return "a secret".to_owned();
-        };
-        let text = variable.kind.write(value);
-        match text.char_indices().nth(LONGEST) {
-            Some((end, _)) => format!("“{}…”", &text[..end]),
-            None => format!("“{text}”"),
-        }
+    let Some(value) = variable.value.as_ref() else {
+        return "a secret".to_owned();
     };
-    let now = match variable.kind {
-        VariableKind::Secret => format!("Secret {} was set", at(variable)),
-        _ => format!("Variable {} was set to {}", at(variable), shown(variable)),
-    };
-    match before {
-        Some(before) => format!("{now}; it was {}", shown(before)),
-        None => now,
+    let text = variable.kind.write(value);
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("“{}…”", &text[..end]),
+        None => format!("“{text}”"),
     }
 }

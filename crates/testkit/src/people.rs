@@ -12,12 +12,12 @@ pub fn grant(role: Role, team: Option<TeamId>) -> Grant {
 
 /// Somebody with one role everywhere.
 pub fn subject(name: &str, role: Role) -> Subject {
-    Subject {
-        user: UserId(mint()),
-        name: name.to_owned(),
-        selves: vec![],
-        grants: vec![grant(role, None)],
-    }
+    Subject::new(
+        UserId(mint()),
+        name.to_owned(),
+        vec![],
+        vec![grant(role, None)],
+    )
 }
 
 /// The permit, which the subject must be able to get.

@@ -103,7 +103,11 @@ pub fn RehearsalBanner(time_scale: u64) -> impl IntoView {
     })
 }
 
-/// Says that what the page shows may be old; seen while the document has the attribute `data-away`.
+/// The element that says that a form was not sent.
+pub const NOT_SENT: &str = "not-sent";
+
+/// Says that what the page shows may be old; seen while the document has the attribute `data-away`. Under it stands whether a
+/// form could not be sent.
 #[component]
 pub fn AwayBanner() -> impl IntoView {
     view! {
@@ -112,9 +116,10 @@ pub fn AwayBanner() -> impl IntoView {
                 {Icon::Alert.draw()}
                 <span>
                     <strong>"Not live."</strong>
-                    " Slipway does not answer, so what stands here may be old. It goes on by itself when the server is back; what you type stays, and can be sent then."
+                    " Slipway does not answer, so what stands here may be old. It goes on by itself when the server is back; what you type stays."
                 </span>
             </p>
         </div>
+        <p role="alert" id=NOT_SENT class="not-sent"></p>
     }
 }

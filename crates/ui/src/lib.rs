@@ -32,7 +32,9 @@ pub use batch::{BakeCountdown, BatchTimeline};
 pub use button::{Button, ButtonTone, LinkButton};
 pub use chart::MetricChart;
 pub use confirm::{Confirm, ConfirmForm, ReasonField};
-pub use feedback::{Alert, AwayBanner, EmptyState, ErrorPanel, LoadingPanel, RehearsalBanner};
+pub use feedback::{
+    Alert, AwayBanner, EmptyState, ErrorPanel, LoadingPanel, NOT_SENT, RehearsalBanner,
+};
 pub use form::{Choice, Choices, FieldErrors, FormActions, Select, TextArea, TextField};
 pub use host::HostGrid;
 pub use icon::Icon;

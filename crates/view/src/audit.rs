@@ -1,6 +1,6 @@
 //! Lines of the audit trail.
 
-use domain::Timestamp;
+use domain::{Timestamp, audit::Changed};
 use serde::{Deserialize, Serialize};
 
 /// One line of the audit trail.
@@ -10,6 +10,8 @@ pub struct AuditRow {
     #[serde(with = "domain::moment")]
     pub at: Timestamp,
     pub actor: String,
+    /// Of a person or a token.
+    pub actor_id: Option<String>,
     /// `person` or `system`.
     pub actor_kind: String,
     pub action: String,
@@ -19,4 +21,9 @@ pub struct AuditRow {
     pub object_id: String,
     pub object_name: String,
     pub allowed_by: String,
+    /// What it was before and after, where a value was changed; secrets never.
+    pub changes: Vec<Changed>,
+    /// The request it was done by, as the server's log names it, and where that came from; empty where Slipway did it.
+    pub request_id: String,
+    pub address: String,
 }

@@ -356,6 +356,7 @@ impl AuditQuery {
         "variable",
         "project",
         "person",
+        "audit",
         "access",
         "grant",
         "session",

@@ -23,7 +23,7 @@ use view::error::ApiError;
 
 pub use problem::Problem;
 
-use crate::site::Site;
+use crate::{auth::by, site::Site};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -104,6 +104,7 @@ async fn authenticate(State(site): State<Site>, mut request: Request, next: Next
     };
     match site.console.subject_of_token(token).await {
         Ok(Some(subject)) => {
+            let subject = subject.with_request(by(&request));
             request.extensions_mut().insert(site.console.ctx(subject));
             next.run(request).await
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use axum::{
-    Form, Json,
+    Extension, Form, Json,
     extract::{State, rejection::FormRejection},
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
@@ -11,7 +11,7 @@ use axum::{
 use axum_extra::extract::cookie::{Cookie, CookieJar};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use control::Clock as _;
-use domain::Timestamp;
+use domain::{Timestamp, audit};
 use openidconnect::{
     JsonWebKey as _, JsonWebKeyAlgorithm, JwsSigningAlgorithm as _,
     core::{CoreJsonWebKey, CoreJsonWebKeyUse, CoreJwsSigningAlgorithm},
@@ -85,7 +85,11 @@ pub struct News {
 }
 
 /// The provider says that somebody has signed out there.
-pub async fn news(State(site): State<Site>, news: Result<Form<News>, FormRejection>) -> Response {
+pub async fn news(
+    State(site): State<Site>,
+    Extension(by): Extension<audit::Request>,
+    news: Result<Form<News>, FormRejection>,
+) -> Response {
     let told = match &news {
         Ok(Form(news)) => site.provider.logout_token(&news.logout_token).await,
         Err(why) => Err(LogoutError::Unread(why.to_string())),
@@ -96,6 +100,7 @@ pub async fn news(State(site): State<Site>, news: Result<Form<News>, FormRejecti
                 &out.issuer,
                 out.subject.as_deref(),
                 out.session.as_deref(),
+                by,
             );
             match ended.await {
                 Ok(()) => {

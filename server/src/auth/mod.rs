@@ -8,7 +8,7 @@ mod return_to;
 pub mod session;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::Next,
@@ -17,7 +17,7 @@ use axum::{
 };
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use control::{Clock as _, SignIn};
-use domain::{SignedDuration, Timestamp};
+use domain::{SignedDuration, Timestamp, audit};
 use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use url::Url;
@@ -66,14 +66,21 @@ pub async fn identify(
 ) -> Response {
     match visitor(&site, &session).await {
         Ok(subject) => {
+            let by = by(&request);
             request.extensions_mut().insert(Visitor {
-                subject,
+                subject: subject.map(|subject| subject.with_request(by)),
                 session: session::place(&session),
             });
             next.run(request).await
         }
         Err(response) => response,
     }
+}
+
+/// The request, as the trail knows it.
+pub fn by(request: &Request) -> audit::Request {
+    let by = request.extensions().get::<audit::Request>();
+    by.copied().unwrap_or_default()
 }
 
 /// Whoever is signed in here, with what they hold now; nobody where an admin keeps them out.
@@ -173,6 +180,7 @@ async fn callback(
     session: Session,
     cookies: CookieJar,
     headers: HeaderMap,
+    Extension(by): Extension<audit::Request>,
     Query(answer): Query<Answer>,
 ) -> Response {
     let begun = cookies
@@ -182,7 +190,7 @@ async fn callback(
     let cookies = cookies.remove(Cookie::build(LOGIN_COOKIE).path("/").secure(true));
     let response = match begun {
         Some(begun) if answer.state.as_deref() == Some(begun.pending.state.as_str()) => {
-            finish(&site, &session, &headers, begun, answer).await
+            finish(&site, &session, &headers, by, begun, answer).await
         }
         _ => notice(
             StatusCode::BAD_REQUEST,
@@ -204,6 +212,7 @@ async fn finish(
     site: &Site,
     session: &Session,
     headers: &HeaderMap,
+    by: audit::Request,
     begun: Begun,
     answer: Answer,
 ) -> Response {
@@ -238,7 +247,7 @@ async fn finish(
         email_verified: who.email_verified,
         groups: who.groups,
     };
-    let subject = match site.console.sign_in(sign_in).await {
+    let subject = match site.console.sign_in(sign_in, by).await {
         Ok(subject) => subject,
         Err(why) => {
             let status =
@@ -267,12 +276,14 @@ async fn finish(
     if let Err(why) = session.save().await {
         return unavailable(&why);
     }
+    let address = by.address.map(|address| address.to_string());
+    let address = address.unwrap_or_default();
     let agent = headers.get(header::USER_AGENT);
     let agent = agent
         .and_then(|agent| agent.to_str().ok())
         .unwrap_or_default();
     if let Some(place) = session::place(session)
-        && let Err(why) = site.console.session_describe(&place, agent, "").await
+        && let Err(why) = site.console.session_describe(&place, agent, &address).await
     {
         tracing::warn!(error = %why.message(), "a session is not described");
     }

@@ -310,7 +310,7 @@ async fn without_a_provider_the_page_says_so() {
 #[tokio::test]
 async fn an_answer_nobody_waits_for_signs_nobody_in() {
     let lab = lab().await;
-    let router = router(&lab);
+    let router = lab.router();
     let begun_at = |at| Begun {
         pending: Pending::for_test("right"),
         return_to: lab.site.base_url.clone(),

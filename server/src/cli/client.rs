@@ -1,5 +1,7 @@
 //! A client of the API of a running Slipway.
 
+use std::time::Duration;
+
 use app::live::ALIVE_EVERY;
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -13,6 +15,9 @@ use crate::{
 
 /// Where a Slipway listens unless it is told otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:8400";
+
+/// A stream that does not begin within this has no server.
+const BEGINS_WITHIN: Duration = Duration::from_secs(10);
 
 const MAKE_A_TOKEN: &str =
     "Make one with `slipway token create` where Slipway runs, and set SLIPWAY_TOKEN to it.";
@@ -75,7 +80,7 @@ impl Client {
         let response = self
             .http
             .get(url)
-            .timeout(std::time::Duration::from_secs(30))
+            .timeout(Duration::from_secs(30))
             .bearer_auth(&self.token)
             .send()
             .await;
@@ -93,7 +98,7 @@ impl Client {
         let response = self
             .http
             .post(url)
-            .timeout(std::time::Duration::from_secs(30))
+            .timeout(Duration::from_secs(30))
             .bearer_auth(&self.token)
             .json(body)
             .send()
@@ -115,7 +120,10 @@ impl Client {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
-        let response = self.accepted(request.send().await).await?;
+        // What is said afterwards may take its time.
+        let began = tokio::time::timeout(BEGINS_WITHIN, request.send()).await;
+        let began = began.map_err(|_| silent(&self.base, "it says nothing"))?;
+        let response = self.accepted(began).await?;
         let over = response.status() == StatusCode::NO_CONTENT;
         Ok((!over).then(|| Events {
             response,
@@ -163,6 +171,10 @@ fn no_answer(base: &Url, why: &reqwest::Error) -> Failure {
     let cause = std::iter::successors(std::error::Error::source(why), |error| error.source())
         .last()
         .map_or_else(|| why.to_string(), ToString::to_string);
+    silent(base, &cause)
+}
+
+fn silent(base: &Url, cause: &str) -> Failure {
     Failure::new(
         Failure::NO_ANSWER,
         format!(
@@ -181,7 +193,7 @@ fn base() -> Result<Url, Failure> {
 fn http() -> Result<reqwest::Client, Failure> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(std::time::Duration::from_secs(5))
+        .connect_timeout(Duration::from_secs(5))
         // A stream on which nothing comes for so long has lost its server.
         .read_timeout(ALIVE_EVERY * 3)
         .build();
@@ -212,7 +224,7 @@ pub async fn healthcheck(
         .map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?;
     let response = http()?
         .get(url)
-        .timeout(std::time::Duration::from_secs(5))
+        .timeout(Duration::from_secs(5))
         .send()
         .await
         .map_err(|why| no_answer(&base, &why))?;

@@ -17,7 +17,11 @@ mod service;
 mod table;
 mod token;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use clap::{Args, Parser, Subcommand};
 use domain::Timestamp;
@@ -179,13 +183,14 @@ fn run(config: Option<PathBuf>, command: Command) -> Result<(), Failure> {
 async fn persist<T>(
     mut turn: impl AsyncFnMut() -> Result<Option<T>, Failure>,
 ) -> Result<T, Failure> {
-    const TRIES: u32 = 60;
-    let mut left = 0;
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let mut answered: Option<Instant> = None;
     loop {
+        let waits = |answered: Instant| answered.elapsed() < PATIENCE;
         match turn().await {
             Ok(Some(result)) => return Ok(result),
-            Ok(None) => left = TRIES,
-            Err(failure) if failure.code == Failure::NO_ANSWER && left > 0 => left -= 1,
+            Ok(None) => answered = Some(Instant::now()),
+            Err(failure) if failure.code == Failure::NO_ANSWER && answered.is_some_and(waits) => {}
             Err(failure) => return Err(failure),
         }
         tokio::time::sleep(Duration::from_secs(1)).await;

@@ -1,7 +1,7 @@
 //! From the configuration as written to the one Slipway runs with.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
@@ -11,6 +11,7 @@ use control::{
     AnsibleSettings, DatadogSettings, JobLimits, OutputRules, OutputSettings, RoleRule, S3, Seal,
     SecretKey, Settings,
 };
+use ipnet::IpNet;
 use policy::Role;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -41,6 +42,7 @@ pub struct Checked {
     pub listen: SocketAddr,
     /// How browsers reach the console; no path beyond `/`.
     pub base_url: Url,
+    pub trusted_proxies: Vec<IpNet>,
     pub secret_key: SecretKey,
     pub oidc: Oidc,
     /// Where the browser's files are, when not where `Leptos.toml` says.
@@ -56,9 +58,11 @@ impl Config {
         let base_url = base_url(self.base_url.as_deref(), listen)?;
         let oidc = oidc(self.oidc.clone())?;
         let site_root = self.site_root.clone();
+        let trusted_proxies = self.trusted_proxies.iter().map(|text| proxy(text));
         Ok(Checked {
             listen,
             base_url,
+            trusted_proxies: trusted_proxies.collect::<Result<_, _>>()?,
             oidc,
             site_root,
             settings: Settings {
@@ -118,6 +122,17 @@ impl Config {
             data_dir,
         })
     }
+}
+
+/// A proxy, or the network they are in.
+fn proxy(text: &str) -> Result<IpNet, ConfigError> {
+    let one = || text.parse().ok().map(|address: IpAddr| address.into());
+    text.parse().ok().or_else(one).ok_or_else(|| {
+        ConfigError::of(
+            "trusted_proxies",
+            format!("must hold addresses and networks such as 127.0.0.1 or 10.0.0.0/8, but holds “{text}”."),
+        )
+    })
 }
 
 /// A number that was written, if it is one of these.

@@ -48,6 +48,8 @@ pub struct Config {
     #[serde(default = "default_listen")]
     listen: String,
     base_url: Option<String>,
+    #[serde(default, deserialize_with = "words")]
+    trusted_proxies: Vec<String>,
     #[serde(default = "default_data_dir")]
     data_dir: PathBuf,
     database_url: Option<String>,
@@ -76,6 +78,7 @@ pub struct Config {
 const SETTINGS: &[&str] = &[
     "listen",
     "base_url",
+    "trusted_proxies",
     "data_dir",
     "database_url",
     "artifacts_dir",

@@ -36,6 +36,28 @@ fn little_is_needed() {
 }
 
 #[test]
+fn proxies_are_addresses_and_networks() {
+    let proxies = |toml: &str, variables: &[(&str, &str)]| {
+        let checked = checked(&good(toml), variables).map_err(|why| why.to_string())?;
+        Ok::<_, String>(
+            checked
+                .trusted_proxies
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(proxies("", &[]), Ok(vec![]));
+    let written = "trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\", \"fd00::/8\"]";
+    let read = ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"].map(str::to_owned);
+    assert_eq!(proxies(written, &[]), Ok(read.to_vec()));
+    let variable = [("SLIPWAY_TRUSTED_PROXIES", "127.0.0.1 10.0.0.0/8")];
+    assert_eq!(proxies("", &variable), Ok(read[..2].to_vec()));
+    let why = proxies("trusted_proxies = [\"nginx\"]", &[]).unwrap_err();
+    assert!(why.contains("but holds “nginx”"), "{why}");
+}
+
+#[test]
 fn the_environment_wins_and_text_stays_text() {
     let checked = checked(
         &good("time_scale = 2"),

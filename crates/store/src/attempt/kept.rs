@@ -61,7 +61,7 @@ impl Store {
     ) -> Result<Vec<KeptAttempt>> {
         if let Some(after) = after {
             sql.push(" AND (a.ended_at, a.id) > ")
-                .list([after.ended_at.into(), after.id.into()] as [crate::sql::Arg; 2]);
+                .tuple([after.ended_at.into(), after.id.into()]);
         }
         sql.push(" ORDER BY a.ended_at, a.id LIMIT ").bind(limit);
         let read = |cells: &crate::cells::Cells<'_>| {

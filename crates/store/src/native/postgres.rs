@@ -14,7 +14,7 @@ pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/postgr
 
 /// For statements that come again and again with other ids of the same kind: planning them each time anew would take longer
 /// than running them. A plan is kept from when tables were small to when they are large, so it goes by indexes from the
-/// first; and by the index itself, which forgets rows that are gone, as a bitmap of it does not.
+/// first; and by the index itself, which forgets rows that are gone, as a bitmap of it does not. Words of the trail, which only bitmaps find, are for readers.
 pub(crate) async fn prepare_writer(connection: &mut AnyConnection) -> sqlx::Result<()> {
     prepare(connection).await?;
     connection
@@ -23,10 +23,10 @@ pub(crate) async fn prepare_writer(connection: &mut AnyConnection) -> sqlx::Resu
     Ok(())
 }
 
-/// For pages. One that takes a minute gives its connection back, so that the others are still shown.
+/// For pages. One that takes long gives its connection back, so that the others are still shown.
 pub(crate) async fn prepare_reader(connection: &mut AnyConnection) -> sqlx::Result<()> {
     prepare(connection).await?;
-    connection.execute("SET statement_timeout = '60s'").await?;
+    connection.execute("SET statement_timeout = '15s'").await?;
     Ok(())
 }
 

@@ -103,9 +103,20 @@ impl Store {
             name: super::name(rollout),
             team: Some(before.team),
         };
-        audit::write(&mut tx, permit, &object, &change.notes, at).await?;
+        let mut notes = change.notes.clone();
+        if let Some(first) = notes.first_mut() {
+            *first = first
+                .clone()
+                .changed("State", told(&before.state), told(&rollout.state));
+        }
+        audit::write(&mut tx, permit, &object, &notes, at).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// A state, as a person reads it.
+fn told(state: &RolloutState) -> String {
+    state.word().replace('_', " ")
 }
 
 async fn before(tx: &mut Tx, id: RolloutId) -> Result<Before> {

@@ -1,12 +1,19 @@
 //! The audit trail and the outbox.
 
-use domain::{SignedDuration, rollout::NoticeKind};
+use domain::{
+    SignedDuration,
+    audit::{AuditNote, Request},
+    rollout::NoticeKind,
+};
 use policy::{Kind, Resource, SystemAction};
 use store::{AuditFilter, StoreError};
 use testkit::{Database, World, on_each_database, system};
+use uuid::Uuid;
+use view::audit::AuditRow;
 
 on_each_database!(
     events_are_append_only,
+    events_say_what_changed_and_where_it_came_from,
     events_have_no_gap_and_are_paged,
     events_are_of_the_team,
     events_are_found,
@@ -37,6 +44,42 @@ async fn events_are_append_only(db: Database) {
             .iter()
             .all(|event| event.reason != "rewritten")
     );
+}
+
+async fn events_say_what_changed_and_where_it_came_from(db: Database) {
+    let world = World::new(db, 1).await;
+    let request = Request {
+        id: Some(Uuid::from_u128(7)),
+        address: Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into()),
+    };
+    let permit = world.inventory_permit().with_request(request);
+    let note = AuditNote::new("environment.try", "Something was tried", "")
+        .changed("Same", "as before", "as before")
+        .changed("User", "", "deploy")
+        .changed("Port", "22", "");
+    let now = world.clock.now();
+    world.store().note(&permit, &note, now).await.unwrap();
+    let events = world
+        .store()
+        .audit(&world.everything(), &AuditFilter::default(), None, 2)
+        .await
+        .unwrap()
+        .items;
+    let of = |row: &AuditRow| (row.request_id.clone(), row.address.clone());
+    assert_eq!(
+        of(&events[0]),
+        (
+            "00000000-0000-0000-0000-000000000007".to_owned(),
+            "2001:db8::7".to_owned()
+        )
+    );
+    assert_eq!(
+        events[0].actor_id,
+        permit.actor().person().map(|id| id.to_string())
+    );
+    assert_eq!(events[0].changes, note.changes);
+    assert_eq!(note.changes.len(), 2, "what stayed is no change");
+    assert_eq!(of(&events[1]), Default::default());
 }
 
 async fn events_have_no_gap_and_are_paged(db: Database) {

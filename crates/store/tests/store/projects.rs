@@ -107,7 +107,7 @@ async fn a_service_runs_the_playbooks_of_a_project(db: Database) {
         Playbooks::Project(known.id),
     ] {
         store
-            .service_playbooks(&permit, service.id, chosen, "others", now)
+            .service_playbooks(&permit, service.id, chosen, "others", "", now)
             .await
             .unwrap();
         let read = store.service(&world.everything(), "checkout").await;

@@ -1,6 +1,7 @@
 //! Variables: one for each name and place, secrets as ciphertext only, each owner's own.
 
 use domain::{
+    audit::Changed,
     id::VariableId,
     variable::{Place, Variable, VariableKind},
 };
@@ -96,9 +97,16 @@ async fn one_name_at_one_place_has_one_value(db: Database) {
         said,
         [
             "Variable http_port of the group web was set to “4”",
-            "Variable http_port was set to “3”; it was “1”"
+            "Variable http_port was set to “3”"
         ]
     );
+    let changed = |before: &str, after: &str| Changed {
+        what: "Value".to_owned(),
+        before: before.to_owned(),
+        after: after.to_owned(),
+    };
+    assert_eq!(events[0].changes, [changed("", "“4”")]);
+    assert_eq!(events[1].changes, [changed("“1”", "“3”")]);
 }
 
 async fn a_rollout_is_given_what_reaches_it(db: Database) {

@@ -1,5 +1,7 @@
 //! Logout tokens, and sessions that end by them.
 
+use domain::audit;
+
 use super::*;
 
 fn logout_claims(issuer: &str) -> Value {
@@ -190,7 +192,11 @@ impl Signed {
             email_verified: None,
             groups: vec!["viewers".to_owned()],
         };
-        let user = console.sign_in(who).await.unwrap().user;
+        let user = console
+            .sign_in(who, audit::Request::default())
+            .await
+            .unwrap()
+            .user;
         let at = AtProvider {
             session: there.map(str::to_owned),
             id_token: Some("a.hint.b".to_owned()),

@@ -1,6 +1,7 @@
 //! What people hold, what they are refused, and what is told of it.
 
 use control::SignIn;
+use domain::audit;
 use view::input::{AuditQuery, EndGrantInput, ExplainQuery, GrantInput};
 
 use crate::testing::{admin, lab};
@@ -18,7 +19,11 @@ async fn what_is_refused_is_written_down_once_and_said_with_who_could_give_it() 
         email_verified: None,
         groups: vec!["viewers".to_owned()],
     };
-    let chief = console.sign_in(chief).await.unwrap().user;
+    let chief = console
+        .sign_in(chief, audit::Request::default())
+        .await
+        .unwrap()
+        .user;
     let give = GrantInput {
         person: chief.to_string(),
         role: "admin".to_owned(),

@@ -103,7 +103,7 @@ test('an open page says that the server is away, and that it is back', async ({ 
     .getByRole('link')
     .first();
   const href = await first.getAttribute('href');
-  const away = omar.getByText('Slipway does not answer');
+  const away = omar.getByText('Not live.');
   await omar.route('**/stream/**', (route) => route.abort('connectionrefused'));
   await omar.goto(href);
   await expect(away).toBeVisible({ timeout: 20_000 });
@@ -114,7 +114,7 @@ test('an open page says that the server is away, and that it is back', async ({ 
 test('a proxy whose server is away does not look like a server', async ({ as }) => {
   const omar = await as('omar');
   const path = await rollout.newest(omar, 'succeeded');
-  const away = omar.getByText('Slipway does not answer').first();
+  const away = omar.getByText('Not live.');
   const [streams, health] = ['**/stream/**', '**/healthz'];
   for (const address of [streams, health]) await omar.route(address, (route) => route.fulfill({ status: 504 }));
   await omar.goto(path);
@@ -148,7 +148,7 @@ test('a server that hangs is noticed, and a form is not lost to it', async ({ as
   await omar.reload();
   await takenOver(omar);
   await rollout.mark(omar);
-  const away = omar.getByText('Slipway does not answer');
+  const away = omar.getByText('Not live.');
   const id = processId(lab);
   process.kill(id, 'SIGSTOP');
   try {

@@ -116,7 +116,8 @@ test('a proxy whose server is away does not look like a server', async ({ as }) 
   const path = await rollout.newest(omar, 'succeeded');
   const away = omar.getByText('Not live.');
   const [streams, health] = ['**/stream/**', '**/healthz'];
-  for (const address of [streams, health]) await omar.route(address, (route) => route.fulfill({ status: 504 }));
+  for (const address of [streams, health])
+    await omar.route(address, (route) => route.fulfill({ status: 504 }));
   await omar.goto(path);
   await expect(away).toBeVisible();
   await omar.goto('/services/new');

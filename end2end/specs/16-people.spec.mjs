@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expectAccessible } from '../support/axe.mjs';
 import { commandLine } from '../support/cli.mjs';
 import { textbox } from '../support/form.mjs';
@@ -102,6 +104,23 @@ test('who holds what is a file, for whoever reviews it', async ({ as }) => {
   expect(
     lines.filter((line) => line.includes('Alma Okafor,alma@example.test,active,admin,group slipway-admins')),
   ).toHaveLength(1);
+});
+
+test('the trail is taken out as events that keep to the published schema', async ({ as }) => {
+  const alma = await as('alma');
+  await alma.goto('/audit');
+  await takenOver(alma);
+  const coming = alma.waitForEvent('download');
+  await alma.getByRole('link', { name: 'OCSF' }).click();
+  const file = await coming;
+  expect(file.suggestedFilename()).toBe('audit.ocsf.jsonl');
+  const python = join(import.meta.dirname, '../../.venv/bin/python');
+  const checked = execFileSync(python, [join(import.meta.dirname, '../support/ocsf.py'), await file.path()]);
+  const seen = JSON.parse(checked);
+  // Accounts changed, sign-ins, things changed, roles given and taken.
+  expect(Object.keys(seen).sort()).toEqual(['3001', '3002', '3004', '3005']);
+  await alma.goto('/audit?about=audit');
+  await expect(alma.getByText('lines of the audit trail out as a file').first()).toBeVisible();
 });
 
 test('whoever keeps no people does not see them', async ({ as }) => {

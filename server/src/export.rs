@@ -13,19 +13,31 @@ use view::{audit::AuditRow, error::ApiError, input::AuditQuery, person::HeldLine
 
 use crate::api::Problem;
 
+mod ocsf;
+
 /// What a file is written as.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Format {
+pub enum Format {
     #[default]
     Csv,
     Jsonl,
 }
 
+/// The trail may also be written as events that collectors of security events read.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrailFormat {
+    #[default]
+    Csv,
+    Jsonl,
+    Ocsf,
+}
+
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct Wanted<F> {
     #[serde(default)]
-    format: Format,
+    format: F,
 }
 
 const HEAD: [&str; 15] = [
@@ -49,11 +61,18 @@ const HEAD: [&str; 15] = [
 /// The lines that the filters of the address leave, newest first.
 pub async fn audit(
     Extension(ctx): Extension<Ctx>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<Wanted<TrailFormat>>,
     Query(query): Query<AuditQuery>,
 ) -> Result<Response, Problem> {
     let rows = ctx.audit_export(query).await?;
-    file("audit", wanted.format, HEAD, &rows, cells)
+    match wanted.format {
+        TrailFormat::Csv => file("audit", Format::Csv, HEAD, &rows, cells),
+        TrailFormat::Jsonl => file("audit", Format::Jsonl, HEAD, &rows, cells),
+        TrailFormat::Ocsf => {
+            let events: Vec<_> = rows.iter().map(ocsf::event).collect();
+            attached("application/x-ndjson", "audit.ocsf.jsonl", jsonl(&events))
+        }
+    }
 }
 
 fn cells(row: &AuditRow) -> [String; HEAD.len()] {
@@ -99,7 +118,7 @@ const HELD: [&str; 11] = [
 /// Every role that people and tokens hold now.
 pub async fn access(
     Extension(ctx): Extension<Ctx>,
-    Query(wanted): Query<Wanted>,
+    Query(wanted): Query<Wanted<Format>>,
 ) -> Result<Response, Problem> {
     let rows = ctx.review().await?;
     file("access", wanted.format, HELD, &rows, |row: &HeldLine| {
@@ -127,10 +146,26 @@ fn file<T: Serialize, const N: usize>(
     rows: &[T],
     cells: impl Fn(&T) -> [String; N],
 ) -> Result<Response, Problem> {
-    let (kind, ending, text) = match format {
-        Format::Csv => ("text/csv; charset=utf-8", "csv", csv(head, rows, cells)),
-        Format::Jsonl => ("application/x-ndjson", "jsonl", jsonl(rows)),
-    };
+    match format {
+        Format::Csv => attached(
+            "text/csv; charset=utf-8",
+            &format!("{name}.csv"),
+            csv(head, rows, cells),
+        ),
+        Format::Jsonl => attached(
+            "application/x-ndjson",
+            &format!("{name}.jsonl"),
+            jsonl(rows),
+        ),
+    }
+}
+
+/// A file to keep.
+fn attached(
+    kind: &'static str,
+    name: &str,
+    text: Result<Vec<u8>, String>,
+) -> Result<Response, Problem> {
     let text = text.map_err(|why| {
         Problem(ApiError::Unavailable {
             message: format!("The file could not be written: {why}."),
@@ -140,7 +175,7 @@ fn file<T: Serialize, const N: usize>(
         (header::CONTENT_TYPE, kind.to_owned()),
         (
             header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"{name}.{ending}\""),
+            format!("attachment; filename=\"{name}\""),
         ),
     ];
     Ok((headers, text).into_response())

@@ -52,7 +52,7 @@ fn filters(query: AuditQuery) -> impl IntoView {
             .iter()
             .map(|word| Choice::new(*word, *word, "")),
     );
-    let exports = ["csv", "jsonl"].map(|kind| {
+    let exports = ["csv", "jsonl", "ocsf"].map(|kind| {
         let href = format!("{}format={kind}", address("/download/audit", &query));
         view! { " " <a href=href rel="external" download>{kind.to_uppercase()}</a> }
     });

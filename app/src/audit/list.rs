@@ -146,15 +146,15 @@ fn row(event: AuditRow, of_one: bool) -> impl IntoView {
     let by = format!("/audit?who={}", Url::escape(&event.actor));
     let reason = (!event.reason.is_empty()).then(|| view! { <p class="muted">{event.reason}</p> });
     let changes = event.changes.into_iter().map(change).collect_view();
-    let from = match (event.request_id.is_empty(), event.address.is_empty()) {
-        (true, _) => String::new(),
-        (false, true) => format!("Request {}", event.request_id),
-        (false, false) => format!("Request {} from {}", event.request_id, event.address),
-    };
+    let from =
+        (!event.address.is_empty()).then(|| view! { <p class="audit-from">{event.address}</p> });
+    let request = (!event.request_id.is_empty()).then(|| {
+        view! { <details class="audit-request"><summary>"Request"</summary>{event.request_id}</details> }
+    });
     view! {
         <tr>
             <Cell label="Time"><TimeText at=event.at seconds=true /></Cell>
-            <Cell label="Who"><a href=by>{event.actor}</a></Cell>
+            <Cell label="Who"><div><a href=by>{event.actor}</a> {from}</div></Cell>
             <Cell head=true>
                 {event.summary} " "
                 <Tag text=event.action />
@@ -163,8 +163,7 @@ fn row(event: AuditRow, of_one: bool) -> impl IntoView {
             </Cell>
             {(!of_one).then(|| view! { <Cell label="Object">{object}</Cell> })}
             <Cell label="Decided by">
-                <span class="muted">{event.allowed_by}</span>
-                {(!from.is_empty()).then(|| view! { <p class="audit-request">{from}</p> })}
+                <div><span class="muted">{event.allowed_by}</span> {request}</div>
             </Cell>
         </tr>
     }

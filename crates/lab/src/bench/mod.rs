@@ -1,6 +1,7 @@
 //! `slipway-lab bench`: Slipway's speed as ratios, all from one run on a lab of its own.
 
 mod bare;
+mod decision;
 mod execution;
 mod load;
 mod output;
@@ -23,7 +24,7 @@ use tokio::process::Command;
 use crate::demo::browser::Browser;
 use crate::demo::stage::{Scene, Setup};
 use crate::disk;
-use parts::{of_playbooks, of_postgres, of_sqlite};
+use parts::{of_decisions, of_playbooks, of_postgres, of_sqlite};
 use report::Report;
 
 /// 20 s here, which is enough to be judged on a busy machine, too.
@@ -38,7 +39,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// Measure only these parts.
-    #[arg(long, value_delimiter = ',', default_values = ["pages", "execution", "queue", "output"])]
+    #[arg(long, value_delimiter = ',', default_values = ["decisions", "pages", "execution", "queue", "output"])]
     only: Vec<Part>,
     /// How often the playbook runs through Slipway and without it.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
@@ -56,6 +57,8 @@ pub struct Arguments {
 
 /// The labs that are built one after the other.
 enum Stage {
+    /// Needs none.
+    Decisions,
     Playbooks,
     Sqlite,
     Postgres,
@@ -64,6 +67,8 @@ enum Stage {
 /// What can be measured on its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
+    /// Whether somebody may do something.
+    Decisions,
     /// Pages under load, and what a browser loads.
     Pages,
     /// A playbook through Slipway and without it.
@@ -78,8 +83,14 @@ enum Part {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let mut report = Report::new(Machine::look()?);
     let began = Instant::now();
-    for stage in [Stage::Playbooks, Stage::Sqlite, Stage::Postgres] {
+    for stage in [
+        Stage::Decisions,
+        Stage::Playbooks,
+        Stage::Sqlite,
+        Stage::Postgres,
+    ] {
         let done = match stage {
+            Stage::Decisions => of_decisions(&arguments, &mut report),
             Stage::Playbooks => of_playbooks(&arguments, &mut report).await,
             Stage::Sqlite => of_sqlite(&arguments, &mut report).await,
             Stage::Postgres => of_postgres(&arguments, &mut report).await,

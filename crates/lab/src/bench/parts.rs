@@ -6,12 +6,24 @@ use anyhow::Result;
 use testkit::Database;
 
 use super::report::Report;
-use super::{Arguments, BAKE, EMPTY, Part, execution, load, output, peers, project, queue, weight};
+use super::{
+    Arguments, BAKE, EMPTY, Part, decision, execution, load, output, peers, project, queue, weight,
+};
 use crate::demo::baseline;
 use crate::demo::journey::{Journey, PRODUCTION};
 use crate::demo::rollout::{End, SPLIT};
 use crate::demo::stage::{Scene, Setup, staged};
 use crate::torture;
+
+/// Decisions, without a lab.
+pub fn of_decisions(arguments: &Arguments, report: &mut Report) -> Result<bool> {
+    if arguments.measures(Part::Decisions) {
+        for grants in decision::GRANTS {
+            report.decisions(decision::measure(grants)?);
+        }
+    }
+    Ok(true)
+}
 
 /// Pages, and playbooks on real hosts.
 pub async fn of_playbooks(arguments: &Arguments, report: &mut Report) -> Result<bool> {

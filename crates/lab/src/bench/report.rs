@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::decision::Decisions;
 use super::execution::Execution;
 use super::load::{Load, SECONDS, p99, rate, size};
 use super::output::Output;
@@ -13,6 +14,8 @@ use super::weight::Weight;
 use super::{Machine, ratio};
 use crate::demo::report::table;
 
+/// Microseconds of a decision.
+const DECISION: f64 = 50.0;
 /// Slipway's share of an execution's time, or that many seconds, may come on top.
 const OVERHEAD: f64 = 1.02;
 const OVERHEAD_SECONDS: f64 = 0.1;
@@ -50,6 +53,7 @@ pub struct Report {
     /// Why parts were not measured.
     pub failed: Vec<String>,
     pub machine: Machine,
+    pub decisions: Vec<Decisions>,
     pub execution: Option<Execution>,
     pub load: Vec<Load>,
     pub weight: Vec<Weight>,
@@ -126,6 +130,7 @@ impl Report {
             notes: Vec::new(),
             failed: Vec::new(),
             machine,
+            decisions: Vec::new(),
             execution: None,
             load: Vec::new(),
             weight: Vec::new(),
@@ -134,6 +139,16 @@ impl Report {
             output: None,
             seconds: 0.0,
         }
+    }
+
+    pub fn decisions(&mut self, decisions: Decisions) {
+        let Decisions { grants, took_us } = &decisions;
+        for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
+            let name = format!("decision, {name}, by {grants} roles");
+            let took = percentile(took_us, share);
+            self.rows.push(Row::at_most(name, "µs", took, DECISION));
+        }
+        self.decisions.push(decisions);
     }
 
     pub fn execution(&mut self, execution: Execution) {

@@ -24,6 +24,9 @@ pub fn tell(away: bool) {
             false => html.remove_attribute(AWAY),
         };
     }
+    if !away {
+        say(true);
+    }
 }
 
 /// Whether the console answers. What a proxy refuses by itself is an answer; that it waited in vain is none.

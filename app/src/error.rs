@@ -31,7 +31,9 @@ impl FromServerFnError for PageError {
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         Self(match error {
             ServerFnErrorErr::Request(_) => ApiError::Unavailable { message: "Slipway cannot be reached. Check your connection and try again; nothing was changed.".to_owned() },
-            ServerFnErrorErr::Args(_) | ServerFnErrorErr::MissingArg(_) => return incomplete(),
+            ServerFnErrorErr::Args(_)
+            | ServerFnErrorErr::MissingArg(_)
+            | ServerFnErrorErr::Deserialization(_) => return incomplete(),
             other => ApiError::Internal { request_id: other.to_string() },
         })
     }

@@ -25,7 +25,7 @@ pub const END: &str = "end";
 
 /// The name of an event that says nothing but that the server lives, sent when nothing else was for [`ALIVE_EVERY`].
 pub const ALIVE: &str = "alive";
-pub const ALIVE_EVERY: Duration = Duration::from_secs(15);
+pub const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
 #[cfg(feature = "hydrate")]
 mod browser {
@@ -47,8 +47,8 @@ mod browser {
     const AGAIN: Duration = Duration::from_secs(15);
     /// A server that starts again is back before this.
     const PATIENCE: Duration = Duration::from_secs(5);
-    /// A server that was not heard of while it should have spoken three times does not work, though it may be connected.
-    const QUIET: u32 = 3;
+    /// A server that was not heard of while it should have spoken twice does not work, though it may be connected.
+    const QUIET: u32 = 2;
     /// The stream of one page, open while the tab is seen.
     struct Stream {
         path: Box<dyn Fn() -> String>,

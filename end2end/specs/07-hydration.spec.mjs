@@ -36,6 +36,28 @@ test('the script takes over every page without a complaint', async ({ as }) => {
   }
 });
 
+test('every entry of the menu leads on, whatever was open before', async ({ as }) => {
+  const omar = await as('omar');
+  const refused = [];
+  omar.on('response', (answer) => {
+    if (answer.status() >= 400) refused.push(`${answer.status()} ${new URL(answer.url()).pathname}`);
+  });
+  const [rollout] = (await everyPage(omar)).filter((path) => /^\/rollouts\/[0-9a-f]/.test(path));
+  await omar.goto(rollout);
+  await takenOver(omar);
+  await mark(omar);
+  const menu = omar.getByRole('navigation', { name: 'Main' }).getByRole('link');
+  for (const entry of await menu.allTextContents()) {
+    await menu.filter({ hasText: entry }).click();
+    await expect(omar.getByRole('heading', { level: 1, name: entry })).toBeVisible();
+    await omar.goBack();
+    await omar.goForward();
+    await expect(omar.getByRole('heading', { level: 1, name: entry })).toBeVisible();
+  }
+  await expectNoReload(omar);
+  expect(refused).toEqual([]);
+});
+
 test('only scripts of this answer may run', async ({ as }) => {
   const omar = await as('omar');
   const policy = async (path) => (await omar.goto(path)).headers()['content-security-policy'] ?? '';

@@ -3,6 +3,7 @@
 use app::{App, context::SignedIn, shell};
 use axum::{
     Router,
+    body::HttpBody as _,
     extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
@@ -65,6 +66,20 @@ async fn too_large(response: Response) -> Response {
     (StatusCode::PAYLOAD_TOO_LARGE, sentence).into_response()
 }
 
+/// Says what the layer of sessions leaves unsaid when it cannot keep one.
+async fn not_silent(response: Response) -> Response {
+    let silent = response.body().size_hint().exact() == Some(0);
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR || !silent {
+        return response;
+    }
+    auth::notice(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "The database does not answer",
+        "What you sent was not done, or its answer was lost. Go back in your browser, where what you typed is still there, and try again in a minute.",
+        &[("/", "Open the console")],
+    )
+}
+
 /// Pages, server functions, signing in: what a browser uses with its session.
 fn pages(site: &Site) -> Router<Site> {
     let sessions = Sessions {
@@ -98,6 +113,7 @@ fn pages(site: &Site) -> Router<Site> {
         ))
         .layer(middleware::from_fn_with_state(site.clone(), auth::identify))
         .layer(session::layer(sessions))
+        .layer(middleware::map_response(not_silent))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
 }
 

@@ -16,7 +16,7 @@ use crate::{
 use crate::{error::PageError, wire::Wire};
 
 #[server(endpoint = "job/list", output = Wire)]
-pub async fn jobs(query: JobQuery) -> Result<Page<JobRow>, PageError> {
+pub async fn jobs(#[server(default)] query: JobQuery) -> Result<Page<JobRow>, PageError> {
     answer(ctx()?.jobs(query).await)
 }
 

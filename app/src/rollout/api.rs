@@ -20,7 +20,7 @@ use crate::{
 use crate::{error::PageError, wire::Wire};
 
 #[server(endpoint = "rollout/list", output = Wire)]
-pub async fn rollouts(query: RolloutQuery) -> Result<RolloutList, PageError> {
+pub async fn rollouts(#[server(default)] query: RolloutQuery) -> Result<RolloutList, PageError> {
     answer(ctx()?.rollouts(query).await)
 }
 

@@ -215,9 +215,14 @@ impl Console {
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => None,
             Err(why) => return Err(unusable(&why)),
         };
-        let drawn = kept.unwrap_or_else(|| number(self.mint()));
-        let known = self.inner.store.installation(drawn).await?;
-        if known != drawn {
+        let drawn = kept.is_none().then(|| number(self.mint()));
+        let Some(known) = self.inner.store.installation(drawn).await? else {
+            return Err(Error::Unavailable(format!(
+                "The database is a new one, and the data folder {} belongs to another: with this one, all that was recorded would seem never to have been. Set database_url (SLIPWAY_DATABASE_URL) to the database that was used here, or restore its backup. To begin anew, move the folder away and start Slipway again.",
+                folder.display()
+            )));
+        };
+        if Some(known) != kept.or(drawn) {
             return Err(Error::Unavailable(format!(
                 "The data folder {} is not the one that this database was used with, and playbooks that still run there would be taken for lost. Is its disk mounted? Set data_dir (SLIPWAY_DATA_DIR) to that folder. If it is gone for good, write {known} into {} and start Slipway again.",
                 folder.display(),

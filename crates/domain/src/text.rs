@@ -74,6 +74,18 @@ macro_rules! texts {
     )*};
 }
 
+/// Whether a character has neither a picture nor a width of its own.
+pub fn is_unseen(c: char) -> bool {
+    turns(c)
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2064}'
+            | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Whether it changes the direction in which the others are read.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 texts! {
     /// Short lower-case name used in addresses, metric tags and paths: `checkout`, `eu-west`. 1–40 characters.
     Slug("slug") = |text| {
@@ -89,8 +101,10 @@ texts! {
     Name("name") = |text| one_line(text, 80, "a name");
     /// Why somebody did something; kept for ever. 3–1,000 characters.
     Reason("reason") = |text| {
-        let length = text.chars().count();
-        if (3..=1000).contains(&length) && !text.chars().any(|c| c.is_control() && c != '\n' && c != '\r' && c != '\t') {
+        let seen = text.chars().filter(|c| !c.is_whitespace() && !is_unseen(*c)).count();
+        if text.chars().any(|c| (c.is_control() && !c.is_whitespace()) || turns(c)) {
+            Err("The reason holds characters that cannot be seen, such as a terminal's colours or a change of the direction of reading. Type it, or paste it as plain text.".to_owned())
+        } else if seen >= 3 && text.chars().count() <= 1000 {
             Ok(())
         } else {
             Err("Give a reason of 3 to 1,000 characters: it is kept with the decision and read by whoever audits it.".to_owned())
@@ -251,6 +265,43 @@ mod tests {
             );
         }
         assert!("a/b".parse::<Slug>().is_err());
+    }
+
+    #[test]
+    fn a_reason_can_be_read() {
+        let why = |text: &str| {
+            text.parse::<Reason>()
+                .map(|_| ())
+                .map_err(|why| why.message)
+        };
+        for good in [
+            "fix",
+            "Because\nof\tthis.",
+            "דחוף מאוד",
+            "👩‍🚒 fire",
+            &"a".repeat(1000),
+        ] {
+            assert_eq!(why(good), Ok(()), "{good}");
+        }
+        for short in [
+            "",
+            "  x ",
+            "\u{200b}\u{200b}\u{200b}\u{200b}",
+            "\u{2800}\u{2800}\u{2800}",
+            &"a".repeat(1001),
+        ] {
+            assert!(why(short).unwrap_err().contains("3 to 1,000"), "{short:?}");
+        }
+        for unseen in [
+            "\u{1b}[31mfailed\u{1b}[0m",
+            "\u{202e}live reason\u{202c}",
+            "a\0b\0c",
+        ] {
+            assert!(
+                why(unseen).unwrap_err().contains("cannot be seen"),
+                "{unseen:?}"
+            );
+        }
     }
 
     #[test]

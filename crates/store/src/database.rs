@@ -105,17 +105,20 @@ impl Store {
             .map(|_| ())
     }
 
-    /// The number that tells this database from others: the one it has, or from now on `drawn`.
-    pub async fn installation(&self, drawn: i64) -> Result<i64> {
+    /// The number that tells this database from others: the one it has, or from now on `drawn`. Nothing where it has none and
+    /// is to get none.
+    pub async fn installation(&self, drawn: Option<i64>) -> Result<Option<i64>> {
         const NAME: &str = "installation";
         let mut tx = self.begin().await?;
-        Sql::new(
-            "INSERT INTO counters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
-        )
-        .with(NAME)
-        .with(drawn)
-        .run(&mut *tx)
-        .await?;
+        if let Some(drawn) = drawn {
+            Sql::new(
+                "INSERT INTO counters (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+            )
+            .with(NAME)
+            .with(drawn)
+            .run(&mut *tx)
+            .await?;
+        }
         let sql = Sql::new("SELECT name, value FROM counters WHERE name = $1").with(NAME);
         let known = sql
             .optional(&mut *tx, source("counters", "name"), |cells| {
@@ -123,7 +126,7 @@ impl Store {
             })
             .await?;
         tx.commit().await?;
-        known.ok_or_else(|| StoreError::defect("the number of the installation was not kept"))
+        Ok(known)
     }
 
     /// Ends every connection; later calls find the database unavailable.

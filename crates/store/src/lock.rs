@@ -19,7 +19,7 @@ pub struct ServeLock(Held);
 
 #[derive(Debug)]
 enum Held {
-    File { _locked: File },
+    File { _locked: File, found: sqlite::Found },
     Connection(Box<AnyConnection>),
 }
 
@@ -30,7 +30,7 @@ impl ServeLock {
         let held = match Backend::of_url(url)? {
             Backend::Sqlite => sqlite::serve_lock(url)
                 .await?
-                .map(|_locked| Held::File { _locked }),
+                .map(|(_locked, found)| Held::File { _locked, found }),
             Backend::Postgres => postgres::serve_lock(url)
                 .await?
                 .map(|connection| Held::Connection(Box::new(connection))),
@@ -43,10 +43,14 @@ impl ServeLock {
         })
     }
 
-    /// Ends only with an error: when the lock may belong to somebody else by now.
+    /// Ends only with an error: when the lock may belong to somebody else by now, or the database is gone.
     pub async fn lost(&mut self) -> Result<Infallible> {
-        let Held::Connection(connection) = &mut self.0 else {
-            return std::future::pending().await;
+        let connection = match &mut self.0 {
+            Held::Connection(connection) => connection,
+            Held::File { found, .. } => loop {
+                found.still_there()?;
+                tokio::time::sleep(PULSE).await;
+            },
         };
         loop {
             let alive = tokio::time::timeout(PATIENCE, connection.ping()).await;

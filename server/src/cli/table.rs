@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal as _;
 
+use domain::text::is_unseen;
+
 /// Columns two spaces apart, each as wide as its widest cell; nothing behind the last.
 pub fn aligned(head: &[&str], rows: &[Vec<String>]) -> String {
     let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
@@ -50,8 +52,11 @@ fn clean(text: &str, colours: bool) -> String {
             rest = &rest[colour.len()..];
             continue;
         }
-        if !c.is_control() || c == '\t' {
-            kept.push(c);
+        match c {
+            '\n' => kept.push(' '),
+            '\t' => kept.push(c),
+            c if c.is_control() || is_unseen(c) => {}
+            c => kept.push(c),
         }
         rest = &rest[c.len_utf8()..];
     }

@@ -362,7 +362,10 @@ impl Ctx {
             let rollout = Rollout::draft(id, drafted.plan, drafted.digest.clone(), self.user());
             let approval = drafted.environment.approval;
             let event = if approval == Approval::Required { domain::rollout::Event::Submit } else { domain::rollout::Event::Schedule };
-            let change = rollout.apply(event, permit.actor(), &mut self.console.moment(&mut || self.console.mint()))?;
+            let mut change = rollout.apply(event, permit.actor(), &mut self.console.moment(&mut || self.console.mint()))?;
+            for note in &mut change.notes {
+                note.reason = format!("{reason} {}", note.reason).trim_end().to_owned();
+            }
             // Also without approval the request says why, so that nobody has to guess later.
             let change_request = ChangeRequest {
                 id: ChangeRequestId(self.console.mint()),

@@ -317,6 +317,8 @@ impl Reader {
     fn collected(&mut self, open: Open) {
         let plain = || open.text.split_whitespace().collect::<Vec<_>>().join(" ");
         match (open.meaning, &mut self.form) {
+            // One that stands there for later says nothing yet.
+            (Meaning::Notice { .. }, _) if open.text.trim().is_empty() => {}
             (Meaning::Notice { urgent }, _) => self.page.notices.push(Notice {
                 urgent,
                 text: plain(),
@@ -405,7 +407,7 @@ second</textarea>
     #[test]
     fn complaints_come_from_errors_first() {
         let page = Page::read(
-            r#"<div class="notice tone-warn" role="status"><div class="notice-text"><p class="notice-title">Title</p><p>Text</p></div></div>
+            r#"<p role="alert" class="not-sent"></p><div class="notice tone-warn" role="status"><div class="notice-text"><p class="notice-title">Title</p><p>Text</p></div></div>
             <p>No complaint</p>"#,
         );
         assert_eq!(page.complaint().as_deref(), Some("Title Text"));

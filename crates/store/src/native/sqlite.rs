@@ -4,7 +4,7 @@
 use std::{
     fs::{File, TryLockError},
     io,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::PathBuf,
     str::FromStr,
 };
@@ -106,12 +106,45 @@ pub(crate) async fn migration_lock(url: &str) -> Result<File> {
     }
 }
 
+/// The file of a database, as it was found.
+#[derive(Debug)]
+pub(crate) struct Found {
+    path: PathBuf,
+    /// Device and number.
+    file: (u64, u64),
+}
+
+impl Found {
+    fn look(path: PathBuf) -> io::Result<Self> {
+        let file = std::fs::metadata(&path).map(|known| (known.dev(), known.ino()))?;
+        Ok(Self { path, file })
+    }
+
+    /// An error once the file is not there any more, or is another one: what is written goes nowhere then.
+    pub fn still_there(&self) -> Result<()> {
+        match Self::look(self.path.clone()) {
+            Ok(now) if now.file == self.file => Ok(()),
+            _ => Err(StoreError::Unavailable {
+                message: format!(
+                    "The database file {} was moved, removed or replaced while Slipway worked on it, so Slipway stops before more is lost. Bring the file back, or restore a backup, and start Slipway again; playbooks under way go on.",
+                    self.path.display()
+                ),
+            }),
+        }
+    }
+}
+
 /// Holds `slipway.db.serve` locked until it is dropped; nothing when another process holds it. It is not the file of
 /// migrations, because a command line may open the database of a running server.
-pub(crate) async fn serve_lock(url: &str) -> Result<Option<File>> {
-    let (file, shown) = beside(&creating(url), "serve").await?;
+pub(crate) async fn serve_lock(url: &str) -> Result<Option<(File, Found)>> {
+    let url = creating(url);
+    let (file, shown) = beside(&url, "serve").await?;
+    let found = Found::look(self::file(&url).await?);
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => {
+            let found = found.map_err(|error| cannot_lock(&shown, &error))?;
+            Ok(Some((file, found)))
+        }
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(cannot_lock(&shown, &error)),
     }

@@ -48,6 +48,20 @@ async fn a_server_that_lost_its_lock_is_told() {
 }
 
 #[tokio::test]
+async fn a_server_whose_file_was_moved_is_told() {
+    let db = Database::sqlite().await;
+    let file = db.url.strip_prefix("sqlite://").unwrap().to_owned();
+    let mut held = ServeLock::take(&db.url).await.unwrap();
+    let soon = tokio::time::timeout(std::time::Duration::from_millis(50), held.lost()).await;
+    assert!(soon.is_err(), "it is there");
+    std::fs::rename(&file, format!("{file}.away")).unwrap();
+    let lost = held.lost().await.unwrap_err().to_string();
+    assert!(lost.contains("was moved"), "{lost}");
+    std::fs::copy(format!("{file}.away"), &file).unwrap();
+    assert!(held.lost().await.is_err(), "another file of that name");
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_database_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("passwd");

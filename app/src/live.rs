@@ -49,6 +49,7 @@ mod browser {
     const PATIENCE: Duration = Duration::from_secs(5);
     /// A server that was not heard of while it should have spoken twice does not work, though it may be connected.
     const QUIET: u32 = 2;
+
     /// The stream of one page, open while the tab is seen.
     struct Stream {
         path: Box<dyn Fn() -> String>,

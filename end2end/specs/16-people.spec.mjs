@@ -91,13 +91,18 @@ test('an admin keeps somebody out in one tab, and the other tab is out', async (
   await expect(lena.getByRole('heading', { level: 1 })).toHaveText('Rollouts');
 });
 
+/** The file that a link of the page gives. */
+async function download(page, link) {
+  const coming = page.waitForEvent('download');
+  await page.getByRole('link', { name: link }).click();
+  return coming;
+}
+
 test('who holds what is a file, for whoever reviews it', async ({ as }) => {
   const alma = await as('alma');
   await alma.goto('/people');
   await takenOver(alma);
-  const coming = alma.waitForEvent('download');
-  await alma.getByRole('link', { name: 'CSV' }).click();
-  const file = await coming;
+  const file = await download(alma, 'CSV');
   expect(file.suggestedFilename()).toBe('access.csv');
   const lines = readFileSync(await file.path(), 'utf8').split('\n');
   expect(lines[0]).toBe('kind,id,name,email,state,role,given_by,reason,since,until,seen_at');
@@ -110,9 +115,7 @@ test('the trail is taken out as events that keep to the published schema', async
   const alma = await as('alma');
   await alma.goto('/audit');
   await takenOver(alma);
-  const coming = alma.waitForEvent('download');
-  await alma.getByRole('link', { name: 'OCSF' }).click();
-  const file = await coming;
+  const file = await download(alma, 'OCSF');
   expect(file.suggestedFilename()).toBe('audit.ocsf.jsonl');
   const python = join(import.meta.dirname, '../../.venv/bin/python');
   const checked = execFileSync(python, [join(import.meta.dirname, '../support/ocsf.py'), await file.path()]);

@@ -103,8 +103,10 @@ fn changes(row: &AuditRow) -> String {
              before,
              after,
          }| {
-            let line = format!("{what}: {before} → {after}");
-            line.trim_end().replace(":  →", ": →")
+            let what = format!("{what}:");
+            let parts = [&*what, before, "→", after].into_iter();
+            let there: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+            there.join(" ")
         },
     );
     lines.collect::<Vec<_>>().join("\n")

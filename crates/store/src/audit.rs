@@ -2,7 +2,7 @@
 
 use domain::{
     Timestamp,
-    audit::{Actor, AuditNote},
+    audit::{Actor, AuditNote, Request},
     id::{AuditEventId, TeamId, UserId},
 };
 use policy::{Kind, Permit, Scope, Teams};
@@ -131,7 +131,9 @@ pub(crate) async fn write_each(
         Actor::Person { .. } => "person",
         Actor::System => "system",
     };
-    let request = permit.request();
+    let Request { id, address } = permit.request();
+    let request_id = id.map(|id| id.to_string()).unwrap_or_default();
+    let address = address.map(|from| from.to_string()).unwrap_or_default();
     let rows: Vec<Vec<Arg>> = notes
         .iter()
         .zip(first..)
@@ -152,16 +154,8 @@ pub(crate) async fn write_each(
                 object.team.into(),
                 permit.allowed_by().into(),
                 changes(note)?.into(),
-                request
-                    .id
-                    .map(|id| id.to_string())
-                    .unwrap_or_default()
-                    .into(),
-                request
-                    .address
-                    .map(|address| address.to_string())
-                    .unwrap_or_default()
-                    .into(),
+                request_id.as_str().into(),
+                address.as_str().into(),
             ])
         })
         .collect::<Result<_>>()?;

@@ -79,11 +79,11 @@ impl Store {
                     .await?;
                 migrate(&migrating, &postgres::MIGRATIONS, tables).await?;
                 migrating.close().await;
-                let writer = postgres_pool(POSTGRES_CONNECTIONS)
+                let writer = postgres_pool()
                     .after_connect(|connection, _| Box::pin(postgres::prepare_writer(connection)))
                     .connect(url)
                     .await?;
-                let readers = postgres_pool(POSTGRES_CONNECTIONS)
+                let readers = postgres_pool()
                     .after_connect(|connection, _| Box::pin(postgres::prepare_reader(connection)))
                     .connect(url)
                     .await?;
@@ -182,9 +182,9 @@ impl Store {
     }
 }
 
-fn postgres_pool(connections: u32) -> AnyPoolOptions {
+fn postgres_pool() -> AnyPoolOptions {
     AnyPoolOptions::new()
-        .max_connections(connections)
+        .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(PATIENCE)
         // Asking a connection whether it lives takes as long as asking for a row.
         .test_before_acquire(false)

@@ -44,7 +44,6 @@ fn read_row(cells: &Cells<'_>) -> Result<EnvironmentRow> {
     })
 }
 
-/// How hosts are reached, in a sentence; of keys and passwords only that they may have changed.
 /// How hosts are reached, but for what is secret.
 fn spelt(reach: &Reach) -> [(&'static str, String); 5] {
     let or = |text: &str, none: &str| match text {

@@ -2,7 +2,7 @@
 
 use domain::{
     Timestamp,
-    audit::Actor,
+    audit::{Actor, AuditNote},
     change_request::ChangeRequest,
     host::HostPhase,
     id::{JobId, RolloutId, TeamId},
@@ -103,12 +103,11 @@ impl Store {
             name: super::name(rollout),
             team: Some(before.team),
         };
-        let mut notes = change.notes.clone();
-        if let Some(first) = notes.first_mut() {
-            *first = first
-                .clone()
-                .changed("State", told(&before.state), told(&rollout.state));
-        }
+        let mut notes = change.notes.iter().cloned();
+        let moved =
+            |note: AuditNote| note.changed("State", told(&before.state), told(&rollout.state));
+        let first = notes.next().map(moved);
+        let notes: Vec<_> = first.into_iter().chain(notes).collect();
         audit::write(&mut tx, permit, &object, &notes, at).await?;
         Ok(tx.commit().await?)
     }

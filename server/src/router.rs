@@ -1,5 +1,7 @@
 //! Which path leads where.
 
+use std::sync::LazyLock;
+
 use app::{App, context::SignedIn, shell};
 use axum::{
     Router,
@@ -11,7 +13,9 @@ use axum::{
     routing::get,
 };
 use leptos::{config::LeptosOptions, context::provide_context};
-use leptos_axum::{LeptosRoutes as _, file_and_error_handler_with_context, generate_route_list};
+use leptos_axum::{
+    AxumRouteListing, LeptosRoutes as _, file_and_error_handler_with_context, generate_route_list,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     CompressionLevel, compression::CompressionLayer, limit::RequestBodyLimitLayer,
@@ -81,12 +85,15 @@ async fn not_silent(response: Response) -> Response {
 }
 
 /// Pages, server functions, signing in: what a browser uses with its session.
+/// Learnt once. While routes are learnt, no resource of the whole process loads, and one that would begin then stays
+/// pending for ever (leptos#4773): a second router beside a first one would hang the pages that one is drawing.
+static ROUTES: LazyLock<Vec<AxumRouteListing>> = LazyLock::new(|| generate_route_list(App));
+
 fn pages(site: &Site) -> Router<Site> {
     let sessions = Sessions {
         console: site.console.clone(),
         seal: site.seal.clone(),
     };
-    let routes = generate_route_list(App);
     let console = site.console.clone();
     // Runs once for each request, with the request's parts already in the context.
     let context = move || {
@@ -99,7 +106,7 @@ fn pages(site: &Site) -> Router<Site> {
     };
     let options = site.leptos.clone();
     Router::new()
-        .leptos_routes_with_context(site, routes, context.clone(), move || {
+        .leptos_routes_with_context(site, ROUTES.clone(), context.clone(), move || {
             shell(options.clone())
         })
         .fallback(file_and_error_handler_with_context::<Site, _>(

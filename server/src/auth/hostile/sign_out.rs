@@ -205,16 +205,9 @@ impl Signed {
     }
 
     async fn is_in(&self, cookie: &str) -> bool {
-        // It asks for the session, too, and needs no page: there is no such job.
-        let job = "/stream/jobs/00000000-0000-7000-8000-000000000001/log";
-        let request = Request::get(job).header(header::COOKIE, cookie);
+        let request = Request::get("/rollouts").header(header::COOKIE, cookie);
         let answer = ask(&self.router, request.body(Body::empty()).unwrap()).await;
-        assert!(
-            matches!(answer.status().as_u16(), 401 | 404),
-            "{}",
-            answer.status()
-        );
-        answer.status() == StatusCode::NOT_FOUND
+        answer.status() == StatusCode::OK
     }
 
     async fn news(&self, token: &str) -> (StatusCode, String) {

@@ -182,7 +182,7 @@ fn Live(whole: Whole, find: String) -> impl IntoView {
         <PageHeader title=heading crumbs badge=move || view! { <StateBadge look=Look::attempt(state.get()) /> } />
         {undone}
         {move || facts(shown.get())}
-        {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="It waits">{why}</Alert> })}
+        {move || Some(waits_for.get()).filter(|why| !why.is_empty()).map(|why| view! { <Alert title="Queued">{why}</Alert> })}
         {move || cancel_form(id, may_cancel.get())}
         {move || foreseen_view(told.get())}
         {times_view(took)}

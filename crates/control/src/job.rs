@@ -87,7 +87,8 @@ impl Ctx {
         .await
     }
 
-    async fn waits_for(&self, job: &JobRow) -> Result<String, Error> {
+    /// What a queued job waits for, as a sentence.
+    pub(crate) async fn waits_for(&self, job: &JobRow) -> Result<String, Error> {
         if let Some(why) = self.console.disk_is_full(job.kind) {
             return Ok(why);
         }
@@ -95,10 +96,12 @@ impl Ctx {
         let limits = &self.console.settings().jobs;
         Ok(match busy {
             Some(host) => {
-                format!("Another job works on {host}; a host is touched by one at a time.")
+                format!(
+                    "It waits for another job that works on {host}; a host is touched by one at a time."
+                )
             }
             None => format!(
-                "A free place: {} jobs run at once, and at most {} deployments in one environment. What brings hosts back goes first, and teams take turns.",
+                "It waits for a free place: {} jobs run at once, and at most {} deployments in one environment. What brings hosts back goes first, and teams take turns.",
                 limits.at_once, limits.deploys_in_environment
             ),
         })

@@ -1,13 +1,14 @@
 //! Programs that only read: bounded in time, memory and output, and gone with everything they started.
 
 use std::{
-    io,
+    fs, io,
     process::{Output, Stdio},
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getpid, prlimit};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::Command,
@@ -15,7 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::supervisor::{ProcessId, end_survivors};
+use crate::supervisor::{ProcessId, end_survivors, values_of};
 
 /// What a program may use.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +38,57 @@ pub(crate) enum Failure {
     TooMuch,
 }
 
-/// Set in every process of a program to something only these have.
+/// Set in every process of a program to something only these have, beginning with [`own`].
 const MARKER: &str = "SLIPWAY_TOOL";
+
+/// Begins the name of every folder of [`scratch`].
+const SCRATCH: &str = "slipway-tool-";
+
+/// This process, as `<pid>.<start>`.
+fn own() -> String {
+    let start = ProcessId::of(getpid()).map_or(0, |own| own.start);
+    format!("{}.{start}", std::process::id())
+}
+
+/// Whether the process that `tag`, `<pid>.<start>-<rest>`, begins with has ended.
+fn left_behind(tag: &str) -> bool {
+    let process = || {
+        let (pid, start) = tag.split_once('-')?.0.split_once('.')?;
+        Some(ProcessId {
+            pid: pid.parse().ok()?,
+            start: start.parse().ok()?,
+        })
+    };
+    process().is_some_and(|process| !process.alive())
+}
+
+/// A folder for a program to work in, which goes when it is dropped, or else with [`clear_left_behind`].
+pub(crate) fn scratch() -> io::Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix(&format!("{SCRATCH}{}-", own()))
+        .tempdir()
+}
+
+/// Ends what programs left running, and removes what they left in temporary folders, whose console was killed. Blocks
+/// for as long as they take to end.
+pub fn clear_left_behind() {
+    for mark in values_of(MARKER) {
+        if left_behind(&mark) {
+            end_survivors(None, MARKER, &mark);
+        }
+    }
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let tag = name.to_str().and_then(|name| name.strip_prefix(SCRATCH));
+        if tag.is_some_and(left_behind) {
+            // Somebody else's cannot be removed, and need not be.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
 
 /// Everything a program started; ended when this is dropped, if not before.
 struct Tree(Option<(Option<ProcessId>, String)>);
@@ -47,7 +97,7 @@ impl Tree {
     fn mark() -> String {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        format!("{}-{number}", std::process::id())
+        format!("{}-{number}", own())
     }
 
     async fn end(mut self) {
@@ -142,4 +192,43 @@ async fn some_of(pipe: Option<impl AsyncRead + Unpin>, most: u64) -> io::Result<
         pipe.take(most + 1).read_to_end(&mut bytes).await?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    #[test]
+    fn what_a_killed_console_left_behind_is_cleared_and_nothing_else() {
+        let sleeping = |tag: &str| {
+            let mut command = Command::new("sleep");
+            command.arg("1000").env(MARKER, tag).spawn().unwrap()
+        };
+        let id = |child: &Child| ProcessId::of(Pid::from_child(child)).unwrap();
+        let mut killed = sleeping("");
+        let gone = id(&killed);
+        killed.kill().unwrap();
+        killed.wait().unwrap();
+        let gone = format!("{}.{}-1", gone.pid, gone.start);
+
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("{SCRATCH}{gone}-"))
+            .tempdir()
+            .unwrap();
+        fs::write(folder.path().join("inventory"), "web-1").unwrap();
+        let kept = scratch().unwrap();
+        let mut orphan = sleeping(&gone);
+        let mut others = ["", "1", "1.x-2", &Tree::mark()].map(sleeping);
+
+        clear_left_behind();
+        orphan.wait().unwrap();
+        assert!(!folder.path().exists() && kept.path().exists());
+        for other in &mut others {
+            assert_eq!(other.try_wait().unwrap(), None);
+            other.kill().unwrap();
+            other.wait().unwrap();
+        }
+    }
 }

@@ -80,7 +80,7 @@ async fn inventories_that_cannot_be_used_are_refused_with_the_reason() {
             expected.iter().all(|part| error.contains(part)),
             "{text}\n  {error}"
         );
-        assert!(!error.contains("slipway-inventory-"), "{error}");
+        assert!(!error.contains("slipway-tool-"), "{error}");
     }
 }
 

@@ -10,6 +10,7 @@ use std::{pin::pin, time::Duration};
 
 use tokio::{
     sync::{Notify, watch},
+    task::spawn_blocking,
     time::sleep,
 };
 
@@ -104,6 +105,8 @@ async fn housekeeping(console: &Console, stop: watch::Receiver<bool>) {
     };
     let mut outputs = outputs::Keeper::default();
     while pace.goes_on() {
+        // It panics nowhere, and what it leaves is tried again.
+        let _ = spawn_blocking(integrations::clear_left_behind).await;
         expire_sessions(console).await;
         outputs.round(console, &pace.stop).await;
         pace.wait().await;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    SignedDuration,
+    attempt::AttemptState,
     batch::{BakeClock, Batch, BatchState},
     change_request::ChangeRequestState,
     host::HostPhase,
@@ -14,6 +16,7 @@ use store::{AuditFilter, Loaded, RolloutFilter, Standing};
 use view::{
     error::ApiError,
     input::RolloutQuery,
+    job::JobRow,
     page::Page,
     rollout::{
         BakeView, BatchActions, BatchDot, BatchView, HostCell, RolloutList, RolloutRow, RolloutView,
@@ -28,6 +31,8 @@ const PAGE: u32 = 30;
 const SUGGESTED: u32 = 20;
 /// Lines of the audit trail one page shows.
 const EVENTS: u32 = 50;
+/// In which a job starts that waits for nothing.
+const STARTING: SignedDuration = SignedDuration::from_secs(2);
 /// Host cells one page shows.
 const CELLS: u32 = 500;
 
@@ -121,6 +126,10 @@ impl Ctx {
                 .map(|(_, count)| count)
                 .sum();
             let stuck = self.stuck(rollout).await?;
+            let mut sentence = sentence(rollout, left_out);
+            if let Some(waiting) = self.waiting(&jobs).await? {
+                sentence = format!("{sentence} {waiting}");
+            }
             let held = match rollout.state {
                 RolloutState::AwaitingApproval | RolloutState::Scheduled => {
                     self.store().held_elsewhere(&scope, rollout).await?
@@ -146,7 +155,7 @@ impl Ctx {
                 row: row(&loaded),
                 service_name: loaded.service_name.clone(),
                 environment_name: loaded.environment_name.clone(),
-                sentence: sentence(rollout, left_out),
+                sentence,
                 stuck,
                 held,
                 artifact: artifact.map_or_else(String::new, |artifact| artifact.source.shown()),
@@ -177,6 +186,19 @@ impl Ctx {
             })
         })
         .await
+    }
+
+    /// What its first job waits for that has been queued for longer than starting takes.
+    async fn waiting(&self, jobs: &[JobRow]) -> Result<Option<String>, Error> {
+        let now = self.console.now();
+        let waits = |job: &&JobRow| {
+            job.state == AttemptState::Queued && now.duration_since(job.queued_at) > STARTING
+        };
+        let Some(job) = jobs.iter().find(waits) else {
+            return Ok(None);
+        };
+        let what = self.waits_for(job).await?;
+        Ok(Some(format!("Its {} is queued. {what}", job.kind.noun())))
     }
 
     /// Names of the first hosts that keep a batch of it waiting.

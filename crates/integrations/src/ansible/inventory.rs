@@ -18,7 +18,7 @@ use variables::ALLOWED;
 pub(crate) use variables::check;
 
 use super::{ANSWER_TIME, ToolError, ask};
-use crate::file;
+use crate::{file, process};
 
 /// A host as the inventory describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,9 +97,7 @@ pub async fn read(playbook_bin: &Path, text: &str) -> Result<Vec<InventoryHost>,
         return Err(InventoryError::TooLong);
     }
     // A folder of its own: Ansible also reads group_vars and host_vars beside an inventory.
-    let folder = tempfile::Builder::new()
-        .prefix("slipway-inventory-")
-        .tempdir()?;
+    let folder = process::scratch()?;
     let source = folder.path().join("inventory");
     let config = folder.path().join("ansible.cfg");
     file::put(&source, text.as_bytes())?;

@@ -28,7 +28,7 @@ pub use child::{SuperviseError, supervise};
 pub use handle::{Found, InspectError, cancel, inspect, prepare};
 pub use launcher::{LaunchError, Launcher};
 pub use proc::ProcessId;
-pub(crate) use proc::end_survivors;
+pub(crate) use proc::{end_survivors, values_of};
 pub use redact::PatternError;
 pub use spec::{Exit, OutputRules, RecordError, Spec};
 

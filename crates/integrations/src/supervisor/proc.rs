@@ -1,6 +1,6 @@
 //! Processes: who they are, what they started, ending them.
 
-use std::{fs, thread, time::Duration};
+use std::{collections::BTreeSet, fs, thread, time::Duration};
 
 use rustix::{
     io::Errno,
@@ -72,9 +72,9 @@ impl ProcessId {
     }
 }
 
-/// Every process, other than this one, whose environment has `name=value`.
-fn marked(name: &str, value: &str) -> Vec<ProcessId> {
-    let wanted = format!("{name}={value}");
+/// Every process, other than this one, whose environment has `name`, and its value there.
+fn with_variable(name: &str) -> Vec<(ProcessId, Vec<u8>)> {
+    let name = format!("{name}=");
     let own = std::process::id().to_string();
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
@@ -85,13 +85,28 @@ fn marked(name: &str, value: &str) -> Vec<ProcessId> {
         .filter(|pid| *pid != own)
         .filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw))
         .filter_map(ProcessId::of)
-        .filter(|process| {
-            fs::read(format!("/proc/{}/environ", process.pid)).is_ok_and(|environ| {
-                environ
-                    .split(|byte| *byte == 0)
-                    .any(|entry| entry == wanted.as_bytes())
-            })
+        .filter_map(|process| {
+            let environ = fs::read(format!("/proc/{}/environ", process.pid)).ok()?;
+            let mut entries = environ.split(|byte| *byte == 0);
+            let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes()))?;
+            Some((process, value.to_vec()))
         })
+        .collect()
+}
+
+/// Every process, other than this one, whose environment has `name=value`.
+fn marked(name: &str, value: &str) -> impl Iterator<Item = ProcessId> {
+    with_variable(name)
+        .into_iter()
+        .filter(move |(_, found)| found == value.as_bytes())
+        .map(|(process, _)| process)
+}
+
+/// What the variable `name` is in the environments of processes other than this one, each value once.
+pub(crate) fn values_of(name: &str) -> BTreeSet<String> {
+    with_variable(name)
+        .into_iter()
+        .filter_map(|(_, value)| String::from_utf8(value).ok())
         .collect()
 }
 

@@ -238,7 +238,7 @@ async fn a_deploy_that_waited_for_hours_does_not_start_by_itself() {
 #[tokio::test]
 async fn nothing_starts_while_the_disk_is_full() {
     let world = World::new(Database::sqlite().await, 3).await;
-    world.released("1.1.0").await;
+    let id = world.released("1.1.0").await;
     let full = console_with(&world, Router::new(), |settings| {
         std::fs::create_dir_all(&settings.data_dir).unwrap();
         settings.jobs.least_free = u64::MAX;
@@ -247,6 +247,17 @@ async fn nothing_starts_while_the_disk_is_full() {
     let why = full.disk_is_full(JobKind::RollBack);
     let why = why.expect("no disk has so much");
     assert!(why.contains("MB left"), "{why}");
+    world.clock.advance_seconds(3);
+    let sentence = full
+        .ctx(world.omar.clone())
+        .rollout(id)
+        .await
+        .unwrap()
+        .sentence;
+    assert!(
+        sentence.contains("deployment is queued. The disk"),
+        "{sentence}"
+    );
     let mut runner = Runner::new(full);
     runner.round().await;
     assert!(runner.at_work.is_empty());

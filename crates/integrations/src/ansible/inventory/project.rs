@@ -10,7 +10,7 @@ use crate::{
         ANSWER_TIME, Settings, ToolError, ask,
         names::{inside, plain},
     },
-    file,
+    file, process,
 };
 
 /// An inventory that is asked anew each time.
@@ -57,9 +57,7 @@ pub async fn from_project(
         let shown = name.chars().filter(|c| !c.is_control()).take(60).collect();
         return Err(InventoryError::Environment(shown));
     }
-    let home = tempfile::Builder::new()
-        .prefix("slipway-inventory-")
-        .tempdir()?;
+    let home = process::scratch()?;
     let config = home.path().join("ansible.cfg");
     file::put(
         &config,
@@ -136,6 +134,9 @@ fn complaint(source: &Path, stderr: &str) -> String {
         _ => "ini",
     };
     let mut why = reason(plugin, stderr);
+    if why.starts_with("Unexpected AnsibleError") {
+        why = "Ansible did not say why. Run it by hand, and see that it ends, and prints one list of hosts that fits into memory.".to_owned();
+    }
     let own = stderr.split_once("Standard error from inventory script:\n");
     if let Some((_, own)) = own {
         let own: Vec<&str> = own
@@ -157,6 +158,16 @@ fn complaint(source: &Path, stderr: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_without_end_is_told_what_to_look_at() {
+        let stderr = "[WARNING]: Failed to parse inventory with 'script' plugin: Unexpected AnsibleError error.\n\n[ERROR]: Completely failed\n";
+        let script = tempfile::NamedTempFile::new().unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        script.as_file().set_permissions(mode).unwrap();
+        let why = complaint(script.path(), stderr);
+        assert!(why.contains("see that it ends"), "{why}");
+    }
 
     #[test]
     fn nothing_that_changes_ansible_is_given_to_an_inventory() {

@@ -127,6 +127,32 @@ pub mod ssr {
         give_back(form, at, typed, None).await
     }
 
+    /// Goes to `page`, which finds in the session what is shown once, as a form that came back.
+    pub async fn show_once(
+        form: &str,
+        page: &str,
+        (field, value): (&str, String),
+    ) -> Result<(), PageError> {
+        let session = leptos_axum::extract::<Session>().await;
+        let returned = Returned {
+            form: form.to_owned(),
+            error: None,
+            values: vec![(field.to_owned(), value)],
+        };
+        let kept = match session {
+            Ok(session) => session.insert(KEY, returned).await.is_ok(),
+            Err(_) => false,
+        };
+        if !kept {
+            let message = "It was made, but cannot be shown: the session could not be written. End it and make another.";
+            return Err(fail(ApiError::Unavailable {
+                message: message.to_owned(),
+            }));
+        }
+        leptos_axum::redirect(&format!("{page}#{form}"));
+        Ok(())
+    }
+
     async fn give_back(
         form: &str,
         at: &str,
@@ -160,16 +186,21 @@ pub mod ssr {
         }
     }
 
-    /// A place on the page that sent the form. The origin was checked before; only the path is used.
+    /// A place on the page that sent the form.
     fn back(headers: &HeaderMap, at: &str) -> String {
+        format!("{}#{at}", sent_from(headers))
+    }
+
+    /// The page that sent the form. The origin was checked before; only the path is used.
+    pub fn sent_from(headers: &HeaderMap) -> String {
         let referer = headers
             .get(header::REFERER)
             .and_then(|referer| referer.to_str().ok())
             .and_then(|referer| Url::parse(referer).ok());
-        let path = referer
+        referer
             .map(|url| url.path().to_owned())
-            .filter(|path| path.starts_with('/') && !path.starts_with("//"));
-        format!("{}#{at}", path.unwrap_or_else(|| "/".to_owned()))
+            .filter(|path| path.starts_with('/') && !path.starts_with("//"))
+            .unwrap_or_else(|| "/".to_owned())
     }
 
     /// Fields of a flat form struct as text.

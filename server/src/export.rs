@@ -40,7 +40,7 @@ pub struct Wanted<F> {
     format: F,
 }
 
-const HEAD: [&str; 15] = [
+const HEAD: [&str; 16] = [
     "id",
     "at",
     "actor",
@@ -56,6 +56,7 @@ const HEAD: [&str; 15] = [
     "changes",
     "request_id",
     "address",
+    "token",
 ];
 
 /// The lines that the filters of the address leave, newest first.
@@ -92,6 +93,7 @@ fn cells(row: &AuditRow) -> [String; HEAD.len()] {
         changes(row),
         row.request_id.clone(),
         row.address.clone(),
+        row.token.clone().unwrap_or_default(),
     ]
 }
 
@@ -274,6 +276,7 @@ mod tests {
             actor_id: None,
             changes: Vec::new(),
             request_id: String::new(),
+            token: None,
             address: String::new(),
         };
         let text = String::from_utf8(csv(HEAD, &[row], cells).unwrap()).unwrap();

@@ -41,6 +41,7 @@ pub async fn observe(State(site): State<Site>, mut request: Request, next: Next)
     request.extensions_mut().insert(audit::Request {
         id: Some(id),
         address,
+        token: None,
     });
     let method = request.method().clone();
     let route = request

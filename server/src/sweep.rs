@@ -13,7 +13,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use control::{NewToken, RoleRule, SignIn};
-use domain::audit;
+use domain::{audit, id::UserId};
 use policy::Role;
 use testkit::{Database, World};
 
@@ -207,6 +207,18 @@ const CALLS: &[Call] = &[
         "input[person]={otto}&input[grant]=00000000-0000-7000-8000-000000000001&input[reason]=A sweep.",
     ),
     call(
+        "POST /api/token/make",
+        "input[person]={me}&input[name]=swept&input[reach]=all&input[days]=1",
+    ),
+    call(
+        "POST /api/token/make",
+        "input[person]={otto}&input[name]=swept&input[reach]=all&input[days]=1",
+    ),
+    call(
+        "POST /api/token/account",
+        "input[name]=Swept&input[reason]=A sweep.",
+    ),
+    call(
         "POST /api/person/end",
         "input[person]={otto}&input[session]=",
     ),
@@ -327,10 +339,11 @@ impl Scene {
         ids.insert("{token}", tokens[0].id.to_string());
         let (cookie, token) = match who.grant() {
             None => (None, None),
-            Some((role, team)) => (
-                Some(signed_in(&lab).await),
-                Some(token("swept", role, team).await),
-            ),
+            Some((role, team)) => {
+                let (me, cookie) = signed_in(&lab).await;
+                ids.insert("{me}", me.to_string());
+                (Some(cookie), Some(token("swept", role, team).await))
+            }
         };
         Self {
             router: lab.router(),
@@ -385,7 +398,7 @@ impl Scene {
     }
 }
 
-async fn signed_in(lab: &Lab) -> String {
+async fn signed_in(lab: &Lab) -> (UserId, String) {
     let console = &lab.site.console;
     let person = SignIn {
         issuer: "https://login.example.org".to_owned(),
@@ -397,7 +410,7 @@ async fn signed_in(lab: &Lab) -> String {
     };
     let person = console.sign_in(person, audit::Request::default());
     let person = person.await.unwrap().user;
-    lab.cookie(person, AtProvider::default()).await
+    (person, lab.cookie(person, AtProvider::default()).await)
 }
 
 #[test]

@@ -148,13 +148,16 @@ fn row(event: AuditRow, of_one: bool) -> impl IntoView {
     let changes = event.changes.into_iter().map(change).collect_view();
     let from =
         (!event.address.is_empty()).then(|| view! { <p class="audit-from">{event.address}</p> });
+    let token = event
+        .token
+        .map(|token| view! { <p class="audit-from">"with the token " {token}</p> });
     let request = (!event.request_id.is_empty()).then(|| {
         view! { <details class="audit-request"><summary>"Request"</summary>{event.request_id}</details> }
     });
     view! {
         <tr>
             <Cell label="Time"><TimeText at=event.at seconds=true /></Cell>
-            <Cell label="Who"><div><a href=by>{event.actor}</a> {from}</div></Cell>
+            <Cell label="Who"><div><a href=by>{event.actor}</a> {token} {from}</div></Cell>
             <Cell head=true>
                 {event.summary} " "
                 <Tag text=event.action />

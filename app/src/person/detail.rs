@@ -1,6 +1,9 @@
 //! One person: what they hold, where they are signed in.
 
-use domain::{id::UserId, person::PersonState};
+use domain::{
+    id::UserId,
+    person::{PersonKind, PersonState},
+};
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 use ui::prelude::*;
@@ -15,6 +18,7 @@ use view::{
     person::{GrantRow, Here, PersonView, SessionRow},
 };
 
+use super::tokens;
 use crate::{error::PageError, form::typed, load, person::api::person};
 
 /// One person, for whoever keeps people.
@@ -52,6 +56,7 @@ fn page(view: PersonView, crumbs: Vec<Crumb>) -> impl IntoView {
         by_group,
         grants,
         sessions,
+        tokens,
         roles,
         teams,
         services,
@@ -59,8 +64,9 @@ fn page(view: PersonView, crumbs: Vec<Crumb>) -> impl IntoView {
         now,
         may_manage,
         may_grant,
+        may_make_token,
     } = view;
-    let id = row.id;
+    let (id, kind) = (row.id, row.kind);
     let kept_out = (row.state == PersonState::Disabled).then(|| {
         let reason = row.state_reason.clone();
         view! { <Alert tone=Tone::Bad title="Kept out">{reason}</Alert> }
@@ -94,16 +100,29 @@ fn page(view: PersonView, crumbs: Vec<Crumb>) -> impl IntoView {
         <Title text=row.name.clone() />
         <PageHeader title=row.name.clone() crumbs sub=move || email.clone() />
         {kept_out}
-        {standing_form(id, row.state, may_manage)}
-        <Section title="Known as" id="known">
-            <Facts>
-                <Fact name="Identity provider"><code>{row.issuer}</code></Fact>
-                <Fact name="Groups"><Tags texts=groups /> {no_groups}</Fact>
-                <Fact name="Signed in last"><TimeText at=row.seen_at seconds=true /></Fact>
-            </Facts>
-        </Section>
+        {standing_form(id, kind, row.state, may_manage)}
+        {match kind {
+            PersonKind::Human => view! {
+                <Section title="Known as" id="known">
+                    <Facts>
+                        <Fact name="Identity provider"><code>{row.issuer}</code></Fact>
+                        <Fact name="Groups"><Tags texts=groups /> {no_groups}</Fact>
+                        <Fact name="Signed in last"><TimeText at=row.seen_at seconds=true /></Fact>
+                    </Facts>
+                </Section>
+            }
+            .into_any(),
+            PersonKind::Service => view! {
+                <Section title="Service account" id="known">
+                    <p>"Programs act for it, with tokens. Nobody signs in with it, and it does not decide on requests."</p>
+                    <Facts><Fact name="Made"><TimeText at=row.seen_at seconds=true /></Fact></Facts>
+                </Section>
+            }
+            .into_any(),
+        }}
         {roles_section(id, by_group, grants, now, may_grant.clone())}
         {give_form(id, roles, teams, services, environments, may_grant)}
+        {tokens::section(id, tokens, now, may_make_token)}
         {sessions_shown.then(|| view! {
             <Section title="Signed in" id="sessions" flush=true>
                 {refused}
@@ -114,21 +133,33 @@ fn page(view: PersonView, crumbs: Vec<Crumb>) -> impl IntoView {
     }
 }
 
-fn standing_form(id: UserId, state: PersonState, allowance: Allowance) -> impl IntoView {
+fn standing_form(
+    id: UserId,
+    kind: PersonKind,
+    state: PersonState,
+    allowance: Allowance,
+) -> impl IntoView {
     let typed = typed("person");
-    let (label, explanation, next, tone) = match state {
-        PersonState::Active => (
+    let (label, explanation) = match (state, kind) {
+        (PersonState::Active, PersonKind::Human) => (
             "Keep out",
-            "They are signed out everywhere at once and cannot come in again, whatever the identity provider says. What they did stays.",
-            PersonState::Disabled,
-            ButtonTone::Danger,
+            "They are signed out everywhere at once and cannot come in again, whatever the identity provider says; their tokens are refused. What they did stays.",
         ),
-        PersonState::Disabled => (
+        (PersonState::Active, PersonKind::Service) => (
+            "Keep out",
+            "Its tokens are refused from their next request on. What was done with them stays.",
+        ),
+        (PersonState::Disabled, PersonKind::Human) => (
             "Let in",
-            "They may sign in again, with the roles they hold then.",
-            PersonState::Active,
-            ButtonTone::Go,
+            "They may sign in again, with the roles they hold then; tokens that have not ended work again.",
         ),
+        (PersonState::Disabled, PersonKind::Service) => {
+            ("Let in", "Its tokens that have not ended work again.")
+        }
+    };
+    let (next, tone) = match state {
+        PersonState::Active => (PersonState::Disabled, ButtonTone::Danger),
+        PersonState::Disabled => (PersonState::Active, ButtonTone::Go),
     };
     view! {
         <div class="actions">

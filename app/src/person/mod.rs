@@ -3,3 +3,4 @@
 pub mod api;
 pub mod detail;
 pub mod list;
+mod tokens;

@@ -8,10 +8,7 @@ use ui::{
     ButtonTone, Cell, Column, ConfirmForm, Crumb, DataTable, EmptyState, PageHeader, Pager,
     Section, Tags, TimeText,
 };
-use view::{
-    access::Allowance,
-    token::{TokenLine, TokenList},
-};
+use view::token::{TokenLine, TokenList};
 
 use crate::{
     form::{typed, undone},
@@ -42,20 +39,23 @@ fn page(list: TokenList, cursor: Option<String>) -> impl IntoView {
     let rows = page
         .items
         .into_iter()
-        .map(|token| row(token, now, may_end.clone()))
+        .map(|token| {
+            let may_end = may_end.allowed();
+            row(token, now, may_end, true)
+        })
         .collect_view();
     // A token that somebody else ended meanwhile has no form any more.
     let gone = undone(move |form| ending.iter().any(|id| id == form));
     let crumbs = vec![Crumb::link("People", "/people"), Crumb::here("Tokens")];
     view! {
-        <PageHeader title="Tokens" crumbs sub=|| "With them, machines and the command line use the API. “slipway token create” makes one." />
+        <PageHeader title="Tokens" crumbs sub=|| "With them, programs and the command line use the API. People make theirs on their own page, and admins those of service accounts on theirs." />
         {gone}
         {if shown == 0 {
-            view! { <EmptyState title="No tokens">"“slipway token create”, where Slipway runs, makes one and shows it once."</EmptyState> }.into_any()
+            view! { <EmptyState title="No tokens">"Make one on your own page, or “slipway token create” where Slipway runs."</EmptyState> }.into_any()
         } else {
             view! {
                 <Section title="All tokens" id="tokens" flush=true>
-                    <DataTable caption="Tokens, newest first" columns=vec![Column::text("Token"), Column::text("Roles"), Column::text("Used last"), Column::text("Until"), Column::text("Change")]>{rows}</DataTable>
+                    <DataTable caption="Tokens, newest first" columns=columns()>{rows}</DataTable>
                     <Pager shown what="tokens" first next />
                 </Section>
             }
@@ -64,9 +64,21 @@ fn page(list: TokenList, cursor: Option<String>) -> impl IntoView {
     }
 }
 
-fn row(token: TokenLine, now: Timestamp, may_end: Allowance) -> impl IntoView {
+/// Of a table of tokens.
+pub fn columns() -> Vec<Column> {
+    ["Token", "May", "Used last", "Until", "Change"]
+        .map(Column::text)
+        .into()
+}
+
+/// One token; `linked` to whom it acts for, where that is not whose page it stands on.
+pub fn row(token: TokenLine, now: Timestamp, may_end: bool, linked: bool) -> impl IntoView {
     let over = token.is_over(now);
-    let end = (!over && may_end.allowed()).then(|| end_form(&token));
+    let end = (!over && may_end).then(|| end_form(&token));
+    let holder = token.holder.clone().filter(|_| linked);
+    let holder = holder.map(|(id, name)| {
+        view! { <p>"for " <a href=format!("/people/{id}")>{name}</a></p> }
+    });
     let used = match token.used_at {
         Some(at) => view! { <TimeText at /> }.into_any(),
         None => view! { <span class="muted">"never"</span> }.into_any(),
@@ -84,8 +96,8 @@ fn row(token: TokenLine, now: Timestamp, may_end: Allowance) -> impl IntoView {
     };
     view! {
         <tr class:is-past=over>
-            <Cell head=true>{token.name} <p class="muted">"made " {by} <TimeText at=token.created_at /></p></Cell>
-            <Cell label="Roles"><Tags texts=token.roles /></Cell>
+            <Cell head=true>{token.name} {holder} <p class="muted">"made " {by} <TimeText at=token.created_at /></p></Cell>
+            <Cell label="May"><Tags texts=token.roles /></Cell>
             <Cell label="Used last">{used}</Cell>
             <Cell label="Until"><span>{until}</span></Cell>
             <Cell label="Change">{end}</Cell>

@@ -104,6 +104,7 @@ impl Console {
                 .map(|(_, grant)| grant.clone()),
         );
         let subject = Subject::new(user, found.person.name, found.selves, grants);
+        let subject = subject.of_kind(found.kind);
         Ok(Standing::In(subject))
     }
 

@@ -1,9 +1,11 @@
 //! People: who they are, what they hold, where they are signed in.
 
+use std::ops::RangeInclusive;
+
 use domain::{
     SignedDuration, Timestamp,
     id::{GrantId, UserId},
-    person::PersonState,
+    person::{PersonKind, PersonState},
     team::Team,
     text::{FieldError, Reason},
 };
@@ -19,6 +21,8 @@ use view::{
 use crate::{Ctx, Error, access::told, error::invalid};
 
 const PAGE: u32 = 50;
+/// Tokens a person's page shows.
+const TOKENS: u32 = 100;
 /// Days a role may be given for; none is for ever.
 const LONGEST: i64 = 3660;
 
@@ -40,7 +44,11 @@ impl Ctx {
                 let given = grants.get(&row.id).into_iter().flatten();
                 row.roles = self.roles(&by_group, given.map(|(_, row)| row));
             }
-            Ok(PeopleList { page })
+            let somebody = Resource::new(Kind::Person, "", "");
+            Ok(PeopleList {
+                page,
+                may_make_account: self.allowance(Action::ManagePeople, somebody),
+            })
         })
         .await
     }
@@ -63,6 +71,14 @@ impl Ctx {
             let every_team = self.store().teams(&policy::system_scope()).await?;
             let by_group = self.by_group(&row, &every_team);
             row.roles = self.roles(&by_group, grants.iter());
+            let own_token = Resource::new(Kind::Token, "", "");
+            let may_make_token = match (looks_at_self, row.kind) {
+                (true, PersonKind::Human) => Allowance::Allowed,
+                (_, PersonKind::Service) => self.allowance(Action::ManageTokens, own_token),
+                (false, PersonKind::Human) => Allowance::NotOffered,
+            };
+            // Who reads people reads the tokens of all on a page of their own.
+            let tokens = self.token_lines(Some(id), None, TOKENS).await?.items;
             let may_manage = match looks_at_self {
                 true => Allowance::NotOffered,
                 false => self.allowance(Action::ManagePeople, resource(&row)),
@@ -95,6 +111,7 @@ impl Ctx {
                 by_group,
                 grants,
                 sessions,
+                tokens,
                 roles: Role::ALL
                     .iter()
                     .map(|role| choice(role.word().to_owned(), role.label().to_owned()))
@@ -114,6 +131,7 @@ impl Ctx {
                 now,
                 may_manage,
                 may_grant,
+                may_make_token,
             })
         })
         .await
@@ -315,7 +333,7 @@ impl Ctx {
     }
 }
 
-fn person_id(text: &str) -> Result<UserId, Error> {
+pub(crate) fn person_id(text: &str) -> Result<UserId, Error> {
     text.parse()
         .map_err(|error: domain::id::IdError| Error::NotFound(error.to_string()))
 }
@@ -328,23 +346,24 @@ pub(crate) fn in_force(grant: &GrantRow, now: Timestamp) -> bool {
     grant.ended_at.is_none() && grant.expires_at.is_none_or(|end| now < end)
 }
 
-fn expiry(days: &str, now: Timestamp) -> Result<Option<Timestamp>, Error> {
-    let Some(text) = named(days) else {
+fn expiry(written: &str, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    let days = days(written, 1..=LONGEST)?;
+    Ok(days.and_then(|days| now.checked_add(SignedDuration::from_hours(24 * days)).ok()))
+}
+
+/// A number of days that was written; nothing where nothing is.
+pub(crate) fn days(written: &str, allowed: RangeInclusive<i64>) -> Result<Option<i64>, FieldError> {
+    let Some(text) = named(written) else {
         return Ok(None);
     };
-    let days: i64 = text
-        .parse()
-        .ok()
-        .filter(|days| (1..=LONGEST).contains(days))
-        .ok_or_else(|| {
-            FieldError::new(
-                "days",
-                format!(
-                    "Write a number of days from 1 to {LONGEST}, or leave it empty for no end."
-                ),
-            )
-        })?;
-    Ok(now.checked_add(SignedDuration::from_hours(24 * days)).ok())
+    let days = text.parse().ok().filter(|days| allowed.contains(days));
+    let (least, most) = (allowed.start(), allowed.end());
+    days.map(Some).ok_or_else(|| {
+        FieldError::new(
+            "days",
+            format!("Write a number of days from {least} to {most}."),
+        )
+    })
 }
 
 /// A role that nobody has, to be filled in.

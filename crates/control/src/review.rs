@@ -77,7 +77,7 @@ impl Ctx {
         let mut lines = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
-            let page = self.token_lines(cursor.as_deref(), PIECE).await?;
+            let page = self.token_lines(None, cursor.as_deref(), PIECE).await?;
             for token in page.items.into_iter().filter(|token| !token.is_over(now)) {
                 lines.extend(token.roles.iter().map(|role| HeldLine {
                     kind: "token".to_owned(),

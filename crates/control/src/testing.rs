@@ -25,7 +25,10 @@ impl Clock for TestClock {
     }
 
     fn random(&self) -> [u8; 32] {
-        [7; 32]
+        let (high, low) = testkit::mint().as_u64_pair();
+        let mut bytes = [7; 32];
+        bytes[..16].copy_from_slice(&[high.to_be_bytes(), low.to_be_bytes()].concat());
+        bytes
     }
 }
 

@@ -3,23 +3,39 @@
 use domain::{
     SignedDuration, Timestamp,
     id::{TeamId, TokenId, UserId},
+    person::{PersonKind, TokenReach},
     team::Team,
-    text::{Name, Reason, Slug},
+    text::{FieldError, Name, Reason, Slug},
 };
-use policy::{Action, Grant, Kind, Resource, Role, Subject, SystemAction};
+use policy::{Action, Grant, Kind, Permit, Resource, Role, Subject, SystemAction};
 use sha2::{Digest as _, Sha256};
-use store::TokenRow;
+use store::{Acts, Holder, TokenRow};
 use view::{
     error::ApiError,
-    input::EndTokenInput,
+    input::{AccountInput, EndTokenInput, TokenInput},
     page::Page,
     token::{TokenLine, TokenList},
 };
 
-use crate::{Console, Ctx, Error, access::told, error::invalid};
+use crate::{
+    Console, Ctx, Error,
+    access::{Standing, told},
+    error::invalid,
+    person::{days, person_id},
+};
 
 const PAGE: u32 = 50;
 const PREFIX: &str = "slp_";
+/// Days a token may be used for.
+const LONGEST: i64 = 366;
+
+/// A token whose roles are known.
+struct Minted<'a> {
+    id: TokenId,
+    name: &'a Name,
+    acts: Acts,
+    days: i64,
+}
 
 /// A token for machines and the command line.
 #[derive(Debug, Clone)]
@@ -38,16 +54,33 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn grants_of(row: &TokenRow) -> Result<Vec<Grant>, Error> {
-    serde_json::from_str(&row.grants_json)
-        .map_err(|error| Error::Internal(format!("token {}: {error}", row.id)))
+/// What a token holds that acts for itself.
+fn own_grants(id: TokenId, grants_json: &str) -> Result<Vec<Grant>, Error> {
+    serde_json::from_str(grants_json)
+        .map_err(|error| Error::Internal(format!("token {id}: {error}")))
 }
 
 fn line(row: TokenRow, teams: &[Team]) -> Result<TokenLine, Error> {
-    let roles = grants_of(&row)?;
+    let (holder, roles) = match row.acts {
+        Acts::Itself { grants_json, .. } => {
+            let grants = own_grants(row.id, &grants_json)?;
+            (
+                None,
+                grants.iter().map(|grant| told(grant, teams)).collect(),
+            )
+        }
+        Acts::For { holder, reach } => {
+            let may = match reach {
+                TokenReach::All => format!("all that {} may", holder.name),
+                TokenReach::Read => format!("reads as {}", holder.name),
+            };
+            (Some((holder.id, holder.name)), vec![may])
+        }
+    };
     Ok(TokenLine {
         id: row.id,
-        roles: roles.iter().map(|grant| told(grant, teams)).collect(),
+        holder,
+        roles,
         name: row.name,
         made_by: row.made_by,
         created_at: row.created_at,
@@ -65,7 +98,7 @@ impl Ctx {
         self.answer(async {
             self.may_read_people()?;
             Ok(TokenList {
-                page: self.token_lines(cursor.as_deref(), PAGE).await?,
+                page: self.token_lines(None, cursor.as_deref(), PAGE).await?,
                 now: self.console.now(),
                 may_end: self.allowance(Action::ManageTokens, Resource::new(Kind::Token, "", "")),
             })
@@ -75,10 +108,11 @@ impl Ctx {
 
     pub(crate) async fn token_lines(
         &self,
+        holder: Option<UserId>,
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<TokenLine>, Error> {
-        let tokens = self.store().tokens(cursor, limit).await?;
+        let tokens = self.store().tokens(holder, cursor, limit).await?;
         let teams = self.store().teams(&policy::system_scope()).await?;
         let lines = tokens.items.into_iter().map(|row| line(row, &teams));
         Ok(Page {
@@ -87,15 +121,81 @@ impl Ctx {
         })
     }
 
-    /// Ends a token: its next use is refused.
+    /// Makes a token and gives its secret, which is never shown again; only its hash is kept. People make their own, and
+    /// who keeps tokens makes those of service accounts.
+    pub async fn make_token(&self, input: TokenInput) -> Result<String, ApiError> {
+        self.answer(async {
+            let holder = person_id(&input.person)?;
+            let name: Name = input.name.parse()?;
+            let reach: TokenReach = input.reach.parse()?;
+            let days = days(&input.days, 1..=LONGEST)?
+                .ok_or_else(|| FieldError::new("days", "Say for how many days it is needed."))?;
+            let id = TokenId(self.console.mint());
+            let permit = match holder == self.user() {
+                true => policy::own_token(&self.subject, id, &name)?,
+                false => {
+                    self.permit(Action::ManageTokens, Resource::new(Kind::Token, id, &name))?
+                }
+            };
+            let row = self.store().person_row(holder).await?;
+            if holder != self.user() && row.kind == PersonKind::Human {
+                return Err(Error::Conflict(format!(
+                    "Nobody makes tokens that act for {}, who makes them on their own page.",
+                    row.name
+                )));
+            }
+            let holder = Holder {
+                id: holder,
+                name: row.name,
+            };
+            let new = Minted {
+                id,
+                name: &name,
+                acts: Acts::For { holder, reach },
+                days,
+            };
+            self.console.mint_token(&permit, new).await
+        })
+        .await
+    }
+
+    /// Makes a service account, which holds no role yet; gives its id.
+    pub async fn make_account(&self, input: AccountInput) -> Result<UserId, ApiError> {
+        self.answer(async {
+            let id = UserId(self.console.mint());
+            let name: Name = input.name.parse()?;
+            let permit =
+                self.permit(Action::ManagePeople, Resource::new(Kind::Person, id, &name))?;
+            let reason: Reason = input.reason.parse()?;
+            let now = self.console.now();
+            self.store()
+                .service_account(&permit, id, name.as_str(), reason.as_str(), now)
+                .await?;
+            Ok(id)
+        })
+        .await
+    }
+
+    /// Ends a token: its next use is refused. Everybody may end their own.
     pub async fn end_token(&self, input: EndTokenInput) -> Result<(), ApiError> {
         self.answer(async {
             let id: TokenId = input.token.parse().map_err(invalid("token"))?;
-            // Whether there is such a token is for those who may know.
-            self.may_read_people()?;
-            let token = self.store().token(id).await?;
-            let resource = Resource::new(Kind::Token, id, &token.name);
-            let permit = self.permit(Action::ManageTokens, resource)?;
+            let token = self.store().token(id).await;
+            let own = token.as_ref().is_ok_and(
+                |token| matches!(&token.acts, Acts::For { holder, .. } if holder.id == self.user()),
+            );
+            if !own {
+                // Whether there is such a token is for those who may know.
+                self.may_read_people()?;
+            }
+            let token = token?;
+            let permit = match own {
+                true => policy::own_token(&self.subject, id, &token.name)?,
+                false => {
+                    let resource = Resource::new(Kind::Token, id, &token.name);
+                    self.permit(Action::ManageTokens, resource)?
+                }
+            };
             let reason: Reason = input.reason.parse()?;
             let now = self.console.now();
             self.store()
@@ -136,47 +236,260 @@ impl Console {
             for (role, team) in &new.roles {
                 grants.push(self.granted(*role, team.as_ref()).await?);
             }
-            let secret = format!("{PREFIX}{}", hex(&self.inner.clock.random()));
-            let now = self.now();
             let id = TokenId(self.mint());
             let permit = self.system(
                 SystemAction::SIGN_IN,
                 Resource::new(Kind::Token, id, &new.name),
             );
-            let row = TokenRow {
-                id,
-                hash: hash(&secret),
+            let acts = Acts::Itself {
                 user: UserId(self.mint()),
-                name: new.name.to_string(),
                 grants_json: serde_json::to_string(&grants)
                     .map_err(|error| Error::Internal(error.to_string()))?,
-                made_by: permit.actor().name().to_owned(),
-                created_at: now,
-                expires_at: now
-                    .checked_add(SignedDuration::from_hours(24 * i64::from(new.days)))
-                    .unwrap_or(Timestamp::MAX),
-                used_at: None,
-                ended_at: None,
-                ended_by: String::new(),
-                ended_reason: String::new(),
             };
-            self.store().token_insert(&permit, &row).await?;
-            Ok(secret)
+            let new = Minted {
+                id,
+                name: &new.name,
+                acts,
+                days: i64::from(new.days),
+            };
+            self.mint_token(&permit, new).await
         };
         work.await.map_err(|error: Error| self.api(error))
     }
 
-    /// Whom a token stands for; `None` when it is unknown, was ended or has expired.
+    async fn mint_token(&self, permit: &Permit, new: Minted<'_>) -> Result<String, Error> {
+        let secret = format!("{PREFIX}{}", hex(&self.inner.clock.random()));
+        let now = self.now();
+        let row = TokenRow {
+            id: new.id,
+            hash: hash(&secret),
+            acts: new.acts,
+            name: new.name.to_string(),
+            made_by: permit.actor().name().to_owned(),
+            created_at: now,
+            expires_at: now
+                .checked_add(SignedDuration::from_hours(24 * new.days))
+                .unwrap_or(Timestamp::MAX),
+            used_at: None,
+            ended_at: None,
+            ended_by: String::new(),
+            ended_reason: String::new(),
+        };
+        self.store().token_insert(permit, &row).await?;
+        Ok(secret)
+    }
+
+    /// Whom a token stands for, with what they hold now and the token in their request; `None` when it is unknown, was ended
+    /// or has expired, or when an admin keeps its holder out.
     pub async fn subject_of_token(&self, secret: &str) -> Result<Option<Subject>, ApiError> {
         let now = self.now();
         let work = async {
             let Some(row) = self.store().token_by_hash(&hash(secret), now).await? else {
                 return Ok(None);
             };
+            let subject = match row.acts {
+                Acts::Itself { user, grants_json } => {
+                    let grants = own_grants(row.id, &grants_json)?;
+                    Subject::new(user, row.name, Vec::new(), grants).of_kind(PersonKind::Service)
+                }
+                Acts::For { holder, reach } => {
+                    let Standing::In(subject) = self.standing(holder.id).await? else {
+                        return Ok(None);
+                    };
+                    match reach {
+                        TokenReach::All => subject,
+                        TokenReach::Read => subject.reading(),
+                    }
+                }
+            };
             self.store().token_used(row.id, now).await?;
-            let grants = grants_of(&row)?;
-            Ok(Some(Subject::new(row.user, row.name, Vec::new(), grants)))
+            Ok(Some(subject.with_token(row.id)))
         };
         work.await.map_err(|error: Error| self.api(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use domain::person::PersonState;
+    use testkit::{Database, World, start};
+
+    use super::*;
+    use crate::testing::console;
+
+    fn wish(person: UserId, reach: TokenReach) -> TokenInput {
+        TokenInput {
+            person: person.to_string(),
+            name: "laptop".to_owned(),
+            reach: reach.word().to_owned(),
+            days: "90".to_owned(),
+        }
+    }
+
+    async fn acting(console: &Console, secret: &str) -> Subject {
+        let found = console.subject_of_token(secret).await.unwrap();
+        found.expect("the token can be used")
+    }
+
+    async fn give(world: &World, person: UserId, grant: Grant) {
+        let admin = testkit::subject("Alma", Role::Admin);
+        let resource = Resource::grant(person, "somebody", &grant);
+        let permit = testkit::permit(&admin, Action::Grant, resource);
+        let new = store::NewGrant {
+            id: domain::id::GrantId(testkit::mint()),
+            person,
+            grant,
+            told: "a role".to_owned(),
+            reason: "A test.".to_owned(),
+            expires_at: None,
+        };
+        world.store().grant(&permit, &new, start()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_token_may_what_its_holder_may_at_that_moment() {
+        let world = World::new(Database::sqlite().await, 3).await;
+        let console = console(&world, Router::new()).await;
+        let maria = console.ctx(world.maria.clone());
+        let all = maria
+            .make_token(wish(world.maria.user, TokenReach::All))
+            .await
+            .unwrap();
+        let read = maria
+            .make_token(wish(world.maria.user, TokenReach::Read))
+            .await
+            .unwrap();
+        assert_eq!(
+            acting(&console, &all).await.grants,
+            Vec::new(),
+            "she holds nothing here yet"
+        );
+
+        let member = Grant::new(Role::Member, Some(world.team.id));
+        give(&world, world.maria.user, member.clone()).await;
+        let acts = acting(&console, &all).await;
+        assert_eq!((acts.user, &*acts.name), (world.maria.user, "Maria"));
+        assert_eq!(acts.grants, [member]);
+        assert!(acts.request.token.is_some());
+        let viewer = Grant::new(Role::Viewer, Some(world.team.id));
+        assert_eq!(acting(&console, &read).await.grants, [viewer]);
+
+        let admin = testkit::subject("Alma", Role::Admin);
+        let person = Resource::new(Kind::Person, world.maria.user, "Maria");
+        let permit = testkit::permit(&admin, Action::ManagePeople, person);
+        let out = PersonState::Disabled;
+        world
+            .store()
+            .person_state(&permit, world.maria.user, out, "She left.", start())
+            .await
+            .unwrap();
+        for secret in [&all, &read] {
+            assert_eq!(console.subject_of_token(secret).await.unwrap(), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_makes_or_ends_a_token_of_another_person() {
+        let world = World::new(Database::sqlite().await, 3).await;
+        let console = console(&world, Router::new()).await;
+        let maria = console.ctx(world.maria.clone());
+        let otto = console.ctx(world.otto.clone());
+        let alma = console.ctx(testkit::subject("Alma", Role::Admin));
+        maria
+            .make_token(wish(world.maria.user, TokenReach::All))
+            .await
+            .unwrap();
+        let hers = world
+            .store()
+            .tokens(Some(world.maria.user), None, 9)
+            .await
+            .unwrap();
+        let ending = EndTokenInput {
+            token: hers.items[0].id.to_string(),
+            reason: "It leaked.".to_owned(),
+        };
+
+        let wanted = wish(world.maria.user, TokenReach::All);
+        let refused = otto.make_token(wanted.clone()).await.unwrap_err();
+        assert_eq!(refused.status(), 403, "{refused:?}");
+        let refused = alma.make_token(wanted.clone()).await.unwrap_err();
+        assert_eq!(
+            refused.status(),
+            409,
+            "an admin acts as nobody else: {refused:?}"
+        );
+        let refused = otto.end_token(ending.clone()).await.unwrap_err();
+        assert_eq!(refused.status(), 403, "{refused:?}");
+        maria.end_token(ending.clone()).await.unwrap();
+        let again = maria.end_token(ending).await.unwrap_err();
+        assert_eq!(again.status(), 409, "{again:?}");
+
+        for (field, wrong) in [
+            (
+                "name",
+                TokenInput {
+                    name: "two\nlines".to_owned(),
+                    ..wanted.clone()
+                },
+            ),
+            (
+                "reach",
+                TokenInput {
+                    reach: "everything".to_owned(),
+                    ..wanted.clone()
+                },
+            ),
+            (
+                "days",
+                TokenInput {
+                    days: "367".to_owned(),
+                    ..wanted.clone()
+                },
+            ),
+            (
+                "days",
+                TokenInput {
+                    days: String::new(),
+                    ..wanted.clone()
+                },
+            ),
+        ] {
+            let refused = maria.make_token(wrong).await.unwrap_err();
+            assert_eq!(refused.field(), Some(field), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_account_acts_with_its_roles_and_decides_on_nothing() {
+        let world = World::new(Database::sqlite().await, 3).await;
+        let requested = world.request("1.1.0").await;
+        let console = console(&world, Router::new()).await;
+        let alma = console.ctx(testkit::subject("Alma", Role::Admin));
+        let account = AccountInput {
+            name: "Pipeline".to_owned(),
+            reason: "It releases what was merged.".to_owned(),
+        };
+        let refused = console
+            .ctx(world.omar.clone())
+            .make_account(account.clone())
+            .await;
+        assert_eq!(refused.unwrap_err().status(), 403);
+        let robot = alma.make_account(account).await.unwrap();
+        let secret = alma.make_token(wish(robot, TokenReach::All)).await.unwrap();
+        for role in [Role::Approver, Role::Operator] {
+            give(&world, robot, Grant::new(role, None)).await;
+        }
+        let acts = acting(&console, &secret).await;
+        assert_eq!((acts.kind, acts.grants.len()), (PersonKind::Service, 2));
+        let own = policy::own_token(&acts, TokenId(testkit::mint()), "another");
+        assert!(own.is_err(), "a program makes no token for itself");
+
+        let loaded = world.load(requested).await;
+        let about = crate::rollout::resource(&loaded);
+        let approving = policy::permit(&acts, Action::Approve, about.clone());
+        let denied = approving.unwrap_err().of_another();
+        assert!(denied.contains("no-machine-decides"), "{denied}");
+        assert!(policy::permit(&acts, Action::Pause, about).is_ok());
     }
 }

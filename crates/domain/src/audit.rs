@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::id::{AuditEventId, UserId};
+use crate::id::{AuditEventId, TokenId, UserId};
 
 /// Who acts: a person, or Slipway itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,8 @@ pub struct Request {
     pub id: Option<Uuid>,
     /// Of the machine it came from.
     pub address: Option<IpAddr>,
+    /// The token it was made with, where it was one.
+    pub token: Option<TokenId>,
 }
 
 /// What of an object an action changed. Empty is what was not there.

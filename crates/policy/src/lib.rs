@@ -15,10 +15,11 @@ pub use rules::{PolicyError, check};
 
 use domain::{
     audit::{Actor, Request},
-    id::{TeamId, UserId},
+    id::{TeamId, TokenId, UserId},
+    person::PersonKind,
     text::one_of,
 };
-use rules::{Verdict, rules};
+use rules::{Asker, Verdict, rules};
 use serde::{Deserialize, Serialize};
 
 /// Somebody who asks, with what they hold.
@@ -30,6 +31,9 @@ pub struct Subject {
     #[serde(default)]
     pub selves: Vec<UserId>,
     pub grants: Vec<Grant>,
+    /// Whether a human acts, or a program for itself.
+    #[serde(default)]
+    pub kind: PersonKind,
     /// The request they act by.
     #[serde(skip)]
     pub request: Request,
@@ -42,13 +46,43 @@ impl Subject {
             name,
             selves,
             grants,
+            kind: PersonKind::Human,
             request: Request::default(),
         }
     }
 
-    /// The same, who acts by this request.
+    /// The same, as what acts is of this kind.
+    pub fn of_kind(self, kind: PersonKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The same, with no more than reading, where anything is held.
+    pub fn reading(self) -> Self {
+        let mut grants: Vec<Grant> = self
+            .grants
+            .into_iter()
+            .map(|grant| Grant {
+                role: Role::Viewer,
+                ..grant
+            })
+            .collect();
+        grants.dedup();
+        Self { grants, ..self }
+    }
+
+    /// The same, who acts by this request, with the token they have.
     pub fn with_request(self, request: Request) -> Self {
-        Self { request, ..self }
+        let token = self.request.token;
+        Self {
+            request: Request { token, ..request },
+            ..self
+        }
+    }
+
+    /// The same, who acts with this token.
+    pub fn with_token(mut self, token: TokenId) -> Self {
+        self.request.token = Some(token);
+        self
     }
 
     fn actor(&self) -> Actor {
@@ -127,8 +161,13 @@ pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<P
         .iter()
         .filter(|grant| grant.place.covers(&resource.place))
         .collect();
+    let asker = Asker {
+        user: subject.user,
+        selves: &subject.selves,
+        kind: subject.kind,
+    };
     let roles = held.iter().map(|grant| grant.role);
-    match rules.ask(subject.user, &subject.selves, roles, action, &resource) {
+    match rules.ask(asker, roles, action, &resource) {
         Verdict::Allowed(role, policy) => {
             let grant = held
                 .iter()
@@ -166,6 +205,29 @@ pub fn own(subject: &Subject, action: Action, resource: Resource) -> Result<Perm
         return Err(Denied::Forbidden {
             says: "This belongs to somebody else.".to_owned(),
             policy: "it is not their own".to_owned(),
+            asked: Box::new(Asked { action, resource }),
+        });
+    }
+    Ok(Permit {
+        actor: subject.actor(),
+        request: subject.request,
+        action,
+        allowed_by: "it is their own".to_owned(),
+        resource,
+    })
+}
+
+/// A permit for a token that acts for whoever makes or ends it: it may no more than they may, and takes no role. A program
+/// makes none for itself.
+pub fn own_token(subject: &Subject, token: TokenId, name: impl ToString) -> Result<Permit, Denied> {
+    let (action, resource) = (
+        Action::ManageTokens,
+        Resource::new(Kind::Token, token, name),
+    );
+    if subject.kind != PersonKind::Human {
+        return Err(Denied::Forbidden {
+            says: "A program makes no tokens for itself.".to_owned(),
+            policy: "only people make their own tokens".to_owned(),
             asked: Box::new(Asked { action, resource }),
         });
     }

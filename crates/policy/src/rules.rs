@@ -10,7 +10,7 @@ use cedar_policy::{
     PolicyId, PolicySet, PrincipalConstraint, Request, RestrictedExpression, Schema,
     ValidationMode, Validator,
 };
-use domain::id::UserId;
+use domain::{id::UserId, person::PersonKind};
 
 use crate::{Action, Kind, Resource, Role};
 
@@ -34,6 +34,15 @@ pub(crate) enum Verdict {
     NotAllowed,
     /// What a policy that forbids it says, and its id.
     Forbidden { says: String, policy: String },
+}
+
+/// Who a question is about, apart from the roles they hold.
+#[derive(Clone, Copy)]
+pub(crate) struct Asker<'a> {
+    pub user: UserId,
+    /// Other ids of the same human.
+    pub selves: &'a [UserId],
+    pub kind: PersonKind,
 }
 
 pub(crate) struct Rules {
@@ -116,24 +125,27 @@ impl Rules {
     /// What somebody who holds these roles where the resource is may do. What cannot be asked is not allowed.
     pub fn ask(
         &self,
-        user: UserId,
-        selves: &[UserId],
+        asker: Asker<'_>,
         roles: impl Iterator<Item = Role>,
         action: Action,
         resource: &Resource,
     ) -> Verdict {
-        self.response(user, selves, roles, action, resource)
+        self.response(asker, roles, action, resource)
             .unwrap_or(Verdict::NotAllowed)
     }
 
     /// The roles that would do.
     pub fn roles_that_may(&self, action: Action, resource: &Resource) -> Vec<Role> {
-        let nobody = UserId(Default::default());
+        let nobody = Asker {
+            user: UserId(Default::default()),
+            selves: &[],
+            kind: PersonKind::Human,
+        };
         Role::ALL
             .iter()
             .copied()
             .filter(|role| {
-                let verdict = self.ask(nobody, &[], std::iter::once(*role), action, resource);
+                let verdict = self.ask(nobody, std::iter::once(*role), action, resource);
                 matches!(verdict, Verdict::Allowed(..))
             })
             .collect()
@@ -160,8 +172,7 @@ impl Rules {
 
     fn response(
         &self,
-        user: UserId,
-        selves: &[UserId],
+        Asker { user, selves, kind }: Asker<'_>,
         roles: impl Iterator<Item = Role>,
         action: Action,
         resource: &Resource,
@@ -173,12 +184,11 @@ impl Rules {
             .flat_map(Role::with_included)
             .map(|role| uid(&self.role, role.word()))
             .collect();
-        let principal = Entity::new(
-            me.clone(),
-            HashMap::from([("selves".to_owned(), RestrictedExpression::new_set(selves))]),
-            parents,
-        )
-        .ok()?;
+        let attributes = HashMap::from([
+            ("selves".to_owned(), RestrictedExpression::new_set(selves)),
+            ("kind".to_owned(), text(kind.word().to_owned())),
+        ]);
+        let principal = Entity::new(me.clone(), attributes, parents).ok()?;
         let what = uid(self.kinds.get(&resource.kind)?, &resource.id);
         let mut attributes = HashMap::new();
         if let Some(requester) = resource.requested_by {

@@ -131,7 +131,7 @@ pub(crate) async fn write_each(
         Actor::Person { .. } => "person",
         Actor::System => "system",
     };
-    let Request { id, address } = permit.request();
+    let Request { id, address, token } = permit.request();
     let request_id = id.map(|id| id.to_string()).unwrap_or_default();
     let address = address.map(|from| from.to_string()).unwrap_or_default();
     let rows: Vec<Vec<Arg>> = notes
@@ -156,12 +156,13 @@ pub(crate) async fn write_each(
                 changes(note)?.into(),
                 request_id.as_str().into(),
                 address.as_str().into(),
+                token.into(),
             ])
         })
         .collect::<Result<_>>()?;
     for rows in rows.chunks(CHUNK) {
         let mut sql = Sql::new(
-            "INSERT INTO audit_events (seq, id, at, actor_kind, actor_id, actor_name, action, summary, reason, object_kind, object_id, object_name, team_id, allowed_by, changes_json, request_id, address) VALUES ",
+            "INSERT INTO audit_events (seq, id, at, actor_kind, actor_id, actor_name, action, summary, reason, object_kind, object_id, object_name, team_id, allowed_by, changes_json, request_id, address, token_id) VALUES ",
         );
         sql.tuples(rows.iter().cloned());
         sql.run(&mut **tx).await?;
@@ -194,6 +195,7 @@ fn read(cells: &Cells<'_>) -> Result<(i64, AuditRow)> {
         changes: cells.maybe_document("changes_json")?.unwrap_or_default(),
         request_id: cells.text("request_id")?,
         address: cells.text("address")?,
+        token: cells.maybe("token")?,
     };
     Ok((cells.int("seq")?, row))
 }
@@ -221,7 +223,7 @@ impl Store {
         cursor: Option<&str>,
         limit: u32,
     ) -> Result<Page<AuditRow>> {
-        const COLUMNS: &str = "SELECT seq, id, at, actor_kind, actor_id, actor_name, action, summary, reason, object_kind, object_id, object_name, allowed_by, changes_json, request_id, address FROM ";
+        const COLUMNS: &str = "SELECT seq, id, at, actor_kind, actor_id, actor_name, action, summary, reason, object_kind, object_id, object_name, allowed_by, changes_json, request_id, address, (SELECT name FROM tokens WHERE tokens.id = token_id) AS token FROM ";
         let mut sql = Sql::new("");
         match &filter.object {
             // What is about one object is found first: neither database can tell that it is less than the newest of all.

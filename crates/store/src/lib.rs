@@ -40,5 +40,5 @@ pub use outbox::OutboxMessage;
 pub use person::{Giver, NewGrant, Person, PersonNow};
 pub use rollout::{Commit, Loaded, NewRollout, RolloutFilter, Standing};
 pub use session::Ending;
-pub use token::TokenRow;
+pub use token::{Acts, Holder, TokenRow};
 pub use variable::{NewVariable, Owner};

@@ -6,7 +6,7 @@ use domain::{
     Timestamp,
     audit::AuditNote,
     id::{GrantId, TeamId, UserId},
-    person::PersonState,
+    person::{PersonKind, PersonState},
 };
 use policy::{Grant, Permit, Place, Role};
 use view::{
@@ -46,6 +46,7 @@ pub struct Person {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonNow {
     pub person: Person,
+    pub kind: PersonKind,
     pub state: PersonState,
     /// Why they are kept out; empty while they are not.
     pub state_reason: String,
@@ -77,7 +78,10 @@ pub struct Giver {
     pub groups: Vec<String>,
 }
 
-const COLUMNS: &str = "SELECT p.id, p.issuer, p.subject, p.name, p.email, p.human, p.groups_json, p.state, p.state_reason, p.seen_at FROM people p WHERE ";
+/// Vouches for service accounts. No identity provider is called so, because it is no address.
+const ITSELF: &str = "slipway";
+
+const COLUMNS: &str = "SELECT p.id, p.issuer, p.subject, p.name, p.email, p.human, p.groups_json, p.kind, p.state, p.state_reason, p.seen_at FROM people p WHERE ";
 
 fn read(cells: &Cells<'_>) -> Result<Person> {
     Ok(Person {
@@ -97,6 +101,7 @@ fn read_row(cells: &Cells<'_>) -> Result<((String, UserId), PersonRow)> {
         name: cells.text("name")?,
         email: cells.text("email")?,
         issuer: cells.text("issuer")?,
+        kind: cells.parse("kind")?,
         state: cells.parse("state")?,
         state_reason: cells.text("state_reason")?,
         groups: cells.document("groups_json")?,
@@ -127,7 +132,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<String>> {
         let mut sql = Sql::new(
-            "SELECT p.id, p.name, p.human FROM people p WHERE p.state = 'active' AND NOT EXISTS (SELECT 1 FROM people o WHERE p.human <> '' AND o.human = p.human AND o.state = 'disabled') AND p.id NOT IN ",
+            "SELECT p.id, p.name, p.human FROM people p WHERE p.kind = 'human' AND p.state = 'active' AND NOT EXISTS (SELECT 1 FROM people o WHERE p.human <> '' AND o.human = p.human AND o.state = 'disabled') AND p.id NOT IN ",
         );
         sql.list(but.iter().copied())
             .push(" AND (p.id IN (SELECT g.principal_id FROM grants g WHERE g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > ")
@@ -232,17 +237,56 @@ impl Store {
         Ok(id)
     }
 
+    /// Keeps a service account, which holds nothing yet.
+    pub async fn service_account(
+        &self,
+        permit: &Permit,
+        id: UserId,
+        name: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let taken =
+            Sql::new("SELECT p.id FROM people p WHERE p.kind = 'service' AND LOWER(p.name) = $1")
+                .with(name.to_lowercase())
+                .optional(&mut *tx, PEOPLE, |_| Ok(()))
+                .await?;
+        if taken.is_some() {
+            return Err(StoreError::Duplicate {
+                field: "name",
+                message: format!(
+                    "There is a service account called {name} already. Give this one another name."
+                ),
+            });
+        }
+        Sql::new("INSERT INTO people (id, issuer, subject, name, email, human, kind, created_at, seen_at) VALUES ($1, $2, $1, $3, '', '', 'service', $4, $4)")
+            .with(id)
+            .with(ITSELF)
+            .with(name)
+            .with(now)
+            .run(&mut *tx)
+            .await?;
+        let note = AuditNote::new(
+            "person.create",
+            format!("The service account {name} was made"),
+            reason,
+        );
+        audit::write(&mut tx, permit, &Object::of(permit), &[note], now).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// What a person is and holds; asked with each request, so that nothing of it is ever old.
     pub async fn person_now(&self, id: UserId, now: Timestamp) -> Result<Option<PersonNow>> {
         let mut sql = Sql::new(COLUMNS);
         sql.push("p.id = ").bind(id);
         let found = sql
             .optional(self.readers(), PEOPLE, |cells| {
-                let state: PersonState = cells.parse("state")?;
-                Ok((read(cells)?, state, cells.text("state_reason")?))
+                let (kind, state) = (cells.parse("kind")?, cells.parse("state")?);
+                Ok((read(cells)?, kind, state, cells.text("state_reason")?))
             })
             .await?;
-        let Some((person, mut state, mut state_reason)) = found else {
+        let Some((person, kind, mut state, mut state_reason)) = found else {
             return Ok(None);
         };
         let sql = Sql::new(
@@ -276,6 +320,7 @@ impl Store {
         }
         Ok(Some(PersonNow {
             person,
+            kind,
             state,
             state_reason,
             grants,

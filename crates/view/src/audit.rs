@@ -26,4 +26,6 @@ pub struct AuditRow {
     /// The request it was done by, as the server's log names it, and where that came from; empty where Slipway did it.
     pub request_id: String,
     pub address: String,
+    /// Name of the token it was done with, where it was one.
+    pub token: Option<String>,
 }

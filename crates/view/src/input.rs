@@ -308,6 +308,26 @@ pub struct EndGrantInput {
     pub reason: String,
 }
 
+/// Makes a token that acts for a person or a service account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TokenInput {
+    /// Id of whom it acts for.
+    pub person: String,
+    pub name: String,
+    /// Word of `domain::person::TokenReach`.
+    pub reach: String,
+    pub days: String,
+}
+
+/// Makes a service account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AccountInput {
+    pub name: String,
+    pub reason: String,
+}
+
 /// Ends a token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndTokenInput {

@@ -3,11 +3,11 @@
 use domain::{
     Timestamp,
     id::{GrantId, UserId},
-    person::PersonState,
+    person::{PersonKind, PersonState},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{access::Allowance, page::Page};
+use crate::{access::Allowance, page::Page, token::TokenLine};
 
 /// One person in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,7 @@ pub struct PersonRow {
     pub email: String,
     /// The identity provider that vouches for them.
     pub issuer: String,
+    pub kind: PersonKind,
     pub state: PersonState,
     /// Why they are kept out; empty while they are not.
     pub state_reason: String,
@@ -33,6 +34,7 @@ pub struct PersonRow {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeopleList {
     pub page: Page<PersonRow>,
+    pub may_make_account: Allowance,
 }
 
 /// A role that was given in the console.
@@ -129,6 +131,8 @@ pub struct PersonView {
     pub by_group: Vec<(String, String)>,
     pub grants: Vec<GrantRow>,
     pub sessions: Vec<SessionRow>,
+    /// Tokens that act for them, newest first, for whoever may end them.
+    pub tokens: Vec<TokenLine>,
     /// Roles, teams, services and environments to choose from: what is posted, and what it is called.
     pub roles: Vec<(String, String)>,
     pub teams: Vec<(String, String)>,
@@ -138,4 +142,5 @@ pub struct PersonView {
     pub now: Timestamp,
     pub may_manage: Allowance,
     pub may_grant: Allowance,
+    pub may_make_token: Allowance,
 }

@@ -1,6 +1,9 @@
 //! Tokens of the API: what they may do, and until when.
 
-use domain::{Timestamp, id::TokenId};
+use domain::{
+    Timestamp,
+    id::{TokenId, UserId},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{access::Allowance, page::Page};
@@ -11,7 +14,9 @@ pub struct TokenLine {
     pub id: TokenId,
     /// What it is for; shown wherever it acts.
     pub name: String,
-    /// As one reads them: “operator”, “member of Payments”.
+    /// Whom it acts for; nobody where it acts for itself.
+    pub holder: Option<(UserId, String)>,
+    /// As one reads them: “operator”, “member of Payments”, “all that Maria Member holds”.
     pub roles: Vec<String>,
     pub made_by: String,
     #[serde(with = "domain::moment")]

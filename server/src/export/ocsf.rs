@@ -119,8 +119,15 @@ pub fn event(row: &AuditRow) -> Value {
             );
         }
     }
+    let mut unmapped = Map::new();
     if !matches!(class, Class::EntityManagement) && !row.reason.is_empty() {
-        add("unmapped", json!({ "reason": row.reason }));
+        unmapped.insert("reason".to_owned(), json!(row.reason));
+    }
+    if let Some(token) = &row.token {
+        unmapped.insert("token".to_owned(), json!(token));
+    }
+    if !unmapped.is_empty() {
+        add("unmapped", Value::Object(unmapped));
     }
     event
 }

@@ -51,6 +51,7 @@ async fn events_say_what_changed_and_where_it_came_from(db: Database) {
     let request = Request {
         id: Some(Uuid::from_u128(7)),
         address: Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 7].into()),
+        token: None,
     };
     let permit = world.inventory_permit().with_request(request);
     let note = AuditNote::new("environment.try", "Something was tried", "")

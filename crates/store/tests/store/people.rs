@@ -3,10 +3,12 @@
 use domain::id::GrantId;
 use domain::{
     SignedDuration, Timestamp,
+    audit::{AuditNote, Request},
     id::{TokenId, UserId},
+    person::{PersonKind, TokenReach},
 };
 use policy::{Action, Grant, Kind, Resource, Role, SystemAction};
-use store::{Ending, Giver, NewGrant, Person, StoreError, TokenRow};
+use store::{Acts, AuditFilter, Ending, Giver, Holder, NewGrant, Person, StoreError, TokenRow};
 use testkit::{Database, World, mint, on_each_database, permit, start, subject, system};
 
 on_each_database!(
@@ -14,6 +16,7 @@ on_each_database!(
     givers_are_those_who_hold_the_role_now,
     sessions_end,
     sessions_end_there,
+    tokens_act_for_somebody,
     tokens_end
 );
 
@@ -211,9 +214,11 @@ async fn tokens_end(db: Database) {
     let token = TokenRow {
         id: TokenId(mint()),
         hash: "h".repeat(64),
-        user: UserId(mint()),
+        acts: Acts::Itself {
+            user: UserId(mint()),
+            grants_json: "[]".to_owned(),
+        },
         name: "pipeline".to_owned(),
-        grants_json: "[]".to_owned(),
         made_by: "Slipway".to_owned(),
         created_at: start(),
         expires_at: after(60),
@@ -265,9 +270,9 @@ async fn tokens_end(db: Database) {
         ..token.clone()
     };
     store.token_insert(&permit, &other).await.unwrap();
-    let newest = store.tokens(None, 1).await.unwrap();
+    let newest = store.tokens(None, None, 1).await.unwrap();
     assert_eq!(newest.items, std::slice::from_ref(&other));
-    let rest = store.tokens(newest.next.as_deref(), 1).await.unwrap();
+    let rest = store.tokens(None, newest.next.as_deref(), 1).await.unwrap();
     assert_eq!(rest.items[0].used_at, Some(start()));
     assert_eq!(rest.next, None);
 
@@ -286,4 +291,69 @@ async fn tokens_end(db: Database) {
     assert!(matches!(end().await, Err(StoreError::Conflict { .. })));
     let left = store.token_by_hash(&other.hash, after(3)).await.unwrap();
     assert_eq!(left, Some(other));
+}
+
+async fn tokens_act_for_somebody(db: Database) {
+    let world = World::new(db, 3).await;
+    let store = world.store();
+    let robot = UserId(mint());
+    let permit = system(
+        SystemAction::SIGN_IN,
+        Resource::new(Kind::Person, robot, "Robot"),
+    );
+    let account = |id, name| store.service_account(&permit, id, name, "It releases.", start());
+    account(robot, "Robot").await.unwrap();
+    let twice = account(UserId(mint()), "robot").await;
+    assert!(
+        matches!(twice, Err(StoreError::Duplicate { field: "name", .. })),
+        "{twice:?}"
+    );
+    let now = store.person_now(robot, start()).await.unwrap().unwrap();
+    assert_eq!((now.kind, now.grants), (PersonKind::Service, Vec::new()));
+
+    let token = |number: usize, expires_at| TokenRow {
+        id: TokenId(mint()),
+        hash: format!("{number:064}"),
+        acts: Acts::For {
+            holder: Holder {
+                id: robot,
+                name: "Robot".to_owned(),
+            },
+            reach: TokenReach::Read,
+        },
+        name: format!("pipeline {number}"),
+        made_by: "Omar".to_owned(),
+        created_at: start(),
+        expires_at,
+        used_at: None,
+        ended_at: None,
+        ended_by: String::new(),
+        ended_reason: String::new(),
+    };
+    // What has expired does not count.
+    let old = token(100, start());
+    store.token_insert(&permit, &old).await.unwrap();
+    for number in 0..50 {
+        let token = token(number, after(60));
+        store.token_insert(&permit, &token).await.unwrap();
+        let found = store.token_by_hash(&token.hash, start()).await.unwrap();
+        assert_eq!(found, Some(token));
+    }
+    let too_many = store.token_insert(&permit, &token(50, after(60))).await;
+    assert!(
+        matches!(too_many, Err(StoreError::Invalid { field: "name", .. })),
+        "{too_many:?}"
+    );
+    let acted = permit.clone().with_request(Request {
+        token: Some(old.id),
+        ..Request::default()
+    });
+    let note = AuditNote::new("person.try", "Something was tried", "");
+    store.note(&acted, &note, after(1)).await.unwrap();
+    let (scope, filter) = (world.everything(), AuditFilter::default());
+    let trail = store.audit(&scope, &filter, None, 1).await.unwrap();
+    assert_eq!(trail.items[0].token.as_deref(), Some("pipeline 100"));
+    let of_robot = store.tokens(Some(robot), None, 100).await.unwrap().items;
+    let of_maria = store.tokens(Some(world.maria.user), None, 100).await;
+    assert_eq!((of_robot.len(), of_maria.unwrap().items), (51, Vec::new()));
 }

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectAccessible } from '../support/axe.mjs';
-import { commandLine } from '../support/cli.mjs';
+import { commandLine, holding } from '../support/cli.mjs';
 import { textbox } from '../support/form.mjs';
 import { signIn, takenOver } from '../support/people.mjs';
 import { decide } from '../support/rollout.mjs';
@@ -156,5 +156,72 @@ test('a token is ended in the console, and refused with its next request', async
     await omar.goto('/tokens');
     await expect(omar.getByText(/Reading who may do what takes the role auditor or admin/)).toBeVisible();
     await expect(omar.getByText('nightly report')).toHaveCount(0);
+  });
+});
+
+test('a person makes a token that acts for them, and an admin one for a service account', async ({
+  as,
+  lab,
+}) => {
+  const [alma, maria] = [await as('alma'), await as('maria')];
+  const secret = (page) => page.getByRole('region', { name: 'Tokens' }).locator('code.secret');
+  const make = async (page, name) => {
+    await page.locator('summary', { hasText: 'Make a token' }).click();
+    await textbox(page, 'Name').fill(name);
+    await page.getByRole('button', { name: 'Make', exact: true }).click();
+    await expect(page.getByText('Copy it now')).toBeVisible();
+    const shown = await secret(page).textContent();
+    await expectAccessible(page, 'a token that was made');
+    // It is shown once.
+    await page.reload();
+    await expect(page.getByRole('row').filter({ hasText: name })).toBeVisible();
+    await expect(secret(page)).toHaveCount(0);
+    return holding(lab, shown);
+  };
+
+  await test.step('hers reads what she may read', async () => {
+    await maria.goto('/me');
+    await takenOver(maria);
+    await maria.locator('summary', { hasText: 'Make a token' }).click();
+    await textbox(maria, 'For how many days').fill('4000');
+    await textbox(maria, 'Name').fill('laptop');
+    await maria.getByRole('button', { name: 'Make', exact: true }).click();
+    await expect(maria.getByText('Write a number of days from 1 to 366.')).toBeVisible();
+    await expect(textbox(maria, 'Name')).toHaveValue('laptop');
+    await maria.goto('/me');
+    const cli = await make(maria, 'laptop');
+    expect((await cli('rollout', 'list')).code).toBe(0);
+    const own = await cli(
+      'access',
+      'explain',
+      '--action',
+      'request_rollout',
+      '--resource',
+      'service:checkout',
+    );
+    expect(own.stdout).toContain('Maria Keller');
+    await expect(maria.getByRole('row').filter({ hasText: 'laptop' })).toContainText(
+      'all that Maria Keller may',
+    );
+  });
+
+  await test.step('the account of a pipeline may what it is given, and no more', async () => {
+    await alma.goto('/people');
+    await takenOver(alma);
+    await alma.locator('summary', { hasText: 'Make a service account' }).click();
+    await textbox(alma, 'Name').fill('Release pipeline');
+    await textbox(alma, 'Reason').fill('It starts what was merged.');
+    await alma.getByRole('button', { name: 'Make', exact: true }).click();
+    await expect(alma.getByRole('heading', { level: 1 })).toHaveText('Release pipeline');
+    await takenOver(alma);
+    const cli = await make(alma, 'merge queue');
+    expect((await cli('rollout', 'list')).stderr).toContain('no role');
+    await alma.locator('summary', { hasText: 'Give a role' }).click();
+    await textbox(alma, 'Reason').fill('It reads what runs.');
+    await alma.getByRole('button', { name: 'Give', exact: true }).click();
+    await expect(roles(alma)).toHaveText(['viewer']);
+    expect((await cli('rollout', 'list')).code).toBe(0);
+    await decide(alma, 'Keep out', 'It was seen in a log.');
+    expect((await cli('rollout', 'list')).code).not.toBe(0);
   });
 });

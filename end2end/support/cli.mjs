@@ -19,7 +19,12 @@ export async function commandLine(lab, role = 'operator', name = 'end2end') {
   const path = { PATH: process.env.PATH };
   const made = await run(['--config', config, 'token', 'create', '--name', name, '--role', role], path);
   if (made.code !== 0) throw new Error(made.stderr);
-  const env = { ...path, SLIPWAY_URL: lab.console, SLIPWAY_TOKEN: made.stdout.trim() };
+  return holding(lab, made.stdout.trim());
+}
+
+/** The same with a token that is there already. */
+export function holding(lab, token) {
+  const env = { PATH: process.env.PATH, SLIPWAY_URL: lab.console, SLIPWAY_TOKEN: token };
   const cli = (...args) => run(args, env);
   cli.reading = (input, ...args) => run(args, env, input);
   return cli;

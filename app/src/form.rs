@@ -103,7 +103,12 @@ pub mod ssr {
         let session = leptos_axum::extract::<Session>().await.ok()?;
         // Removing counts as a change even when nothing is there, and would write the session with every page.
         session.get_value(KEY).await.ok().flatten()?;
-        session.remove::<Returned>(KEY).await.ok().flatten()
+        let returned = session.remove::<Returned>(KEY).await.ok().flatten();
+        // Now, and not with the answer: what it asks for may take a minute, and another page must not ask for it, too.
+        if let Err(error) = session.save().await {
+            leptos::logging::warn!("A form that came back is not forgotten: {error}");
+        }
+        returned
     }
 
     /// Ends a posted form: goes to the page `result` names, or back to the form with its values and its error.

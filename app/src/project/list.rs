@@ -96,8 +96,8 @@ fn row(project: ProjectRow, may_fetch: bool) -> impl IntoView {
     view! {
         <tr>
             <Cell head=true>{name} <p class="muted"><code>{slug}</code></p></Cell>
-            <Cell label="Repository"><code class="variable-value">{source.url}</code> <p class="muted">{place}</p> {secret}</Cell>
-            <Cell label="Fetched">{fetched} {problem}</Cell>
+            <Cell label="Repository"><div><code class="variable-value">{source.url}</code> <p class="muted">{place}</p> {secret}</div></Cell>
+            <Cell label="Fetched"><div>{fetched} {problem}</div></Cell>
             <Cell label="Services" numeric=true>{figure::number(f64::from(services))}</Cell>
             <Cell label="Change">{button}</Cell>
         </tr>

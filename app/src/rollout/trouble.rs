@@ -132,7 +132,7 @@ fn host(host: TroubledHost) -> impl IntoView {
     let silent = matches!(phase, HostPhase::Unknown | HostPhase::Unreachable);
     let asked = match asked_at {
         Some(at) if silent => {
-            view! { <p class="muted">"did not answer when asked " <TimeText at /></p> }.into_any()
+            view! { <p class="muted">"asked " <TimeText at /> ", without an answer"</p> }.into_any()
         }
         Some(at) => view! { <p class="muted">"asked " <TimeText at /></p> }.into_any(),
         None => view! { <p class="muted">"not asked yet"</p> }.into_any(),

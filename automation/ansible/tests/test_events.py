@@ -1,8 +1,10 @@
 """The callback plugin inside a real ansible-playbook, with tasks that end in every way there is."""
 
+import importlib.util
 import json
 import subprocess
 
+import pytest
 from conftest import PLAYBOOK, PROJECT, environment, run_playbook
 
 EVERY_ENDING = """
@@ -107,3 +109,30 @@ def test_without_slipway_the_plugin_is_silent(tmp_path):
         done = subprocess.run([PLAYBOOK, *map(str, arguments)], cwd=PROJECT, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0 and said in done.stderr
         assert said or not done.stderr
+
+
+@pytest.fixture(scope="module")
+def plugin():
+    path = PROJECT / "plugins" / "callback" / "slipway_events.py"
+    spec = importlib.util.spec_from_file_location("slipway_events", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_text_is_cut_where_no_secret_is(plugin):
+    limit = plugin.MESSAGE_LIMIT
+    words = "word " * limit
+    token = "s3cr3t" * 50
+    assert plugin.beginning(words[: limit - 100] + token) == words[: limit - 100]
+    assert plugin.end(token + words[: limit - 100]) == words[4 : limit - 100]
+    for cut in (plugin.beginning, plugin.end):
+        assert cut("short") == "short" and cut("x" * limit) == "x" * limit
+        assert cut("é" * 9999) == "é" * limit and cut("x" * 9999) == "x" * limit
+    body = "MIIEpAIBAAKCAQEA\n" * 200
+    key = f"-----BEGIN PRIVATE KEY-----\n{body}-----END PRIVATE KEY-----\n"
+    assert plugin.end(f"before\n{key}it failed") == "it failed"
+    assert "MIIE" not in plugin.end(f"before\n{key}")
+    # One that is whole is recognised, and masked, by who reads the events.
+    whole = f"-----BEGIN PRIVATE KEY-----\n{body[:300]}-----END PRIVATE KEY-----\n"
+    assert plugin.end("x " * limit + whole).endswith(whole)

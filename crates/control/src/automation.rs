@@ -1,6 +1,7 @@
 //! Which playbooks will run, and whether they are still the ones that were approved.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -30,19 +31,22 @@ fn digest_of(project: &Path, parts: &[&str]) -> Result<Sha256, Error> {
             project.display()
         ))
     };
-    let mut files = Vec::new();
+    let mut found = Found::default();
     for part in parts {
-        collect(&project.join(part), &mut files).map_err(unreadable)?;
+        found.collect(&project.join(part)).map_err(unreadable)?;
     }
-    files.sort();
+    found.files.sort();
     let mut hasher = Hasher::new();
-    for file in files {
+    for (file, leads_to) in found.files {
         let name = file
             .strip_prefix(project)
             .unwrap_or(&file)
             .to_string_lossy()
             .into_owned();
-        let content = fs::read(&file).map_err(unreadable)?;
+        let content = match leads_to {
+            Some(target) => target.into_os_string().into_encoded_bytes(),
+            None => fs::read(&file).map_err(unreadable)?,
+        };
         hasher.update((name.len() as u64).to_be_bytes());
         hasher.update(name.as_bytes());
         hasher.update((content.len() as u64).to_be_bytes());
@@ -70,20 +74,74 @@ fn hex(hasher: Hasher) -> Result<Sha256, Error> {
     Ok(text.parse()?)
 }
 
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    if path.is_dir() {
+/// Files, and folders that a link leads to, with where it leads.
+#[derive(Default)]
+struct Found {
+    files: Vec<(PathBuf, Option<PathBuf>)>,
+    /// Folders that were entered, by their real path: links may lead round in circles, and to one place in many ways.
+    entered: BTreeSet<PathBuf>,
+}
+
+impl Found {
+    fn collect(&mut self, path: &Path) -> io::Result<()> {
+        if !path.is_dir() {
+            self.files.push((path.to_owned(), None));
+            return Ok(());
+        }
+        if path.is_symlink() {
+            self.files
+                .push((path.to_owned(), Some(fs::read_link(path)?)));
+        }
+        if !self.entered.insert(path.canonicalize()?) {
+            return Ok(());
+        }
+        let mut entries = Vec::new();
         for entry in fs::read_dir(path)? {
-            let entry = entry?.path();
+            entries.push(entry?.path());
+        }
+        // By which of several ways a folder is entered must not depend on the disk.
+        entries.sort();
+        for entry in entries {
             let compiled = entry.file_name().is_some_and(|name| name == "__pycache__")
                 || entry
                     .extension()
                     .is_some_and(|extension| extension == "pyc");
             if !compiled {
-                collect(&entry, files)?;
+                self.collect(&entry)?;
             }
         }
-    } else {
-        files.push(path.to_owned());
+        Ok(())
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_lead_nowhere_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("roles/x")).unwrap();
+        fs::write(at("roles/x/main.yml"), "a").unwrap();
+        for name in ["a", "b", "c"] {
+            symlink(".", at(name)).unwrap();
+        }
+        symlink("../..", at("roles/x/up")).unwrap();
+        symlink("roles", at("same")).unwrap();
+        let first = digest_whole(folder.path()).unwrap();
+        assert_eq!(digest_whole(folder.path()).unwrap(), first);
+        fs::write(at("roles/x/main.yml"), "b").unwrap();
+        let second = digest_whole(folder.path()).unwrap();
+        assert_ne!(second, first, "what a folder holds counts");
+        fs::remove_file(at("same")).unwrap();
+        symlink("roles/x", at("same")).unwrap();
+        assert_ne!(
+            digest_whole(folder.path()).unwrap(),
+            second,
+            "and where a link leads"
+        );
+    }
 }

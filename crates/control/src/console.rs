@@ -13,7 +13,7 @@ use domain::{
     text::Slug,
 };
 use integrations::{
-    ansible, datadog,
+    ansible, datadog, file,
     output::{S3, Shelf},
     supervisor::{Launcher, OutputRules},
 };
@@ -216,13 +216,16 @@ impl Console {
             Err(why) => return Err(unusable(&why)),
         };
         let drawn = kept.is_none().then(|| number(self.mint()));
-        let Some(known) = self.inner.store.installation(drawn).await? else {
+        let store = &self.inner.store;
+        let Some(known) = store.installation(drawn).await? else {
             return Err(Error::Unavailable(format!(
                 "The database is a new one, and the data folder {} belongs to another: with this one, all that was recorded would seem never to have been. Set database_url (SLIPWAY_DATABASE_URL) to the database that was used here, or restore its backup. To begin anew, move the folder away and start Slipway again.",
                 folder.display()
             )));
         };
-        if Some(known) != kept.or(drawn) {
+        // Before the first job nothing runs that could be taken for lost: the process may have ended between the two.
+        let begins = kept.is_none() && !store.has_jobs().await?;
+        if Some(known) != kept.or(drawn) && !begins {
             return Err(Error::Unavailable(format!(
                 "The data folder {} is not the one that this database was used with, and playbooks that still run there would be taken for lost. Is its disk mounted? Set data_dir (SLIPWAY_DATA_DIR) to that folder. If it is gone for good, write {known} into {} and start Slipway again.",
                 folder.display(),
@@ -230,7 +233,8 @@ impl Console {
             )));
         }
         if kept.is_none() {
-            std::fs::write(&path, format!("{known}\n")).map_err(|why| unusable(&why))?;
+            let text = format!("{known}\n");
+            file::replace(&path, text.as_bytes()).map_err(|why| unusable(&why))?;
         }
         Ok(())
     }
@@ -410,7 +414,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_data_folder_is_refused() {
-        let world = World::new(Database::sqlite().await, 1).await;
+        let world = World::new(Database::sqlite().await, 3).await;
         let console = console(&world, Router::new()).await;
         let folder = &console.settings().data_dir;
         std::fs::create_dir_all(folder).unwrap();
@@ -418,6 +422,12 @@ mod tests {
         console.claim_data_folder().await.unwrap();
         let file = folder.join("installation");
         let known = std::fs::read_to_string(&file).unwrap();
+        // The process may have ended before it wrote the file; nothing has run yet.
+        std::fs::remove_file(&file).unwrap();
+        console.claim_data_folder().await.unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), known);
+
+        world.released("1.1.0").await;
         std::fs::remove_file(&file).unwrap();
         let refused = console.claim_data_folder().await.unwrap_err().to_string();
         assert!(refused.contains(known.trim()), "{refused}");

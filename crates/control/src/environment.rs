@@ -1,5 +1,7 @@
 //! Environments and their hosts.
 
+use std::io;
+
 use domain::{
     environment::Environment,
     host::{Criticality, Host},
@@ -14,6 +16,7 @@ use integrations::{
 use policy::{Action, Kind, Permit, Resource};
 use serde_json::Value;
 use store::{AuditFilter, Import, Owner};
+use tokio::task::spawn_blocking;
 use view::{
     environment::{EnvironmentList, EnvironmentRow, EnvironmentView, HostDiff, InventoryDiff},
     error::ApiError,
@@ -226,11 +229,25 @@ impl Ctx {
             Resource::new(Kind::Project, project.id, &project.slug),
         )?;
         let planned = planned(project)?;
-        let dir = self.console.checked_out(&planned).await?.dir;
+        let project = self.console.checked_out(&planned).await?;
+        // Scripts may write beside themselves, but not into what jobs are started from.
+        let copied = spawn_blocking(move || {
+            let folder = integrations::scratch()?;
+            let project = project.copied(&folder.path().join("project"))?;
+            Ok((folder, project))
+        });
+        let copied = copied
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)));
+        let (_folder, project) = copied.map_err(|error| {
+            Error::Unavailable(format!(
+                "The project's files cannot be copied: {error}. See that the disk has free space."
+            ))
+        })?;
         let env = self.console.capitals(permit, environment.id).await?;
         let path = input.path.trim();
         let settings = &self.console.settings().ansible;
-        inventory::from_project(settings, &inventory::Dynamic::new(&dir, path, &env))
+        inventory::from_project(settings, &inventory::Dynamic::new(&project.dir, path, &env))
             .await
             .map_err(|error| FieldError::new("path", error.to_string()).into())
     }

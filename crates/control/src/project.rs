@@ -1,6 +1,10 @@
 //! Projects: playbooks kept in Git, which are fetched on request and run as a plan fixed them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use domain::{
     id::ProjectId,
@@ -229,11 +233,7 @@ impl Console {
             PlannedPlaybooks::Project(planned) => planned,
         };
         let commit: CommitId = planned.commit.parse().map_err(invalid("revision"))?;
-        let into = self
-            .settings()
-            .data_dir
-            .join("projects/commits")
-            .join(planned.id.to_string());
+        let into = self.checkouts().join(planned.id.to_string());
         let unavailable =
             |error: integrations::git::GitError| Error::Unavailable(error.to_string());
         let permit = self.system(
@@ -242,6 +242,7 @@ impl Console {
         );
         let there = into.join(commit.as_str());
         let dir = if there.is_dir() {
+            used(&there, self.now().into());
             there
         } else {
             let source = self.source(&permit, planned.id, &planned.source).await?;
@@ -260,6 +261,40 @@ impl Console {
             }
         };
         project_in(&dir, &planned.source).map_err(Error::from)
+    }
+
+    fn checkouts(&self) -> PathBuf {
+        self.settings().data_dir.join("projects/commits")
+    }
+
+    /// The playbooks of a plan, as they were when it was made: files of a commit that were changed since are written anew.
+    pub(crate) async fn pinned(&self, plan: &Plan) -> Result<ansible::project::Project, Error> {
+        let project = self.checked_out(&plan.playbooks).await?;
+        let of_git = matches!(plan.playbooks, PlannedPlaybooks::Project(_));
+        if !of_git || digest(&project, &plan.playbooks).await? == plan.automation {
+            return Ok(project);
+        }
+        tracing::warn!(folder = %project.root.display(), "the files of a commit were changed; they are written anew");
+        let root = project.root;
+        let removed = spawn_blocking(move || std::fs::remove_dir_all(root)).await;
+        let removed = removed.unwrap_or_else(|error| Err(io::Error::other(error)));
+        removed.map_err(|error| {
+            Error::Unavailable(format!(
+                "The files of the project's commit were changed on this server, and cannot be removed: {error}."
+            ))
+        })?;
+        self.checked_out(&plan.playbooks).await
+    }
+
+    /// Removes files of commits that nobody has used for a month; who wants them again has them fetched again.
+    pub(crate) async fn clear_checkouts(&self) {
+        let folder = self.checkouts();
+        let now = self.now().into();
+        let cleared = spawn_blocking(move || clear_unused(&folder, now)).await;
+        let cleared = cleared.unwrap_or_else(|error| Err(io::Error::other(error)));
+        if let Err(error) = cleared {
+            tracing::warn!(%error, "files of commits that nobody uses could not be removed");
+        }
     }
 
     async fn source(
@@ -340,6 +375,33 @@ pub(crate) async fn digest(
     .map_err(|error| Error::Internal(error.to_string()))?
 }
 
+/// Days after which the files of a commit go that nobody used.
+const UNUSED_DAYS: u64 = 30;
+
+/// The time of a folder says when it was used last.
+fn used(folder: &Path, now: SystemTime) {
+    let now = std::fs::FileTimes::new().set_modified(now);
+    // Where it cannot be written down, it may have to be fetched again.
+    let _ = std::fs::File::open(folder).and_then(|folder| folder.set_times(now));
+}
+
+fn clear_unused(checkouts: &Path, now: SystemTime) -> io::Result<()> {
+    let list = |folder: &Path| match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.collect::<io::Result<Vec<_>>>(),
+    };
+    let longest = std::time::Duration::from_secs(UNUSED_DAYS * 24 * 3600);
+    for project in list(checkouts)? {
+        for commit in list(&project.path())? {
+            let used = commit.metadata()?.modified()?;
+            if now.duration_since(used).is_ok_and(|since| since > longest) {
+                std::fs::remove_dir_all(commit.path())?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Refuses playbooks that are no longer those the plan was made with.
 pub(crate) async fn refuse_others(
     plan: &Plan,
@@ -358,6 +420,7 @@ fn project_in(dir: &Path, source: &ProjectSource) -> Result<ansible::project::Pr
         roll_back,
     } = &source.playbooks;
     Ok(ansible::project::Project {
+        root: dir.to_owned(),
         dir: match source.folder.as_str() {
             "" => dir.to_owned(),
             folder => dir.join(inside(folder)?),
@@ -440,4 +503,25 @@ fn read(input: &ProjectInput) -> Result<(ProjectSource, Option<Secrets>), FieldE
 /// What the ciphertext of a project's secrets is bound to.
 fn at(id: ProjectId) -> String {
     format!("project/{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn files_of_a_commit_go_when_nobody_used_them_for_a_month() {
+        let folder = tempfile::tempdir().unwrap();
+        let day = |day: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(day * 24 * 3600);
+        clear_unused(&folder.path().join("none yet"), day(100)).unwrap();
+        let at = |name: &str| folder.path().join("project").join(name);
+        for (name, last) in [("old", 69), ("new", 71)] {
+            fs::create_dir_all(at(name).join("roles")).unwrap();
+            used(&at(name), day(last));
+        }
+        clear_unused(folder.path(), day(100)).unwrap();
+        assert!(!at("old").exists() && at("new").exists());
+    }
 }

@@ -6,6 +6,7 @@ use domain::{
     id::{AttemptId, RolloutId},
     job::JobKind,
     plan::Plan,
+    project::PlannedPlaybooks,
 };
 use integrations::{
     ansible::command::{self, Run, Target},
@@ -52,7 +53,7 @@ impl Console {
         settled: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
         let plan = &wanted.plan;
-        let project = self.checked_out(&plan.playbooks).await?;
+        let project = self.pinned(plan).await?;
         let approved = async {
             // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
             if !matches!(wanted.kind, JobKind::Deploy | JobKind::DryRun) {
@@ -93,6 +94,14 @@ impl Console {
                 }
                 targets.push(of_host.secrets);
             }
+            let unavailable = |error: &dyn std::fmt::Display| Error::Unavailable(error.to_string());
+            let project = match plan.playbooks {
+                PlannedPlaybooks::Project(_) => {
+                    let copied = project.copied(&folder.join(command::PROJECT));
+                    copied.map_err(|error| unavailable(&format!("The project's files cannot be copied for the job: {error}. See that the disk has free space.")))?
+                }
+                PlannedPlaybooks::Release | PlannedPlaybooks::DatadogAgent => project,
+            };
             let (tags, skip_tags) = plan.selection.tags_of(kind);
             let run = Run {
                 attempt,
@@ -120,7 +129,6 @@ impl Console {
                     .collect(),
                 deadline: deadline(kind, hosts.len()),
             };
-            let unavailable = |error: &dyn std::fmt::Display| Error::Unavailable(error.to_string());
             let mut spec: Spec = command::write(&settings.ansible, &folder, &run)
                 .map_err(|error| unavailable(&error))?;
             spec.output = settings.outputs.rules.clone();

@@ -2,8 +2,8 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -54,6 +54,31 @@ pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Copies a folder with all below it; links stay links. What is there already is replaced.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    private_folder(to)?;
+    let mut open = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = open.pop() {
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+            if kind.is_dir() {
+                private_folder(&to)?;
+                open.push((entry.path(), to));
+            } else if kind.is_symlink() {
+                symlink(fs::read_link(entry.path())?, to)?;
+            } else {
+                fs::copy(entry.path(), to)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Opens a file that a playbook of this user could have put something else in the place of: neither follows a link nor
 /// waits for the other end of a pipe.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
@@ -94,6 +119,16 @@ pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+/// Whether a file begins with these bytes.
+pub(crate) fn begins_with(path: &Path, bytes: &[u8]) -> bool {
+    let read = || {
+        let mut begin = vec![0; bytes.len()];
+        open_regular(path)?.read_exact(&mut begin)?;
+        io::Result::Ok(begin)
+    };
+    read().is_ok_and(|begin| begin == bytes)
+}
+
 /// The content, or `None` when there is no such file.
 pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
@@ -105,9 +140,23 @@ pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
-
     use super::*;
+
+    #[test]
+    fn a_copy_has_every_file_and_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::create_dir_all(from.join("roles/x")).unwrap();
+        fs::write(from.join("roles/x/main.yml"), "a").unwrap();
+        symlink("roles", from.join("same")).unwrap();
+        symlink("..", from.join("roles/up")).unwrap();
+        fs::create_dir_all(to.join("left")).unwrap();
+        copy_tree(&from, &to).unwrap();
+        assert_eq!(fs::read(to.join("roles/up/same/x/main.yml")).unwrap(), b"a");
+        assert!(to.join("same").is_symlink() && !to.join("left").exists());
+        fs::write(to.join("roles/x/main.yml"), "b").unwrap();
+        assert_eq!(fs::read(from.join("roles/x/main.yml")).unwrap(), b"a");
+    }
 
     #[test]
     fn only_a_file_is_read_in_the_place_of_a_file() {

@@ -7,6 +7,6 @@ pub mod file;
 pub mod git;
 pub mod output;
 mod process;
-pub use process::clear_left_behind;
+pub use process::{clear_left_behind, scratch};
 pub mod supervisor;
 pub mod tail;

@@ -44,16 +44,26 @@ const MARKER: &str = "SLIPWAY_TOOL";
 /// Begins the name of every folder of [`scratch`].
 const SCRATCH: &str = "slipway-tool-";
 
-/// This process, as `<pid>.<start>`.
-fn own() -> String {
-    let start = ProcessId::of(getpid()).map_or(0, |own| own.start);
-    format!("{}.{start}", std::process::id())
+/// Where this machine's numbers of processes hold: in another container they mean others.
+fn namespace() -> String {
+    let link = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let text = link.to_string_lossy();
+    text.chars().filter(char::is_ascii_digit).collect()
 }
 
-/// Whether the process that `tag`, `<pid>.<start>-<rest>`, begins with has ended.
+/// This process, as `<namespace>.<pid>.<start>`.
+fn own() -> String {
+    let start = ProcessId::of(getpid()).map_or(0, |own| own.start);
+    format!("{}.{}.{start}", namespace(), std::process::id())
+}
+
+/// Whether the process that `tag`, `<namespace>.<pid>.<start>-<rest>`, begins with has ended. Of another container's it
+/// cannot be told.
 fn left_behind(tag: &str) -> bool {
     let process = || {
-        let (pid, start) = tag.split_once('-')?.0.split_once('.')?;
+        let (within, process) = tag.split_once('-')?.0.split_once('.')?;
+        let (pid, start) = process.split_once('.')?;
+        (within == namespace()).then_some(())?;
         Some(ProcessId {
             pid: pid.parse().ok()?,
             start: start.parse().ok()?,
@@ -63,7 +73,7 @@ fn left_behind(tag: &str) -> bool {
 }
 
 /// A folder for a program to work in, which goes when it is dropped, or else with [`clear_left_behind`].
-pub(crate) fn scratch() -> io::Result<TempDir> {
+pub fn scratch() -> io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix(&format!("{SCRATCH}{}-", own()))
         .tempdir()
@@ -72,7 +82,8 @@ pub(crate) fn scratch() -> io::Result<TempDir> {
 /// Ends what programs left running, and removes what they left in temporary folders, whose console was killed. Blocks
 /// for as long as they take to end.
 pub fn clear_left_behind() {
-    for mark in values_of(MARKER) {
+    // What cannot be looked at now is looked at the next time.
+    for mark in values_of(MARKER).unwrap_or_default() {
         if left_behind(&mark) {
             end_survivors(None, MARKER, &mark);
         }
@@ -211,7 +222,8 @@ mod tests {
         let gone = id(&killed);
         killed.kill().unwrap();
         killed.wait().unwrap();
-        let gone = format!("{}.{}-1", gone.pid, gone.start);
+        let elsewhere = format!("1.{}.{}-1", gone.pid, gone.start);
+        let gone = format!("{}.{}.{}-1", namespace(), gone.pid, gone.start);
 
         let folder = tempfile::Builder::new()
             .prefix(&format!("{SCRATCH}{gone}-"))
@@ -220,7 +232,7 @@ mod tests {
         fs::write(folder.path().join("inventory"), "web-1").unwrap();
         let kept = scratch().unwrap();
         let mut orphan = sleeping(&gone);
-        let mut others = ["", "1", "1.x-2", &Tree::mark()].map(sleeping);
+        let mut others = ["", "1", "1.x-2", &elsewhere, &Tree::mark()].map(sleeping);
 
         clear_left_behind();
         orphan.wait().unwrap();

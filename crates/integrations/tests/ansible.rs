@@ -400,6 +400,12 @@ async fn an_inventory_of_a_project_that_cannot_be_used_is_refused_with_the_reaso
             failing,
             &["a.sh", "exit code 3", "*** expired, ask"][..],
         ),
+        (
+            "a.sh",
+            "#!/bin/sh\necho 'no CMDB: token=ghp_abcdefghijklmnopqrstuvwxyz0123456789' >&2\nexit 3\n",
+            &["no CMDB: token=***"],
+        ),
+        ("a.yml", "web:\n  hosts: {a: , b\n", &["a.yml", "(line "]),
         ("a.sh", &script("hello"), &["a.sh", "JSON"]),
         (
             "a.yml",

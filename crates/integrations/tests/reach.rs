@@ -78,6 +78,7 @@ impl Site {
         .unwrap();
         let site = || "site.yml".parse().unwrap();
         Project {
+            root: dir.clone(),
             dir,
             playbooks: Playbooks {
                 deploy: site(),

@@ -50,6 +50,15 @@ pub struct JobHost {
     pub touched: bool,
 }
 
+impl Store {
+    /// Whether a job was ever queued.
+    pub async fn has_jobs(&self) -> Result<bool> {
+        let sql = Sql::new("SELECT id FROM jobs LIMIT 1");
+        let found = sql.optional(self.readers(), JOBS, |_| Ok(())).await?;
+        Ok(found.is_some())
+    }
+}
+
 pub(crate) async fn queue(
     tx: &mut Tx,
     rollout: RolloutId,

@@ -19,6 +19,9 @@ const DEFAULT_URL: &str = "http://127.0.0.1:8400";
 /// A stream that does not begin within this has no server.
 const BEGINS_WITHIN: Duration = Duration::from_secs(10);
 
+/// Longer than the server gives Ansible to read an inventory.
+const WORKS_WITHIN: Duration = Duration::from_secs(75);
+
 const MAKE_A_TOKEN: &str =
     "Make one with `slipway token create` where Slipway runs, and set SLIPWAY_TOKEN to it.";
 
@@ -44,7 +47,8 @@ impl Client {
         Ok(Self {
             base: base()?,
             token: token.trim().to_owned(),
-            http: http()?,
+            // A stream on which nothing comes for so long has lost its server.
+            http: http(ALIVE_EVERY * 3)?,
         })
     }
 
@@ -95,10 +99,9 @@ impl Client {
         body: &impl serde::Serialize,
     ) -> Result<T, Failure> {
         let url = self.url("/api/v1/", segments, &[])?;
-        let response = self
-            .http
+        let response = http(WORKS_WITHIN)?
             .post(url)
-            .timeout(Duration::from_secs(30))
+            .timeout(WORKS_WITHIN)
             .bearer_auth(&self.token)
             .json(body)
             .send()
@@ -190,12 +193,12 @@ fn base() -> Result<Url, Failure> {
         .map_err(|wrong| Failure::new(Failure::USAGE, format!("SLIPWAY_URL {wrong}")))
 }
 
-fn http() -> Result<reqwest::Client, Failure> {
+/// `silence` is how long nothing may come.
+fn http(silence: Duration) -> Result<reqwest::Client, Failure> {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(5))
-        // A stream on which nothing comes for so long has lost its server.
-        .read_timeout(ALIVE_EVERY * 3)
+        .read_timeout(silence)
         .build();
     client.map_err(|why| {
         Failure::new(
@@ -222,7 +225,7 @@ pub async fn healthcheck(
     let url = base
         .join("/readyz")
         .map_err(|why| Failure::new(Failure::USAGE, why.to_string()))?;
-    let response = http()?
+    let response = http(ALIVE_EVERY * 3)?
         .get(url)
         .timeout(Duration::from_secs(5))
         .send()

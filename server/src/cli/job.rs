@@ -19,7 +19,8 @@ pub enum Command {
         /// Only in this environment
         #[arg(long)]
         environment: Option<String>,
-        /// Only in this state; `open` is every one that has not ended
+        /// Only in this state: queued, starting, running, cancelling, succeeded, failed, timed_out, cancelled, unknown or
+        /// resolved; `open` is every one that has not ended
         #[arg(long)]
         state: Option<String>,
         /// Continue a list: the cursor printed below it
@@ -44,7 +45,7 @@ pub enum Command {
     Logs {
         id: String,
         /// First line, from 1
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         from: u64,
         /// Go on to the end of the job, as `watch` does
         #[arg(long, conflicts_with = "from")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import string
 import time
 from collections.abc import Mapping
 
@@ -25,6 +26,8 @@ DOCUMENTATION = """
 
 MESSAGE_LIMIT = 2000
 VERSION_LIMIT = 128
+# What passwords and keys are mostly made of.
+TOKEN = string.ascii_letters + string.digits + "+/_=.~%-"
 # Characters of a diff that are told, and of the two texts together that are compared.
 DIFF_LIMIT = 8000
 COMPARED_LIMIT = 500_000
@@ -243,8 +246,25 @@ def message(answer, hidden):
         return HIDDEN
     failed = [part for part in answer.get("results") or () if isinstance(part, dict) and (part.get("failed") or part.get("unreachable"))]
     if failed:
-        return "\n".join(f"{item_label(part)}: {reason(part)}" for part in failed)[:MESSAGE_LIMIT]
-    return reason(answer)[:MESSAGE_LIMIT]
+        return beginning("\n".join(f"{item_label(part)}: {reason(part)}" for part in failed))
+    return beginning(reason(answer))
+
+
+def beginning(text):
+    """The first MESSAGE_LIMIT characters, without a token that is cut: half a secret is not recognised as one."""
+    kept, rest = text[:MESSAGE_LIMIT], text[MESSAGE_LIMIT : MESSAGE_LIMIT + 1]
+    return (kept.rstrip(TOKEN) or kept) if rest and rest in TOKEN else kept
+
+
+def end(text):
+    """The last MESSAGE_LIMIT characters, without a token or a private key that is cut."""
+    kept, rest = text[-MESSAGE_LIMIT:], text[:-MESSAGE_LIMIT][-1:]
+    if not rest:
+        return kept
+    ended, began = kept.find("-----END"), kept.find("-----BEGIN")
+    if ended >= 0 and not 0 <= began < ended:
+        return kept[ended:].partition("\n")[2] or "It ended with a private key, which is not shown."
+    return (kept.lstrip(TOKEN) or kept) if rest in TOKEN else kept
 
 
 def item_label(part):
@@ -263,5 +283,5 @@ def reason(answer):
         for stream in ("stderr", "module_stderr", "stdout", "module_stdout"):
             said = clean(str(answer.get(stream) or "")[-10 * MESSAGE_LIMIT :]).strip()
             if said:
-                return said[-MESSAGE_LIMIT:]  # the end of an output tells most
+                return end(said)  # which tells most
     return text or "The task failed without a message."

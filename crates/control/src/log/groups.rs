@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use domain::Timestamp;
+use domain::{Timestamp, text::is_unseen};
 use integrations::{
     ansible::events::{self, EventKind, TaskStatus},
     output::{OutputError, Text},
@@ -15,6 +15,8 @@ use super::lines::Lines;
 /// Tasks that are told, and hosts of one of them.
 const MOST_TASKS: usize = 1_000;
 const MOST_HOSTS: usize = 100;
+/// Characters of a task's name.
+const LONGEST_NAME: usize = 200;
 /// Bytes of events and of output that are read for it.
 const MOST_BYTES: u64 = 256 << 20;
 
@@ -40,13 +42,34 @@ pub(super) fn groups(events: &mut Text, mut lines: Lines<'_>) -> Result<JobTasks
         let rest = headings.clone();
         let found = rest
             .enumerate()
-            .find(|(_, (heading, _))| heading.text.contains(task.name.as_str()));
+            // The events have no control characters.
+            .find(|(_, (heading, _))| {
+                let heading: String = heading.text.chars().filter(|c| !c.is_control()).collect();
+                heading.contains(task.name.as_str())
+            });
         if let Some((passed, (heading, end))) = found {
             (task.line, task.lines) = (Some(heading.number), end - heading.number);
             headings.nth(passed);
         }
+        task.name = shown(&task.name);
     }
     Ok(tasks)
+}
+
+/// A name as it may stand above a list: of a sensible length, and nothing in it turns what is around it.
+fn shown(name: &str) -> String {
+    let seen = |c| {
+        if is_unseen(c) {
+            char::REPLACEMENT_CHARACTER
+        } else {
+            c
+        }
+    };
+    let mut shown: String = name.chars().take(LONGEST_NAME).map(seen).collect();
+    if name.chars().nth(LONGEST_NAME).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 #[derive(Default)]

@@ -107,6 +107,7 @@ async fn housekeeping(console: &Console, stop: watch::Receiver<bool>) {
     while pace.goes_on() {
         // It panics nowhere, and what it leaves is tried again.
         let _ = spawn_blocking(integrations::clear_left_behind).await;
+        console.clear_checkouts().await;
         expire_sessions(console).await;
         outputs.round(console, &pace.stop).await;
         pace.wait().await;

@@ -18,7 +18,7 @@ use domain::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-pub use super::secrets::forget;
+pub use super::secrets::{PROJECT, forget};
 use super::{
     Settings, check,
     environment::{Particulars, environment, held_fast, socket_folder, text},
@@ -162,6 +162,10 @@ pub fn write(settings: &Settings, folder: &Path, run: &Run<'_>) -> Result<Spec, 
     let env = environment(settings, run.project, &particulars)?;
     let mut scratch = vec![sockets, home];
     scratch.extend(private.keep());
+    // Its copy of a project, if it has one.
+    if run.project.root.starts_with(folder) {
+        scratch.push(run.project.root.clone());
+    }
     Ok(Spec {
         argv,
         env,

@@ -108,6 +108,7 @@ pub struct Tally {
     stats: Option<BTreeMap<String, HostStats>>,
     hosts: BTreeMap<String, HostTally>,
     facts: BTreeMap<String, HostFacts>,
+    complaint: String,
 }
 
 /// What is known of one host so far.
@@ -186,6 +187,16 @@ impl Tally {
     /// Takes in that the events cannot be read to their end.
     pub fn damaged(&mut self) {
         self.broken.get_or_insert(self.read + 1);
+    }
+
+    /// Whether the final event has not come.
+    pub const fn is_open(&self) -> bool {
+        self.stats.is_none()
+    }
+
+    /// Takes in what Ansible's output complained about last.
+    pub fn complained(&mut self, said: String) {
+        self.complaint = said;
     }
 
     /// Takes in that the output announces a play, though no event may.
@@ -296,9 +307,15 @@ impl Tally {
                 "not all of its events could be stored: the disk was full, or there were more than 1,024 MB of them"
                     .to_owned(),
             ),
-            (Some(code), None) => Err(format!(
-                "ansible-playbook ended with code {code} without its final event"
-            )),
+            (Some(code), None) => {
+                let said = match self.complaint.as_str() {
+                    "" => String::new(),
+                    said => format!(". It said last: {said}"),
+                };
+                Err(format!(
+                    "ansible-playbook ended with code {code} without its final event{said}"
+                ))
+            }
             (None, _) => Err(format!(
                 "a signal ({}) ended ansible-playbook",
                 exit.signal.unwrap_or_default()

@@ -254,5 +254,28 @@ fn reason(plugin: &str, stderr: &str) -> String {
         .trim_start_matches("Failed to parse inventory: ")
         .trim_end_matches('.');
     let plain: String = said.chars().filter(|c| !c.is_control()).take(400).collect();
-    format!("{plain}.")
+    match place(stderr) {
+        Some((line, column)) if !plain.contains("line ") => {
+            format!("{plain} (line {line}, column {column}).")
+        }
+        _ => format!("{plain}."),
+    }
+}
+
+/// Where in the file Ansible found what it complains about, if it says so: “Origin: …/inventory:3:7”, or before 2.19 “line 3,
+/// column 7”.
+fn place(stderr: &str) -> Option<(u32, u32)> {
+    let numbers = |line: &str| {
+        if let Some(origin) = line.trim_start().strip_prefix("Origin: ") {
+            let mut parts = origin.rsplit(':');
+            let (column, line) = (parts.next()?, parts.next()?);
+            return Some((line.parse().ok()?, column.parse().ok()?));
+        }
+        let (_, rest) = line.split_once("line ")?;
+        let (line, rest) = rest.split_once(", column ")?;
+        let digits = rest.find(|c: char| !c.is_ascii_digit());
+        let column = &rest[..digits.unwrap_or(rest.len())];
+        Some((line.parse().ok()?, column.parse().ok()?))
+    };
+    stderr.lines().find_map(numbers)
 }

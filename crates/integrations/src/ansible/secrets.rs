@@ -145,11 +145,15 @@ fn gone(path: &Path) -> Result<(), RecordError> {
     }
 }
 
+/// Folder of an attempt with a project's files, if it has a copy of its own.
+pub const PROJECT: &str = "project";
+
 /// Removes what the supervisor of an attempt would have removed, when there is none any more: for a run that was lost,
 /// never began, or could not even be written.
 pub fn forget(attempt: &Path) -> Result<(), RecordError> {
     let path = attempt.join(names::SPEC);
     gone(&attempt.join(Private::FOLDER))?;
+    gone(&attempt.join(PROJECT))?;
     gone(&file::draft_of(&path))?;
     let failed = |error: &dyn ToString| RecordError::write(&path, error.to_string());
     let Some(bytes) =

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::process::Command;
 
 use super::{Access, GitError, Source};
-use crate::file;
+use crate::{file, process};
 
 /// Keys in files, for as long as they are used.
 pub(super) struct Keys {
@@ -15,9 +15,8 @@ pub(super) struct Keys {
 
 impl Keys {
     pub fn of(source: &Source) -> Result<Self, GitError> {
-        let folder = tempfile::Builder::new().prefix("slipway-git-").tempdir();
         let at = std::env::temp_dir();
-        let folder = folder.map_err(|why| GitError::Disk { path: at, why })?;
+        let folder = process::scratch().map_err(|why| GitError::Disk { path: at, why })?;
         let store = |name: &str, text: &str| {
             let path = folder.path().join(name);
             match file::put(&path, text.as_bytes()) {

@@ -153,7 +153,7 @@ impl Git {
         }
         let repository = self.repository(url);
         let _lock = self.lock(&repository).await?;
-        if repository.join("HEAD").exists() {
+        if repository.join("HEAD").is_file() && repository.join("objects").is_dir() {
             tidy(&repository);
         } else {
             self.init(url, &repository).await?;
@@ -221,9 +221,22 @@ impl Git {
     }
 
     async fn init(&self, url: &GitUrl, repository: &Path) -> Result<(), GitError> {
-        let mut command = self.git(repository);
+        // It gets its name when it is whole.
+        let draft = repository.with_extension("new");
+        let disk = |why| GitError::Disk {
+            path: draft.clone(),
+            why,
+        };
+        for half in [&draft, repository] {
+            match fs::remove_dir_all(half) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(disk(why)),
+                _ => {}
+            }
+        }
+        let mut command = self.git(&draft);
         command.args(["init", "--quiet", "--bare", "--template="]);
-        self.ask(url, &mut command, READ_TIME).await.map(drop)
+        self.ask(url, &mut command, READ_TIME).await?;
+        fs::rename(&draft, repository).map_err(disk)
     }
 
     async fn fetch_refs(
@@ -418,10 +431,24 @@ impl Git {
 
 /// Removes what a fetch left that was ended half-way; nobody else is using the repository.
 fn tidy(repository: &Path) {
-    let of_refs = format!("{FETCHED_REF}.lock");
-    for name in ["shallow.lock", "packed-refs.lock", "config.lock", &of_refs] {
-        // Most often there is none.
-        let _ = fs::remove_file(repository.join(name));
+    for folder in [
+        "",
+        "refs/slipway",
+        "refs/slipway/commits",
+        "refs/slipway/heads",
+        "refs/slipway/tags",
+    ] {
+        let entries = fs::read_dir(repository.join(folder));
+        for entry in entries.into_iter().flatten().flatten() {
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "lock")
+            {
+                // What cannot be removed says so when it is in the way.
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
     let packs = fs::read_dir(repository.join("objects/pack"));
     for pack in packs.into_iter().flatten().flatten() {

@@ -60,7 +60,11 @@ pub fn prepare(folder: &Path, spec: &Spec) -> Result<(), LaunchError> {
 /// where blocking is allowed. The answer stays the same until something happens.
 pub fn inspect(folder: &Path) -> Result<Found, InspectError> {
     let folder = &std::path::absolute(folder).map_err(|error| RecordError::read(folder, error))?;
-    if !folder.exists() {
+    // What cannot be looked at is not gone.
+    let there = folder
+        .try_exists()
+        .map_err(|error| RecordError::read(folder, error))?;
+    if !there {
         // Somebody may have removed it: what was there cannot be known, but what still runs says where it belongs.
         return if end_survivors(None, MARKER, &folder.to_string_lossy()) {
             Ok(Found::Lost)
@@ -86,8 +90,9 @@ pub fn inspect(folder: &Path) -> Result<Found, InspectError> {
     let Some(begun) = load::<Begun>(folder, names::BEGUN)? else {
         return Ok(Found::NeverBegan);
     };
-    let ended =
-        begun.boot != boot() || end_survivors(begun.child, MARKER, &folder.to_string_lossy());
+    let now = boot();
+    let restarted = !now.is_empty() && begun.boot != now;
+    let ended = restarted || end_survivors(begun.child, MARKER, &folder.to_string_lossy());
     if ended {
         Ok(Found::Lost)
     } else {
@@ -109,10 +114,16 @@ pub fn cancel(folder: &Path) -> Result<(), RecordError> {
 }
 
 pub(super) fn refuse_second_start(folder: &Path) -> Result<(), LaunchError> {
-    if folder.join(names::BEGUN).exists() || folder.join(names::EXIT).exists() {
+    if may_have_begun(folder) {
         return Err(LaunchError::BegunBefore(folder.to_owned()));
     }
     Ok(())
+}
+
+/// Whether a run began in this folder, or it cannot be told.
+pub fn may_have_begun(folder: &Path) -> bool {
+    let absent = |name| matches!(folder.join(name).try_exists(), Ok(false));
+    !(absent(names::BEGUN) && absent(names::EXIT))
 }
 
 /// Unlocked when dropped, not only closed: a process that is being started has a copy of every open file until it becomes

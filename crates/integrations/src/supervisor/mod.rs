@@ -25,11 +25,12 @@ mod shapes;
 mod spec;
 
 pub use child::{SuperviseError, supervise};
-pub use handle::{Found, InspectError, cancel, inspect, prepare};
+pub use handle::{Found, InspectError, cancel, inspect, may_have_begun, prepare};
 pub use launcher::{LaunchError, Launcher};
 pub use proc::ProcessId;
 pub(crate) use proc::{end_survivors, values_of};
 pub use redact::PatternError;
+pub(crate) use redact::masked;
 pub use spec::{Exit, OutputRules, RecordError, Spec};
 
 /// File names inside an attempt's folder.

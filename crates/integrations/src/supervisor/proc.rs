@@ -1,6 +1,6 @@
 //! Processes: who they are, what they started, ending them.
 
-use std::{collections::BTreeSet, fs, thread, time::Duration};
+use std::{collections::BTreeSet, fs, io, thread, time::Duration};
 
 use rustix::{
     io::Errno,
@@ -20,16 +20,19 @@ impl ProcessId {
     /// `None` when there is no such process.
     pub fn of(pid: Pid) -> Option<Self> {
         let pid = pid.as_raw_pid();
-        stat(pid).map(|stat| Self {
+        stat(pid).ok().flatten().map(|stat| Self {
             pid,
             start: stat.start,
         })
     }
 
-    /// It is there and has not ended (one that nobody has waited for yet has).
+    /// It is there and has not ended (one that nobody has waited for yet has), or it cannot be told.
     pub fn alive(self) -> bool {
-        stat(self.pid)
-            .is_some_and(|stat| stat.start == self.start && !matches!(stat.state, 'Z' | 'X'))
+        match stat(self.pid) {
+            Ok(None) => false,
+            Ok(Some(stat)) => stat.start == self.start && !matches!(stat.state, 'Z' | 'X'),
+            Err(_) => true,
+        }
     }
 
     /// Sends a signal; does nothing if the process is gone, even if its number is in use again. What could not be sent
@@ -72,42 +75,61 @@ impl ProcessId {
     }
 }
 
-/// Every process, other than this one, whose environment has `name`, and its value there.
-fn with_variable(name: &str) -> Vec<(ProcessId, Vec<u8>)> {
+/// Every process, other than this one, whose environment has `name`, and its value there. Those of other users, which
+/// cannot be looked at, are none of ours.
+fn with_variable(name: &str) -> io::Result<Vec<(ProcessId, Vec<u8>)>> {
     let name = format!("{name}=");
-    let own = std::process::id().to_string();
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|pid| *pid != own)
-        .filter_map(|pid| pid.parse().ok().and_then(Pid::from_raw))
-        .filter_map(ProcessId::of)
-        .filter_map(|process| {
-            let environ = fs::read(format!("/proc/{}/environ", process.pid)).ok()?;
-            let mut entries = environ.split(|byte| *byte == 0);
-            let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes()))?;
-            Some((process, value.to_vec()))
-        })
-        .collect()
+    let own = std::process::id();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let entry = entry?.file_name();
+        let number = entry.to_str().and_then(|number| number.parse::<i32>().ok());
+        let Some(pid) = number.filter(|pid| pid.cast_unsigned() != own) else {
+            continue;
+        };
+        let Some(stat) = stat(pid)? else { continue };
+        let Some(environ) = there(fs::read(format!("/proc/{pid}/environ")))? else {
+            continue;
+        };
+        let mut entries = environ.split(|byte| *byte == 0);
+        let value = entries.find_map(|entry| entry.strip_prefix(name.as_bytes()));
+        if let Some(value) = value {
+            let start = stat.start;
+            found.push((ProcessId { pid, start }, value.to_vec()));
+        }
+    }
+    Ok(found)
 }
 
 /// Every process, other than this one, whose environment has `name=value`.
-fn marked(name: &str, value: &str) -> impl Iterator<Item = ProcessId> {
-    with_variable(name)
-        .into_iter()
-        .filter(move |(_, found)| found == value.as_bytes())
-        .map(|(process, _)| process)
+fn marked(name: &str, value: &str) -> io::Result<Vec<ProcessId>> {
+    let mut found = with_variable(name)?;
+    found.retain(|(_, found)| found == value.as_bytes());
+    Ok(found.into_iter().map(|(process, _)| process).collect())
 }
 
 /// What the variable `name` is in the environments of processes other than this one, each value once.
-pub(crate) fn values_of(name: &str) -> BTreeSet<String> {
-    with_variable(name)
-        .into_iter()
+pub(crate) fn values_of(name: &str) -> io::Result<BTreeSet<String>> {
+    let found = with_variable(name)?.into_iter();
+    Ok(found
         .filter_map(|(_, value)| String::from_utf8(value).ok())
-        .collect()
+        .collect())
+}
+
+/// Nothing where the process has ended, or is somebody else's; what else goes wrong says nothing of it.
+fn there<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            ) || error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Kills what is left of a tree whose supervisor is gone: `root`, what it started, and whatever carries the mark.
@@ -116,14 +138,17 @@ pub(crate) fn end_survivors(root: Option<ProcessId>, marker: &str, value: &str) 
     // Its number may be somebody else's by now, and so would be what that one started.
     let mut known: Vec<ProcessId> = root.into_iter().filter(|root| root.alive()).collect();
     for _ in 0..1000 {
+        let marked = marked(marker, value);
+        // Where it cannot be seen what lives, nothing has ended for certain.
+        let seen = marked.is_ok();
         let found: Vec<_> = known
             .iter()
             .flat_map(|process| process.descendants())
-            .chain(marked(marker, value))
+            .chain(marked.into_iter().flatten())
             .collect();
         known.extend(found);
         known.retain(|process| process.alive());
-        if known.is_empty() {
+        if seen && known.is_empty() {
             return true;
         }
         known.sort_unstable();
@@ -164,14 +189,20 @@ struct Stat {
     start: u64,
 }
 
-fn stat(pid: i32) -> Option<Stat> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+/// Nothing where there is no such process.
+fn stat(pid: i32) -> io::Result<Option<Stat>> {
+    let Some(text) = there(fs::read(format!("/proc/{pid}/stat")))? else {
+        return Ok(None);
+    };
     let text = String::from_utf8_lossy(&text);
-    // The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
-    let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    let start = fields.nth(18)?.parse().ok()?;
-    Some(Stat { state, start })
+    let read = || {
+        // The second field is the program's name in parentheses, and may itself hold spaces and parentheses.
+        let mut fields = text.rsplit_once(')')?.1.split_ascii_whitespace();
+        let state = fields.next()?.chars().next()?;
+        let start = fields.nth(18)?.parse().ok()?;
+        Some(Stat { state, start })
+    };
+    Ok(read())
 }
 
 #[cfg(test)]

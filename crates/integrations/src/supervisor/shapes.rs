@@ -328,6 +328,10 @@ fn key_end(text: &[u8], start: usize) -> usize {
             let dashes = behind.windows(5).take(60).position(|five| five == b"-----");
             return dashes.map_or(at, |found| at + END.len() + found + 5);
         }
+        if let Some(next) = next_in_list(&text[at..]) {
+            at += next;
+            continue;
+        }
         match byte {
             b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r' | b't' | b'\\')) => at += 2,
             b'A'..=b'Z'
@@ -346,6 +350,26 @@ fn key_end(text: &[u8], start: usize) -> usize {
         }
     }
     at
+}
+
+/// Length of what stands between two texts of a JSON list, itself within a text or not: the lines of a key may be told as one.
+fn next_in_list(text: &[u8]) -> Option<usize> {
+    let quote = |at: usize| {
+        let slashes = text[at..].iter().take_while(|byte| **byte == b'\\').count();
+        (text.get(at + slashes) == Some(&b'"')).then_some(at + slashes + 1)
+    };
+    let space = |mut at: usize| {
+        loop {
+            at += match text.get(at..) {
+                Some([b' ' | b'\n' | b'\r' | b'\t', ..]) => 1,
+                Some([b'\\', b'n' | b'r' | b't', ..]) => 2,
+                _ => return at,
+            };
+        }
+    };
+    let comma = space(quote(0)?);
+    (text.get(comma) == Some(&b',')).then_some(())?;
+    quote(space(comma + 1))
 }
 
 /// Bytes of a value that tell what it is.

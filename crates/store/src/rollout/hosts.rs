@@ -63,7 +63,18 @@ pub(crate) async fn insert(tx: &mut Tx, rollout: RolloutId, plan: &Plan) -> Resu
 /// Writes what was learnt about hosts. Versions that were not seen stay as they are, but for what was observed before a change
 /// failed: what runs there since, the host has not said.
 pub(crate) async fn mark(tx: &mut Tx, rollout: RolloutId, marks: &[HostMark]) -> Result<()> {
-    for marks in marks.chunks(CHUNK) {
+    // One statement tells a host one thing: of several, the databases would take different ones.
+    let mut told: BTreeMap<HostId, usize> = BTreeMap::new();
+    let mut rounds: Vec<Vec<&HostMark>> = Vec::new();
+    for mark in marks {
+        let round = told.entry(mark.host).or_default();
+        if rounds.len() == *round {
+            rounds.push(Vec::new());
+        }
+        rounds[*round].push(mark);
+        *round += 1;
+    }
+    for marks in rounds.iter().flat_map(|round| round.chunks(CHUNK)) {
         let mut sql = Sql::new(
             "WITH marks (host_id, phase, version_before, version_observed, message) AS (VALUES ",
         );

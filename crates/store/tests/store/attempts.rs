@@ -163,7 +163,7 @@ async fn progress_is_taken_in_once(db: Database) {
         observed: None,
         message: message.to_owned(),
     };
-    let progress = |offset, mark| {
+    let progress = |offset, marks: Vec<HostMark>| {
         let (world, attempt) = (&world, &claimed.attempt);
         async move {
             world
@@ -173,15 +173,23 @@ async fn progress_is_taken_in_once(db: Database) {
                     attempt.id,
                     attempt.fencing,
                     offset,
-                    &[mark],
+                    &marks,
                 )
                 .await
                 .unwrap()
         }
     };
-    progress(100, mark(HostPhase::Failed, "out of space")).await;
-    progress(100, mark(HostPhase::Updating, "")).await;
-    progress(50, mark(HostPhase::Updating, "")).await;
+    // Of several things that are told of a host at once the last holds, on every database.
+    let (begun, failed) = (HostPhase::Updating, HostPhase::Failed);
+    let at_once = vec![
+        mark(begun, "one"),
+        mark(failed, "two"),
+        mark(begun, "three"),
+        mark(failed, "out of space"),
+    ];
+    progress(100, at_once).await;
+    progress(100, vec![mark(begun, "")]).await;
+    progress(50, vec![mark(begun, "")]).await;
     let cell = world
         .store()
         .host_cells(&world.everything(), id, None, None, 1)

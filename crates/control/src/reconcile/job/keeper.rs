@@ -25,7 +25,7 @@ use tokio::task::spawn_blocking;
 use super::{
     LEASE,
     start::Together,
-    words::{announces_a_play, last_words, message},
+    words::{announces_a_play, last_complaint, last_words, message},
 };
 use crate::{Console, Error, Signal, reconcile::report};
 
@@ -123,7 +123,13 @@ impl Keeper {
     pub async fn look_after(&mut self, open: &OpenAttempt) -> Result<(), Error> {
         let attempt = &self.run.attempt;
         let folder = self.console.attempt_folder(attempt.id);
-        let found = if attempt.state == AttemptState::Starting && !folder.exists() {
+        let there = folder.try_exists().map_err(|error| {
+            Error::Unavailable(format!(
+                "{} cannot be looked at: {error}.",
+                folder.display()
+            ))
+        })?;
+        let found = if attempt.state == AttemptState::Starting && !there {
             // Claimed by a process that ended before it made the folder: nothing was launched.
             Found::NeverBegan
         } else {
@@ -293,6 +299,11 @@ impl Keeper {
         let watch = self.watch().await?;
         if !watch.tally.played() && announces_a_play(folder.join(names::OUTPUT)).await? {
             watch.tally.play_announced();
+        }
+        if watch.tally.is_open()
+            && let Some(said) = last_complaint(folder.join(names::OUTPUT)).await
+        {
+            watch.tally.complained(said);
         }
         let conclusion = watch.tally.conclude(kind, exit, &names_of(&watch.hosts));
         self.finish(conclusion).await

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use domain::job::JobEnd;
-use integrations::{ansible::events::Conclusion, supervisor::LaunchError};
+use integrations::{
+    ansible::events::Conclusion,
+    supervisor::{self, LaunchError},
+};
 use store::{CancelWish, StoreError};
 use tokio::{sync::OnceCell, task::spawn_blocking};
 
@@ -57,6 +60,10 @@ impl Keeper {
         let written = console.write_run(&permit, folder.clone(), wanted, settled);
         match written.await {
             Err(error @ Error::Store(_)) => return Err(error),
+            // What began, or may have, is looked after and never said not to have started.
+            Err(error) if supervisor::may_have_begun(&folder) => {
+                return Err(Error::Unavailable(error.to_string()));
+            }
             Err(error) => return self.could_not_start(error.to_string()).await,
             Ok(()) => {}
         }
@@ -77,7 +84,9 @@ impl Keeper {
                 Ok(())
             }
             // It is looked after like any other.
-            Err(error @ LaunchError::Running(_)) => Err(Error::Unavailable(error.to_string())),
+            Err(error @ (LaunchError::Running(_) | LaunchError::BegunBefore(_))) => {
+                Err(Error::Unavailable(error.to_string()))
+            }
             Err(error) => self.could_not_start(error.to_string()).await,
         }
     }

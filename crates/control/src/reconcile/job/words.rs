@@ -15,6 +15,30 @@ use tokio::task::spawn_blocking;
 use super::keeper::BYTES;
 use crate::Error;
 
+/// What Ansible complained about last, at the end of its output; at most [`COMPLAINT`] characters.
+pub(super) async fn last_complaint(output: PathBuf) -> Option<String> {
+    const COMPLAINT: usize = 400;
+    // Of what it says when it ends badly, the error stands among the last lines.
+    const END: u64 = 64 << 10;
+    let read = spawn_blocking(move || {
+        let length = std::fs::metadata(&output)?.len();
+        tail::read_lines(&output, length.saturating_sub(END), END as usize)
+    });
+    let (lines, _) = read.await.ok()?.ok()?;
+    let complains = |line: &&tail::Line| {
+        let text = line.text.trim_start();
+        text.starts_with("ERROR!") || text.starts_with("[ERROR]")
+    };
+    let line = lines.iter().rfind(complains)?;
+    Some(
+        line.text
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(COMPLAINT)
+            .collect(),
+    )
+}
+
 /// Whether the output says that a play began, whatever the events say: Ansible goes on without a plugin that fails.
 pub(super) async fn announces_a_play(output: PathBuf) -> Result<bool, Error> {
     let announces = move || -> io::Result<bool> {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, ffi::OsStr, path::Path, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{InventoryError, InventoryHost, hosts_of, reason};
+use crate::supervisor::masked;
 use crate::{
     ansible::{
         ANSWER_TIME, Settings, ToolError, ask,
@@ -100,6 +101,8 @@ pub async fn from_project(
             why = why.replace(secret, "***");
         }
     }
+    // What a script says of itself may hold more than it was given.
+    why = masked(&why);
     Err(InventoryError::Failed {
         path: path.to_owned(),
         why,
@@ -134,6 +137,9 @@ fn complaint(source: &Path, stderr: &str) -> String {
         _ => "ini",
     };
     let mut why = reason(plugin, stderr);
+    if !runs && file::begins_with(source, b"#!") {
+        why = "It begins with “#!”, as a script does, but is not executable. Set its mode in Git (`git update-index --chmod=+x`), and fetch the project again.".to_owned();
+    }
     if why.starts_with("Unexpected AnsibleError") {
         why = "Ansible did not say why. Run it by hand, and see that it ends, and prints one list of hosts that fits into memory.".to_owned();
     }
@@ -167,6 +173,14 @@ mod tests {
         script.as_file().set_permissions(mode).unwrap();
         let why = complaint(script.path(), stderr);
         assert!(why.contains("see that it ends"), "{why}");
+    }
+
+    #[test]
+    fn a_script_that_is_not_executable_is_told_so() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "#!/bin/sh\necho {}\n").unwrap();
+        let why = complaint(file.path(), "");
+        assert!(why.contains("not executable"), "{why}");
     }
 
     #[test]

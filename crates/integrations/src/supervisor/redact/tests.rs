@@ -128,6 +128,15 @@ fn what_looks_like_a_secret_is_masked() {
             r#"{"m":"-----BEGIN PRIVATE KEY-----\nMIIEcut"}"#,
             r#"{"m":"***"}"#,
         ),
+        // As Ansible tells the lines of an output.
+        (
+            r#"{"lines": ["-----BEGIN PRIVATE KEY-----", "MIIE", "abc=", "-----END PRIVATE KEY-----", "next"]}"#,
+            r#"{"lines": ["***", "next"]}"#,
+        ),
+        (
+            r#"{"m":"[\"-----BEGIN PRIVATE KEY-----\",\"MIIE\",\n \"cut\"]"}"#,
+            r#"{"m":"[\"***\"]"}"#,
+        ),
     ] {
         assert_eq!(redacted(&[], text), expected);
         if text.starts_with('{') {

@@ -13,7 +13,7 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    auth::Provider,
+    auth::Providers,
     clock::SystemClock,
     config::{Checked, Config, ConfigError},
     lock, observe,
@@ -58,7 +58,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (stop_now, stop) = watch::channel(false);
     let site = Site {
         console: console.clone(),
-        provider: Arc::new(Provider::new(oidc, &base_url)?),
+        providers: Providers::new(oidc, &base_url)?,
         seal: Seal::new(&secret_key),
         base_url: base_url.clone(),
         leptos,

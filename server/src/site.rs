@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use url::Url;
 
 use crate::{
-    auth::Provider,
+    auth::Providers,
     config::{Checked, ConfigError},
 };
 
@@ -21,7 +21,7 @@ use crate::{
 #[derive(Clone, FromRef)]
 pub struct Site {
     pub console: Console,
-    pub provider: Arc<Provider>,
+    pub providers: Providers,
     pub seal: Seal,
     pub base_url: Url,
     pub leptos: LeptosOptions,

@@ -317,6 +317,7 @@ impl Scene {
             settings.role_rules = who
                 .grant()
                 .map(|(role, team)| RoleRule {
+                    issuer: None,
                     group: "swept".to_owned(),
                     role,
                     team: team.map(|team| team.parse().unwrap()),

@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::{
     auth::{
-        Provider,
+        Providers,
         session::{self, AtProvider, Sessions},
     },
     clock::SystemClock,
@@ -62,6 +62,7 @@ pub async fn lab_on(database: Database, change: impl FnOnce(&mut Settings)) -> L
         outputs: control::OutputSettings::default(),
         time_scale: 1,
         role_rules: vec![RoleRule {
+            issuer: None,
             group: "viewers".to_owned(),
             role: Role::Viewer,
             team: None,
@@ -78,6 +79,8 @@ pub async fn lab_on(database: Database, change: impl FnOnce(&mut Settings)) -> L
     // Nobody listens on port 9 of this address.
     let issuer: Url = "http://127.0.0.9:9".parse().unwrap();
     let oidc = Oidc {
+        name: Oidc::MAIN.to_owned(),
+        title: "Example".to_owned(),
         issuer_text: issuer.to_string(),
         issuer,
         client_id: "slipway".to_owned(),
@@ -87,7 +90,7 @@ pub async fn lab_on(database: Database, change: impl FnOnce(&mut Settings)) -> L
     let (stop, stopped) = watch::channel(false);
     let site = Site {
         console,
-        provider: Arc::new(Provider::new(oidc, &base_url).unwrap()),
+        providers: Providers::new(vec![oidc], &base_url).unwrap(),
         seal: Seal::new(&SecretKey([7; 32])),
         base_url,
         leptos: LeptosOptions::builder()

@@ -5,7 +5,7 @@ use policy::{Action, Grant, Kind, Resource, Subject, SystemAction};
 use store::{Ending, Person};
 use view::{access::Viewer, error::ApiError};
 
-use crate::{Console, Error};
+use crate::{Console, Error, console::Rule};
 
 /// Who the identity provider says somebody is.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Console {
         }
         let mut grants = found.grants;
         grants.extend(
-            self.rules_for(&found.person.groups)
+            self.rules_for(&found.person.issuer, &found.person.groups)
                 .map(|(_, grant)| grant.clone()),
         );
         let subject = Subject::new(user, found.person.name, found.selves, grants);
@@ -109,19 +109,20 @@ impl Console {
     }
 
     /// What the configuration gives to groups.
-    pub(crate) fn rules(&self) -> &[(String, Grant)] {
+    pub(crate) fn rules(&self) -> &[Rule] {
         self.inner.rules.get().map_or(&[], Vec::as_slice)
     }
 
-    /// What the rules give whoever belongs to these groups, each with the group.
+    /// What the rules give whoever this provider says to belong to these groups, each with the group.
     pub(crate) fn rules_for<'a>(
         &'a self,
+        issuer: &'a str,
         groups: &'a [String],
     ) -> impl Iterator<Item = (&'a str, &'a Grant)> {
-        self.rules()
-            .iter()
-            .filter(|(group, _)| groups.contains(group))
-            .map(|(group, grant)| (group.as_str(), grant))
+        let rules = self.rules().iter();
+        rules
+            .filter(move |rule| rule.is_for(issuer, groups))
+            .map(|rule| (rule.group.as_str(), &rule.grant))
     }
 
     /// What pages show of the signed-in person.

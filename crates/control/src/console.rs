@@ -42,9 +42,27 @@ pub struct DatadogSettings {
 /// Members of a sign-on group hold a role, everywhere or for one team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleRule {
+    /// Of the provider whose group it is; `None` where it is not known which there are.
+    pub issuer: Option<String>,
     pub group: String,
     pub role: Role,
     pub team: Option<Slug>,
+}
+
+/// A [`RoleRule`] whose team is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule {
+    pub issuer: Option<String>,
+    pub group: String,
+    pub grant: Grant,
+}
+
+impl Rule {
+    /// Whether it is about who this provider says to belong to these groups.
+    pub fn is_for(&self, issuer: &str, groups: &[String]) -> bool {
+        let known = self.issuer.as_deref();
+        known.is_none_or(|known| known == issuer) && groups.contains(&self.group)
+    }
 }
 
 /// How many jobs run side by side.
@@ -120,8 +138,8 @@ pub(crate) struct Inner {
     pub outputs: Outputs,
     pub shelf: Shelf,
     pub charts: Charts,
-    /// The role rules, with the ids of their teams: group and grant.
-    pub rules: OnceLock<Vec<(String, Grant)>>,
+    /// The role rules, with the ids of their teams.
+    pub rules: OnceLock<Vec<Rule>>,
     pub launcher: Arc<Launcher>,
     pub refusals: Refusals,
     /// Wakes the job reconciler; rung by the threads that wait for supervisors, too.
@@ -240,11 +258,16 @@ impl Console {
     }
 
     /// Makes sure that the teams of the role rules exist.
-    async fn resolve_rules(&self) -> Result<Vec<(String, Grant)>, Error> {
+    async fn resolve_rules(&self) -> Result<Vec<Rule>, Error> {
         let mut rules = Vec::new();
         for rule in &self.inner.settings.role_rules {
+            let resolved = |team| Rule {
+                issuer: rule.issuer.clone(),
+                group: rule.group.clone(),
+                grant: Grant::new(rule.role, team),
+            };
             let Some(slug) = &rule.team else {
-                rules.push((rule.group.clone(), Grant::new(rule.role, None)));
+                rules.push(resolved(None));
                 continue;
             };
             let name = slug.as_str().parse()?;
@@ -258,7 +281,7 @@ impl Console {
                 Resource::new(Kind::Team, team.id, &team.slug),
             );
             let id = self.store().ensure_team(&permit, &team, self.now()).await?;
-            rules.push((rule.group.clone(), Grant::new(rule.role, Some(id))));
+            rules.push(resolved(Some(id)));
         }
         Ok(rules)
     }

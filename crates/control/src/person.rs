@@ -170,7 +170,7 @@ impl Ctx {
 
     /// What the rules of the configuration give somebody for their groups: the role, and the group.
     pub(crate) fn by_group(&self, row: &PersonRow, teams: &[Team]) -> Vec<(String, String)> {
-        let rules = self.console.rules_for(&row.groups);
+        let rules = self.console.rules_for(&row.issuer, &row.groups);
         rules
             .map(|(group, grant)| (told(grant, teams), group.to_owned()))
             .collect()

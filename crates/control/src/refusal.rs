@@ -175,11 +175,12 @@ impl Console {
                 let of_it = self
                     .rules()
                     .iter()
-                    .filter(|(_, grant)| grant.role == role && grant.place.team == team);
+                    .filter(|rule| rule.grant.role == role && rule.grant.place.team == team);
+                let groups = of_it.map(|rule| (rule.group.clone(), rule.issuer.clone()));
                 Giver {
                     role,
                     team,
-                    groups: of_it.map(|(group, _)| group.clone()).collect(),
+                    groups: groups.collect(),
                 }
             })
             .collect();

@@ -101,6 +101,19 @@ impl Permit {
         Self { request, ..self }
     }
 
+    /// The same, as done by whoever signs in with it: who that is, is known when it is written. Of another action nobody can
+    /// say who did it but policy.
+    pub fn signing_in(self, id: UserId, name: &str) -> Self {
+        let actor = match self.action {
+            Action::SignIn => Actor::Person {
+                id,
+                name: name.to_owned(),
+            },
+            _ => self.actor,
+        };
+        Self { actor, ..self }
+    }
+
     pub const fn action(&self) -> Action {
         self.action
     }

@@ -74,8 +74,8 @@ pub struct Giver {
     pub role: Role,
     /// Held in this team; everywhere when `None`.
     pub team: Option<TeamId>,
-    /// Groups that come with it.
-    pub groups: Vec<String>,
+    /// Groups that come with it, with the provider whose groups they are.
+    pub groups: Vec<(String, Option<String>)>,
 }
 
 /// Vouches for service accounts. No identity provider is called so, because it is no address.
@@ -146,12 +146,16 @@ impl Store {
             };
         }
         sql.push("))");
-        for group in wanted.iter().flat_map(|giver| &giver.groups) {
+        for (group, issuer) in wanted.iter().flat_map(|giver| &giver.groups) {
             // LIKE would take small letters for capital ones on SQLite.
             let quoted = serde_json::to_string(group).map_err(StoreError::defect)?;
-            sql.push(" OR p.groups_json <> REPLACE(p.groups_json, ")
+            sql.push(" OR (p.groups_json <> REPLACE(p.groups_json, ")
                 .bind(quoted)
                 .push(", '')");
+            if let Some(issuer) = issuer {
+                sql.push(" AND p.issuer = ").bind(issuer.as_str());
+            }
+            sql.push(")");
         }
         sql.push(") ORDER BY p.seen_at DESC, p.id LIMIT ")
             // Somebody may have signed in at several providers.
@@ -225,6 +229,7 @@ impl Store {
                 "",
             ),
         };
+        let permit = &permit.clone().signing_in(id, &person.name);
         audit::write(
             &mut tx,
             permit,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use axum::{
     Extension, Form, Json,
-    extract::{State, rejection::FormRejection},
+    extract::{Path, State, rejection::FormRejection},
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
@@ -25,7 +25,7 @@ use super::{
     provider::{ALGORITHMS, LEEWAY, OLDEST},
     session, unavailable,
 };
-use crate::{clock::SystemClock, site::Site};
+use crate::{clock::SystemClock, config::Oidc, site::Site};
 
 /// Nobody waits longer for a provider that is away.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,7 +40,10 @@ pub async fn logout(State(site): State<Site>, session: Session, cookies: CookieJ
     let cookies = cookies.remove(Cookie::build(session::COOKIE).path("/").secure(true));
     let there = match provider {
         Some(provider) => {
-            let there = site.provider.end_session(provider.id_token.as_deref());
+            let there = async {
+                let known = site.providers.named(&provider.provider)?;
+                known.end_session(provider.id_token.as_deref()).await
+            };
             tokio::time::timeout(PATIENCE, there).await.ok().flatten()
         }
         None => None,
@@ -84,14 +87,27 @@ pub struct News {
     logout_token: String,
 }
 
-/// The provider says that somebody has signed out there.
+/// The first provider says that somebody has signed out there.
 pub async fn news(
-    State(site): State<Site>,
-    Extension(by): Extension<audit::Request>,
+    site: State<Site>,
+    by: Extension<audit::Request>,
     news: Result<Form<News>, FormRejection>,
 ) -> Response {
+    news_of(site, by, Path(Oidc::MAIN.to_owned()), news).await
+}
+
+/// A provider says that somebody has signed out there.
+pub async fn news_of(
+    State(site): State<Site>,
+    Extension(by): Extension<audit::Request>,
+    Path(name): Path<String>,
+    news: Result<Form<News>, FormRejection>,
+) -> Response {
+    let Some(provider) = site.providers.named(&name) else {
+        return refusal(StatusCode::NOT_FOUND, "There is no such identity provider.");
+    };
     let told = match &news {
-        Ok(Form(news)) => site.provider.logout_token(&news.logout_token).await,
+        Ok(Form(news)) => provider.logout_token(&news.logout_token).await,
         Err(why) => Err(LogoutError::Unread(why.to_string())),
     };
     let answer = match told {
@@ -104,7 +120,7 @@ pub async fn news(
             );
             match ended.await {
                 Ok(()) => {
-                    site.provider.heard.keep(out.id, out.expires);
+                    provider.heard.keep(out.id, out.expires);
                     StatusCode::OK.into_response()
                 }
                 Err(why) => refusal(StatusCode::SERVICE_UNAVAILABLE, &why.message()),
@@ -124,7 +140,7 @@ pub async fn news(
 
 fn refusal(status: StatusCode, why: &str) -> Response {
     let error = match status {
-        StatusCode::BAD_REQUEST => "invalid_request",
+        StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND => "invalid_request",
         _ => "temporarily_unavailable",
     };
     let told = json!({ "error": error, "error_description": why });

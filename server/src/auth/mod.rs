@@ -9,7 +9,7 @@ pub mod session;
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, Query, Request, State},
+    extract::{DefaultBodyLimit, Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Redirect, Response},
@@ -23,11 +23,11 @@ use tower_sessions::Session;
 use url::Url;
 
 pub use notice::notice;
-pub use provider::Provider;
-use provider::{Pending, ProviderError};
+pub use provider::Providers;
+use provider::{Pending, Provider, ProviderError};
 pub use return_to::return_to;
 
-use crate::{clock::SystemClock, site::Site};
+use crate::{clock::SystemClock, config::Oidc, site::Site};
 
 /// Remembers a sign-in that has begun, sealed, in the browser: whoever is not signed in costs no row.
 const LOGIN_COOKIE: &str = "__Host-slipway-login";
@@ -36,7 +36,9 @@ const LOGIN_MINUTES: i64 = 15;
 pub fn routes() -> Router<Site> {
     Router::new()
         .route("/auth/login", get(login))
+        .route("/auth/login/{provider}", get(login_at))
         .route("/auth/callback", get(callback))
+        .route("/auth/callback/{provider}", get(callback_of))
         .route("/auth/logout", post(logout::logout))
         .route("/auth/signed-out", get(logout::signed_out))
 }
@@ -45,6 +47,7 @@ pub fn routes() -> Router<Site> {
 pub fn provider_routes() -> Router<Site> {
     Router::new()
         .route("/auth/backchannel-logout", post(logout::news))
+        .route("/auth/backchannel-logout/{provider}", post(logout::news_of))
         .layer(DefaultBodyLimit::max(LARGEST_TOKEN))
 }
 
@@ -124,22 +127,74 @@ struct LoginQuery {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Begun {
+    /// Name of where.
+    provider: String,
     pending: Pending,
     return_to: Url,
     at: Timestamp,
 }
 
+/// Signs in at the only provider, or asks at which.
 async fn login(
     State(site): State<Site>,
     cookies: CookieJar,
     Query(query): Query<LoginQuery>,
 ) -> Response {
+    if let [only] = site.providers.all() {
+        return begin(&site, only, cookies, query).await;
+    }
     let back = return_to(&site.base_url, query.return_to.as_deref());
-    let (url, pending) = match site.provider.start().await {
+    let back = back.as_str().strip_prefix(site.base_url.as_str());
+    let back = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("return_to", &format!("/{}", back.unwrap_or_default()))
+        .finish();
+    let choices = site.providers.all().iter().map(|provider| {
+        let href = format!("/auth/login/{}?{back}", provider.name());
+        (href, provider.title().to_owned())
+    });
+    let choices: Vec<(String, String)> = choices.collect();
+    let choices: Vec<(&str, &str)> = choices
+        .iter()
+        .map(|(href, title)| (href.as_str(), title.as_str()))
+        .collect();
+    notice(
+        StatusCode::OK,
+        "Sign in",
+        "Choose where you have your account.",
+        &choices,
+    )
+}
+
+async fn login_at(
+    State(site): State<Site>,
+    cookies: CookieJar,
+    Path(provider): Path<String>,
+    Query(query): Query<LoginQuery>,
+) -> Response {
+    match site.providers.named(&provider) {
+        Some(provider) => begin(&site, provider, cookies, query).await,
+        None => notice(
+            StatusCode::NOT_FOUND,
+            "There is no such place to sign in",
+            "The address names an identity provider that this Slipway does not have.",
+            &[("/auth/login", "Sign in")],
+        ),
+    }
+}
+
+async fn begin(
+    site: &Site,
+    provider: &Provider,
+    cookies: CookieJar,
+    query: LoginQuery,
+) -> Response {
+    let back = return_to(&site.base_url, query.return_to.as_deref());
+    let (url, pending) = match provider.start().await {
         Ok(started) => started,
         Err(why) => return refused(&why),
     };
     let begun = Begun {
+        provider: provider.name().to_owned(),
         pending,
         return_to: back,
         at: SystemClock.now(),
@@ -176,11 +231,25 @@ struct Answer {
 }
 
 async fn callback(
+    site: State<Site>,
+    session: Session,
+    cookies: CookieJar,
+    headers: HeaderMap,
+    by: Extension<audit::Request>,
+    answer: Query<Answer>,
+) -> Response {
+    let main = Path(Oidc::MAIN.to_owned());
+    callback_of(site, session, cookies, headers, by, main, answer).await
+}
+
+/// The answer of a provider, at the address that only this one knows.
+async fn callback_of(
     State(site): State<Site>,
     session: Session,
     cookies: CookieJar,
     headers: HeaderMap,
     Extension(by): Extension<audit::Request>,
+    Path(provider): Path<String>,
     Query(answer): Query<Answer>,
 ) -> Response {
     let begun = cookies
@@ -189,7 +258,10 @@ async fn callback(
     // Used once, whatever comes of it.
     let cookies = cookies.remove(Cookie::build(LOGIN_COOKIE).path("/").secure(true));
     let response = match begun {
-        Some(begun) if answer.state.as_deref() == Some(begun.pending.state.as_str()) => {
+        Some(begun)
+            if begun.provider == provider
+                && answer.state.as_deref() == Some(begun.pending.state.as_str()) =>
+        {
             finish(&site, &session, &headers, by, begun, answer).await
         }
         _ => notice(
@@ -231,11 +303,11 @@ async fn finish(
             return refused(&ProviderError::Exchange);
         }
     };
-    let who = match site
-        .provider
-        .finish(begun.pending, code, answer.iss.as_deref())
-        .await
-    {
+    let Some(provider) = site.providers.named(&begun.provider) else {
+        return refused(&ProviderError::Untrusted);
+    };
+    let finished = provider.finish(begun.pending, code, answer.iss.as_deref());
+    let who = match finished.await {
         Ok(who) => who,
         Err(why) => return refused(&why),
     };

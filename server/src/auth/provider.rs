@@ -126,7 +126,7 @@ impl Provider {
             .build()?;
         Ok(Self {
             issuer: IssuerUrl::new(settings.issuer_text.clone())?,
-            redirect: RedirectUrl::from_url(base_url.join("/auth/callback")?),
+            redirect: RedirectUrl::from_url(base_url.join(&callback(&settings.name))?),
             signed_out: base_url.join("/auth/signed-out")?,
             asked: Mutex::default(),
             heard: Heard::default(),
@@ -134,6 +134,16 @@ impl Provider {
             http,
             known: RwLock::default(),
         })
+    }
+
+    /// Its name in addresses.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// As people choose it.
+    pub fn title(&self) -> &str {
+        &self.settings.title
     }
 
     /// Where to send the browser, and what to remember until it comes back.
@@ -286,6 +296,7 @@ impl Provider {
             email_verified,
             groups: groups.unwrap_or_default(),
             at: AtProvider {
+                provider: self.settings.name.clone(),
                 session: claims.additional_claims().sid.clone(),
                 id_token: tokens.id_token().map(ToString::to_string),
             },
@@ -437,6 +448,35 @@ fn verify(
         }
     }
     Ok(claims.clone())
+}
+
+/// Where a provider sends browsers back to. Each has a place of its own, so that no answer is taken for another's.
+fn callback(name: &str) -> String {
+    match name {
+        Oidc::MAIN => "/auth/callback".to_owned(),
+        other => format!("/auth/callback/{other}"),
+    }
+}
+
+/// The providers people may sign in at.
+#[derive(Clone)]
+pub struct Providers(Arc<[Provider]>);
+
+impl Providers {
+    /// For the console at this address; `settings` has one at least.
+    pub fn new(settings: Vec<Oidc>, base_url: &Url) -> anyhow::Result<Self> {
+        let providers = settings.into_iter();
+        let providers = providers.map(|settings| Provider::new(settings, base_url));
+        Ok(Self(providers.collect::<anyhow::Result<_>>()?))
+    }
+
+    pub fn all(&self) -> &[Provider] {
+        &self.0
+    }
+
+    pub fn named(&self, name: &str) -> Option<&Provider> {
+        self.0.iter().find(|provider| provider.name() == name)
+    }
 }
 
 /// A name as it may stand in pages and the audit trail.

@@ -14,6 +14,8 @@ use tower_sessions::{
 };
 use view::error::ApiError;
 
+use crate::config::Oidc;
+
 pub const COOKIE: &str = "__Host-slipway";
 
 const IDLE_HOURS: i64 = 8;
@@ -32,9 +34,16 @@ struct SignedIn {
     at: AtProvider,
 }
 
+fn main() -> String {
+    Oidc::MAIN.to_owned()
+}
+
 /// What is left of a sign-in at the identity provider, to end it there, or when it is ended there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtProvider {
+    /// Our name for it.
+    #[serde(default = "main")]
+    pub provider: String,
     /// Its name for the session there (`sid`).
     pub session: Option<String>,
     pub id_token: Option<String>,

@@ -312,6 +312,7 @@ async fn an_answer_nobody_waits_for_signs_nobody_in() {
     let lab = lab().await;
     let router = lab.router();
     let begun_at = |at| Begun {
+        provider: Oidc::MAIN.to_owned(),
         pending: Pending::for_test("right"),
         return_to: lab.site.base_url.clone(),
         at,

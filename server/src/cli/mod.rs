@@ -258,6 +258,8 @@ async fn check_config(configuration: config::Config) -> Result<(), Failure> {
         .database_url
         .split_once("://")
         .map_or("", |(kind, _)| kind);
+    let issuers: Vec<_> = checked.oidc.iter().map(|oidc| &*oidc.issuer_text).collect();
+    let issuers = issuers.join(", ");
     println!("The configuration can be used.");
     print!(
         "{}",
@@ -271,7 +273,7 @@ async fn check_config(configuration: config::Config) -> Result<(), Failure> {
                     checked.settings.data_dir.display().to_string()
                 ],
                 vec!["database".into(), database.to_owned()],
-                vec!["sign-on".into(), checked.oidc.issuer_text],
+                vec!["sign-on".into(), issuers],
                 vec!["telemetry".into(), telemetry],
                 vec!["ansible-core".into(), ansible],
                 vec![

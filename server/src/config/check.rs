@@ -16,24 +16,33 @@ use policy::Role;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use domain::job::JobKind;
+use domain::{job::JobKind, text::Slug};
 use integrations::ansible::check;
 
 use super::{
-    Config, ConfigError, DatadogConfig, JobsConfig, OidcConfig, OutputsConfig, RoleConfig,
-    S3Config,
+    Config, ConfigError, DatadogConfig, JobsConfig, OidcConfig, OtherOidcConfig, OutputsConfig,
+    RoleConfig, S3Config,
     address::{base_url, safe},
 };
 
-/// The identity provider.
+/// An identity provider.
 #[derive(Debug, Clone)]
 pub struct Oidc {
+    /// In addresses; the first is [`Oidc::MAIN`].
+    pub name: String,
+    /// As people choose it.
+    pub title: String,
     pub issuer: Url,
     /// As written; providers compare it letter by letter.
     pub issuer_text: String,
     pub client_id: String,
     pub client_secret: Option<SecretString>,
     pub scopes: Vec<String>,
+}
+
+impl Oidc {
+    /// Name of the first.
+    pub const MAIN: &str = "main";
 }
 
 /// A configuration that can be used.
@@ -44,7 +53,8 @@ pub struct Checked {
     pub base_url: Url,
     pub trusted_proxies: Vec<IpNet>,
     pub secret_key: SecretKey,
-    pub oidc: Oidc,
+    /// At least one.
+    pub oidc: Vec<Oidc>,
     /// Where the browser's files are, when not where `Leptos.toml` says.
     pub site_root: Option<PathBuf>,
     pub settings: Settings,
@@ -56,7 +66,7 @@ impl Config {
         let listen = self.listen()?;
         let secret_key = secret_key(self.secret_key.as_ref())?;
         let base_url = base_url(self.base_url.as_deref(), listen)?;
-        let oidc = oidc(self.oidc.clone())?;
+        let oidc = providers(self.oidc.clone())?;
         let site_root = self.site_root.clone();
         let trusted_proxies = self.trusted_proxies.iter().map(|text| proxy(text));
         Ok(Checked {
@@ -88,6 +98,7 @@ impl Config {
             ));
         }
         let data_dir = absolute(&self.data_dir)?;
+        let issuers = issuers(self.oidc.as_ref());
         Ok(Settings {
             database_url: match self.database_url {
                 Some(url) => database_url(url)?,
@@ -113,7 +124,7 @@ impl Config {
                 .roles
                 .into_iter()
                 .enumerate()
-                .map(|(at, rule)| role(at, rule))
+                .map(|(at, rule)| role(at, rule, &issuers))
                 .collect::<Result<_, _>>()?,
             // Survives that the binary is replaced by a newer one while this process runs.
             supervisor_exe: "/proc/self/exe".into(),
@@ -309,27 +320,84 @@ fn secret_key(text: Option<&SecretString>) -> Result<SecretKey, ConfigError> {
     Ok(SecretKey(key))
 }
 
-fn oidc(config: Option<OidcConfig>) -> Result<Oidc, ConfigError> {
+/// Names of providers, with their issuers as written.
+fn issuers(config: Option<&OidcConfig>) -> Vec<(String, String)> {
+    let Some(config) = config else {
+        return Vec::new();
+    };
+    let others = config.others.iter();
+    std::iter::once((Oidc::MAIN.to_owned(), config.issuer.clone()))
+        .chain(others.map(|other| (other.name.clone(), other.issuer.clone())))
+        .collect()
+}
+
+/// Every provider, the first one first.
+fn providers(config: Option<OidcConfig>) -> Result<Vec<Oidc>, ConfigError> {
     let Some(config) = config else {
         return Err(ConfigError::of(
             "oidc.issuer",
             "is missing, and people sign in through an identity provider only. Add a section [oidc] with issuer, client_id and client_secret to slipway.toml.",
         ));
     };
+    let OidcConfig {
+        issuer,
+        client_id,
+        client_secret,
+        scopes,
+        title,
+        others,
+    } = config;
+    let main = OtherOidcConfig {
+        name: Oidc::MAIN.to_owned(),
+        issuer,
+        client_id,
+        client_secret,
+        scopes,
+        title,
+    };
+    let mut providers: Vec<Oidc> = vec![oidc("oidc", main)?];
+    for (at, other) in others.into_iter().enumerate() {
+        let section = format!("oidc.others[{at}]");
+        let name = other.name.parse::<Slug>();
+        let twice = providers.iter().any(|known| known.name == other.name);
+        if name.is_err() || twice {
+            return Err(ConfigError(format!(
+                "The setting {section}.name has to be short, lower-case and of this provider alone (the one of [oidc] is called {}), such as “contractors”.",
+                Oidc::MAIN
+            )));
+        }
+        if providers
+            .iter()
+            .any(|known| known.issuer_text == other.issuer)
+        {
+            return Err(ConfigError(format!(
+                "The setting {section}.issuer is that of another provider already. Leave one of them out."
+            )));
+        }
+        providers.push(oidc(&section, other)?);
+    }
+    Ok(providers)
+}
+
+fn oidc(section: &str, config: OtherOidcConfig) -> Result<Oidc, ConfigError> {
     if config.client_id.trim().is_empty() {
         return Err(ConfigError::of(
-            "oidc.client_id",
+            &format!("{section}.client_id"),
             "must not be empty. Register Slipway with your identity provider and copy the client id it gives.",
         ));
     }
     if !config.scopes.iter().any(|scope| scope == "openid") {
         return Err(ConfigError::of(
-            "oidc.scopes",
+            &format!("{section}.scopes"),
             "must contain openid, which makes the provider say who signed in.",
         ));
     }
+    let issuer = safe(&format!("{section}.issuer"), &config.issuer)?;
+    let host = || issuer.host_str().unwrap_or("the provider").to_owned();
     Ok(Oidc {
-        issuer: safe("oidc.issuer", &config.issuer)?,
+        name: config.name,
+        title: config.title.unwrap_or_else(host),
+        issuer,
         issuer_text: config.issuer,
         client_id: config.client_id,
         client_secret: config.client_secret,
@@ -337,7 +405,11 @@ fn oidc(config: Option<OidcConfig>) -> Result<Oidc, ConfigError> {
     })
 }
 
-fn role(at: usize, rule: RoleConfig) -> Result<RoleRule, ConfigError> {
+fn role(
+    at: usize,
+    rule: RoleConfig,
+    issuers: &[(String, String)],
+) -> Result<RoleRule, ConfigError> {
     let setting = |field| format!("roles[{at}].{field}");
     let Some(role) = Role::ALL
         .iter()
@@ -374,7 +446,31 @@ fn role(at: usize, rule: RoleConfig) -> Result<RoleRule, ConfigError> {
             setting("team")
         )));
     }
+    let issuer = match (&rule.provider, issuers) {
+        (Some(name), _) => {
+            let found = issuers.iter().find(|(known, _)| known == name);
+            let known: Vec<&str> = issuers.iter().map(|(name, _)| name.as_str()).collect();
+            let issuer = found.map(|(_, issuer)| issuer.clone()).ok_or_else(|| {
+                ConfigError(format!(
+                    "The setting {} is “{name}”, which is no provider. Choose one of: {}.",
+                    setting("provider"),
+                    known.join(", ")
+                ))
+            })?;
+            Some(issuer)
+        }
+        (None, []) => None,
+        (None, [(_, only)]) => Some(only.clone()),
+        (None, _) => {
+            return Err(ConfigError(format!(
+                "The setting {} is missing: with several identity providers each rule belongs to one, because they may call different groups by one name. The one of [oidc] is called {}.",
+                setting("provider"),
+                Oidc::MAIN
+            )));
+        }
+    };
     Ok(RoleRule {
+        issuer,
         group: rule.group,
         role,
         team,

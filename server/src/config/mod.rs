@@ -103,6 +103,22 @@ struct OidcConfig {
     client_secret: Option<SecretString>,
     #[serde(default = "default_scopes", deserialize_with = "words")]
     scopes: Vec<String>,
+    title: Option<String>,
+    #[serde(default)]
+    others: Vec<OtherOidcConfig>,
+}
+
+/// A provider beside the first.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OtherOidcConfig {
+    name: String,
+    issuer: String,
+    client_id: String,
+    client_secret: Option<SecretString>,
+    #[serde(default = "default_scopes", deserialize_with = "words")]
+    scopes: Vec<String>,
+    title: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -111,6 +127,7 @@ struct RoleConfig {
     group: String,
     role: String,
     team: Option<String>,
+    provider: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

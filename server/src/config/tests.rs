@@ -84,10 +84,14 @@ fn the_environment_wins_and_text_stays_text() {
     use secrecy::ExposeSecret as _;
     assert_eq!(checked.settings.time_scale, 8640);
     assert_eq!(
-        checked.oidc.client_secret.unwrap().expose_secret(),
+        checked.oidc[0]
+            .client_secret
+            .clone()
+            .unwrap()
+            .expose_secret(),
         "0123456789"
     );
-    assert_eq!(checked.oidc.scopes, ["openid", "email"]);
+    assert_eq!(checked.oidc[0].scopes, ["openid", "email"]);
     let datadog = checked.settings.datadog.unwrap();
     assert_eq!(
         datadog.api_key.expose_secret(),
@@ -390,4 +394,67 @@ fn a_named_file_must_exist() {
         refusal.contains("/nowhere/slipway.toml") && refusal.contains("--config"),
         "{refusal}"
     );
+}
+
+#[test]
+fn each_rule_belongs_to_a_provider() {
+    let two = |rule: &str| {
+        format!(
+            "secret_key = \"{KEY}\"\n[oidc]\nissuer = \"https://id.example.com\"\nclient_id = \"slipway\"\n[[oidc.others]]\nname = \"contractors\"\ntitle = \"Contractors\"\nissuer = \"https://id.example.org\"\nclient_id = \"slipway-2\"\n[[roles]]\ngroup = \"admins\"\nrole = \"admin\"\n{rule}\n"
+        )
+    };
+    for (provider, issuer) in [
+        ("main", "https://id.example.com"),
+        ("contractors", "https://id.example.org"),
+    ] {
+        let text = two(&format!("provider = \"{provider}\""));
+        let checked = checked(&text, &[]).unwrap();
+        let named: Vec<_> = checked
+            .oidc
+            .iter()
+            .map(|oidc| (&*oidc.name, &*oidc.title))
+            .collect();
+        assert_eq!(
+            named,
+            [("main", "id.example.com"), ("contractors", "Contractors")]
+        );
+        assert_eq!(
+            checked.settings.role_rules[0].issuer.as_deref(),
+            Some(issuer)
+        );
+    }
+    let one = good("[[roles]]\ngroup = \"admins\"\nrole = \"admin\"");
+    let only = checked(&one, &[]).unwrap().settings.role_rules.remove(0);
+    assert_eq!(only.issuer.as_deref(), Some("https://id.example.com"));
+
+    for (text, parts) in [
+        (two(""), ["roles[0].provider", "missing"]),
+        (
+            two("provider = \"theirs\""),
+            ["roles[0].provider", "main, contractors"],
+        ),
+        (
+            two("provider = \"main\"").replace("\"contractors\"", "\"main\""),
+            ["others[0].name", "main"],
+        ),
+        (
+            two("provider = \"main\"").replace("\"contractors\"", "\"a/b\""),
+            ["others[0].name", "short"],
+        ),
+        (
+            two("provider = \"main\"").replace("example.org", "example.com"),
+            ["others[0].issuer", "already"],
+        ),
+        (
+            two("provider = \"main\"").replace("slipway-2", " "),
+            ["others[0].client_id", "empty"],
+        ),
+        (
+            two("provider = \"main\"").replace("https://id.example.org", "http://id.example.org"),
+            ["others[0].issuer", "https"],
+        ),
+    ] {
+        let why = checked(&text, &[]).unwrap_err().to_string();
+        assert!(parts.iter().all(|part| why.contains(part)), "{why}");
+    }
 }

@@ -114,7 +114,7 @@ async fn givers_are_those_who_hold_the_role_now(db: Database) {
     let wanted = [Giver {
         role: Role::Admin,
         team: None,
-        groups: vec!["100%_admins".to_owned()],
+        groups: vec![("100%_admins".to_owned(), None)],
     }];
     let named = async |but: UserId, at| {
         let mut names = store.givers(&wanted, &[but], at, 3).await.unwrap();
@@ -124,6 +124,19 @@ async fn givers_are_those_who_hold_the_role_now(db: Database) {
     assert_eq!(named(lena, start()).await, ["Alma", "Omar"]);
     assert_eq!(named(alma, start()).await, ["Omar"]);
     assert_eq!(named(lena, after(60)).await, ["Alma"], "Omar's has ended");
+    let elsewhere = [Giver {
+        groups: vec![(
+            "100%_admins".to_owned(),
+            Some("https://another.example".to_owned()),
+        )],
+        ..wanted[0].clone()
+    }];
+    let named = store.givers(&elsewhere, &[lena], start(), 3).await.unwrap();
+    assert_eq!(
+        named,
+        ["Omar"],
+        "another provider's group of that name is another group"
+    );
     let called = async |name: &str| store.people_called(name).await.unwrap();
     assert_eq!(called("OMAR").await, [omar]);
     assert_eq!(called("lena@example.org").await, [lena]);

@@ -29,7 +29,7 @@ use url::Url;
 
 use super::{
     logout::LogoutError,
-    provider::{Identity, Provider, ProviderError},
+    provider::{Identity, Provider, ProviderError, Providers},
     session::AtProvider,
 };
 use crate::{
@@ -229,16 +229,24 @@ impl Hostile {
     }
 }
 
-fn provider(issuer: &str) -> Provider {
-    let oidc = Oidc {
+fn settings(name: &str, issuer: &str) -> Oidc {
+    Oidc {
+        name: name.to_owned(),
+        title: format!("The place {name}"),
         issuer: issuer.parse().unwrap(),
         issuer_text: issuer.to_owned(),
         client_id: CLIENT.to_owned(),
         client_secret: Some(SECRET.into()),
         scopes: vec!["openid".to_owned()],
-    };
-    let base_url: Url = "http://127.0.0.1:8400".parse().unwrap();
-    Provider::new(oidc, &base_url).unwrap()
+    }
+}
+
+fn base_url() -> Url {
+    "http://127.0.0.1:8400".parse().unwrap()
+}
+
+fn provider(issuer: &str) -> Provider {
+    Provider::new(settings(Oidc::MAIN, issuer), &base_url()).unwrap()
 }
 
 fn without(name: &str, of: &mut Value) {

@@ -1,6 +1,7 @@
 //! Answers and ID tokens.
 
 use super::*;
+use crate::testing::get;
 
 #[derive(Debug, PartialEq)]
 enum Refused {
@@ -305,4 +306,69 @@ async fn what_is_right_or_nearly_so_is_taken() {
         Err(ProviderError::Untrusted),
         "a key that was taken back"
     );
+}
+
+#[tokio::test]
+async fn an_answer_to_the_address_of_another_provider_signs_nobody_in() {
+    let (mut lab, ours, theirs) = (lab().await, Hostile::start().await, Hostile::start().await);
+    let settings = vec![
+        settings(Oidc::MAIN, &ours.issuer),
+        settings("theirs", &theirs.issuer),
+    ];
+    lab.site.providers = Providers::new(settings, &base_url()).unwrap();
+    let router = lab.router();
+
+    let (status, page) =
+        text(ask(&router, get("/auth/login?return_to=/jobs?state=open")).await).await;
+    assert_eq!(status, StatusCode::OK);
+    for choice in [
+        "/auth/login/main?return_to=%2Fjobs%3Fstate%3Dopen",
+        "/auth/login/theirs?return_to=%2Fjobs%3Fstate%3Dopen",
+        "The place theirs",
+    ] {
+        assert!(page.contains(choice), "{choice}: {page}");
+    }
+    let nobody = ask(&router, get("/auth/login/nobodys")).await;
+    assert_eq!(nobody.status(), StatusCode::NOT_FOUND);
+
+    for (begins_at, host, comes_back_at, status) in [
+        ("main", &ours, "/auth/callback/theirs", 400),
+        ("theirs", &theirs, "/auth/callback", 400),
+        // Its own, where it is asked what the code is worth.
+        ("main", &ours, "/auth/callback", 403),
+        ("theirs", &theirs, "/auth/callback/theirs", 403),
+    ] {
+        let begun = ask(&router, get(&format!("/auth/login/{begins_at}"))).await;
+        let location = begun.headers()[header::LOCATION].to_str().unwrap();
+        let url: Url = location.parse().unwrap();
+        assert!(location.starts_with(&host.issuer), "{location}");
+        let asked = |wanted: &str| {
+            let mut pairs = url.query_pairs();
+            pairs
+                .find(|(name, _)| name == wanted)
+                .unwrap()
+                .1
+                .into_owned()
+        };
+        assert!(asked("redirect_uri").ends_with(match begins_at {
+            "main" => "/auth/callback",
+            _ => "/auth/callback/theirs",
+        }));
+        let challenge = asked("code_challenge");
+        host.change(|script| script.challenge = challenge);
+        let cookie = begun.headers()[header::SET_COOKIE].to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let iss = url::form_urlencoded::byte_serialize(host.issuer.as_bytes()).collect::<String>();
+        let back = format!(
+            "{comes_back_at}?code=code&state={}&iss={iss}",
+            asked("state")
+        );
+        let request = Request::get(back).header(header::COOKIE, cookie);
+        let answer = ask(&router, request.body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            answer.status().as_u16(),
+            status,
+            "{begins_at} {comes_back_at}"
+        );
+    }
 }

@@ -172,7 +172,8 @@ struct Signed {
 impl Signed {
     async fn new() -> Self {
         let (mut lab, hostile) = (lab().await, Hostile::start().await);
-        lab.site.provider = Arc::new(provider(&hostile.issuer));
+        let settings = vec![settings(Oidc::MAIN, &hostile.issuer)];
+        lab.site.providers = Providers::new(settings, &base_url()).unwrap();
         let router = lab.router();
         Self {
             lab,
@@ -198,6 +199,7 @@ impl Signed {
             .unwrap()
             .user;
         let at = AtProvider {
+            provider: Oidc::MAIN.to_owned(),
             session: there.map(str::to_owned),
             id_token: Some("a.hint.b".to_owned()),
         };

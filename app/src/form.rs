@@ -132,20 +132,27 @@ pub mod ssr {
         give_back(form, at, typed, None).await
     }
 
-    /// Goes to `page`, which finds in the session what is shown once, as a form that came back.
-    pub async fn show_once(
-        form: &str,
-        page: &str,
-        (field, value): (&str, String),
-    ) -> Result<(), PageError> {
-        let session = leptos_axum::extract::<Session>().await;
-        let returned = Returned {
-            form: form.to_owned(),
-            error: None,
-            values: vec![(field.to_owned(), value)],
-        };
-        let kept = match session {
-            Ok(session) => session.insert(KEY, returned).await.is_ok(),
+    const ONCE: &str = "once";
+
+    /// What was put into the session for the page `of`, which forgets it; nothing for other pages.
+    pub async fn take_once(of: &str) -> Option<String> {
+        let session = leptos_axum::extract::<Session>().await.ok()?;
+        let (page, _) = session.get::<(String, String)>(ONCE).await.ok().flatten()?;
+        if page != of {
+            return None;
+        }
+        let kept = session
+            .remove::<(String, String)>(ONCE)
+            .await
+            .ok()
+            .flatten();
+        kept.map(|(_, text)| text)
+    }
+
+    /// Goes to `address`, where the page `of` finds the text in the session, once.
+    pub async fn show_once(of: &str, address: &str, text: String) -> Result<(), PageError> {
+        let kept = match leptos_axum::extract::<Session>().await {
+            Ok(session) => session.insert(ONCE, (of, text)).await.is_ok(),
             Err(_) => false,
         };
         if !kept {
@@ -154,7 +161,7 @@ pub mod ssr {
                 message: message.to_owned(),
             }));
         }
-        leptos_axum::redirect(&format!("{page}#{form}"));
+        leptos_axum::redirect(address);
         Ok(())
     }
 

@@ -105,7 +105,7 @@ test('who holds what is a file, for whoever reviews it', async ({ as }) => {
   const file = await download(alma, 'CSV');
   expect(file.suggestedFilename()).toBe('access.csv');
   const lines = readFileSync(await file.path(), 'utf8').split('\n');
-  expect(lines[0]).toBe('kind,id,name,email,state,role,given_by,reason,since,until,seen_at');
+  expect(lines[0]).toBe('kind,id,name,email,state,role,given_by,reason,since,until,seen_at,holder');
   expect(
     lines.filter((line) => line.includes('Alma Okafor,alma@example.test,active,admin,group slipway-admins')),
   ).toHaveLength(1);
@@ -222,6 +222,7 @@ test('a person makes a token that acts for them, and an admin one for a service 
     await expect(roles(alma)).toHaveText(['viewer']);
     expect((await cli('rollout', 'list')).code).toBe(0);
     await decide(alma, 'Keep out', 'It was seen in a log.');
+    await expect(alma.getByRole('alert')).toContainText('It was seen in a log.');
     expect((await cli('rollout', 'list')).code).not.toBe(0);
   });
 });

@@ -114,9 +114,9 @@ fn changes(row: &AuditRow) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-const HELD: [&str; 11] = [
+const HELD: [&str; 12] = [
     "kind", "id", "name", "email", "state", "role", "given_by", "reason", "since", "until",
-    "seen_at",
+    "seen_at", "holder",
 ];
 
 /// Every role that people and tokens hold now.
@@ -139,6 +139,7 @@ pub async fn access(
             at(row.since),
             at(row.until),
             at(row.seen_at),
+            row.holder.clone(),
         ]
     })
 }

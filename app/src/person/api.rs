@@ -10,7 +10,7 @@ use view::{
 #[cfg(feature = "ssr")]
 use crate::{
     context::{answer, ctx, session},
-    form::ssr::finish,
+    form::ssr::{finish, take_once},
 };
 use crate::{error::PageError, wire::Wire};
 
@@ -24,7 +24,9 @@ pub async fn people(cursor: Option<String>) -> Result<PeopleList, PageError> {
 pub async fn person(id: Option<UserId>) -> Result<PersonView, PageError> {
     let ctx = ctx()?;
     let id = id.unwrap_or(ctx.subject().user);
-    answer(ctx.person(id, session()).await)
+    let mut view = answer(ctx.person(id, session()).await)?;
+    view.secret = take_once(&id.to_string()).await;
+    Ok(view)
 }
 
 #[server(endpoint = "person/set")]

@@ -57,6 +57,7 @@ fn page(view: PersonView, crumbs: Vec<Crumb>) -> impl IntoView {
         grants,
         sessions,
         tokens,
+        secret,
         roles,
         teams,
         services,
@@ -122,7 +123,7 @@ fn page(view: PersonView, crumbs: Vec<Crumb>) -> impl IntoView {
         }}
         {roles_section(id, by_group, grants, now, may_grant.clone())}
         {give_form(id, roles, teams, services, environments, may_grant)}
-        {tokens::section(id, tokens, now, may_make_token)}
+        {tokens::section(id, tokens, secret, now, may_make_token)}
         {sessions_shown.then(|| view! {
             <Section title="Signed in" id="sessions" flush=true>
                 {refused}

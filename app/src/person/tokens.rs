@@ -20,11 +20,11 @@ use crate::{
 pub fn section(
     id: UserId,
     tokens: Vec<TokenLine>,
+    secret: Option<String>,
     now: Timestamp,
     allowance: Allowance,
 ) -> impl IntoView {
-    let secret = typed(MADE).value("secret", "");
-    let made = (!secret.is_empty()).then(|| {
+    let made = secret.map(|secret| {
         view! {
             <div id=MADE>
                 <Alert tone=Tone::Good title="The token was made">

@@ -24,12 +24,15 @@ pub async fn make_token(input: TokenInput) -> Result<(), PageError> {
     let ctx = ctx()?;
     let own = input.person == ctx.subject().user.to_string();
     match ctx.make_token(input.clone()).await {
-        Ok(secret) => show_once(MADE, &page_of(&input.person, own), ("secret", secret)).await,
+        Ok(secret) => {
+            let address = format!("{}#{MADE}", page_of(&input.person, own));
+            show_once(&input.person, &address, secret).await
+        }
         Err(error) => finish("token", &input, Err(error)).await,
     }
 }
 
-/// The form that “comes back” with a secret.
+/// Where the secret stands on that page.
 pub const MADE: &str = "token-made";
 
 #[server(endpoint = "token/account")]

@@ -116,7 +116,7 @@ LOUD = """
 def test_very_much_output_makes_no_long_event(tmp_path):
     run = run_playbook(local(tmp_path, LOUD), environment(tmp_path))
     assert len(run.output) > 20_000_000
-    assert run.messages("one") == ["x" * 2000]
+    assert run.messages("one") == ["…"]
     assert sum(len(json.dumps(event)) for event in run.events) < 10_000
     assert run.of("stats") == [run.events[-1]]
 

@@ -1,6 +1,8 @@
 //! Signing in, and sessions.
 
-use domain::{Timestamp, audit::Request, id::UserId, person::PersonState, team::Team};
+use domain::{
+    SignedDuration, Timestamp, audit::Request, id::UserId, person::PersonState, team::Team,
+};
 use policy::{Action, Grant, Kind, Resource, Subject, SystemAction};
 use store::{Ending, Person};
 use view::{access::Viewer, error::ApiError};
@@ -50,15 +52,19 @@ impl Console {
     }
 
     async fn signed_in(&self, who: SignIn, request: Request) -> Result<Subject, Error> {
+        let issuer = who.issuer;
         let person = Person {
             id: UserId(self.mint()),
-            issuer: who.issuer,
+            issuer: issuer.clone(),
             subject: who.subject,
             name: who.name.clone(),
             // An address that the provider says it did not verify may be anybody's.
-            human: match who.email_verified {
-                Some(false) => String::new(),
-                _ => who.email.trim().to_lowercase(),
+            human: match (who.email_verified, who.email.trim().to_lowercase()) {
+                (Some(false), _) => String::new(),
+                (Some(true), email) => email,
+                // It says so of its own people only.
+                (None, email) if email.is_empty() => email,
+                (None, email) => format!("{email} {issuer}"),
             },
             email: who.email,
             groups: who.groups,
@@ -84,7 +90,18 @@ impl Console {
         }
     }
 
+    /// Who somebody is and what they hold, here and now.
     pub(crate) async fn standing(&self, user: UserId) -> Result<Standing, Error> {
+        self.standing_with(user, None).await
+    }
+
+    /// The same, without what their groups give where the provider has not confirmed them for so long: a session ends, but
+    /// nobody tells a token that its holder has left.
+    pub(crate) async fn standing_with(
+        &self,
+        user: UserId,
+        confirmed_within: Option<SignedDuration>,
+    ) -> Result<Standing, Error> {
         let Some(found) = self.store().person_now(user, self.now()).await? else {
             return Ok(Standing::Out {
                 why: "Slipway does not know you.".to_owned(),
@@ -99,10 +116,13 @@ impl Console {
             });
         }
         let mut grants = found.grants;
-        grants.extend(
-            self.rules_for(&found.person.issuer, &found.person.groups)
-                .map(|(_, grant)| grant.clone()),
-        );
+        let age = self.now().duration_since(found.seen_at);
+        if confirmed_within.is_none_or(|longest| age <= longest) {
+            grants.extend(
+                self.rules_for(&found.person.issuer, &found.person.groups)
+                    .map(|(_, grant)| grant.clone()),
+            );
+        }
         let subject = Subject::new(user, found.person.name, found.selves, grants);
         let subject = subject.of_kind(found.kind);
         Ok(Standing::In(subject))

@@ -20,7 +20,7 @@ use integrations::{
 use policy::{Grant, Kind, Permit, Resource, Role, Scope, Subject, SystemAction};
 use secrecy::SecretString;
 use store::Store;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, RwLock, broadcast, watch};
 use url::Url;
 use uuid::Uuid;
 use view::error::ApiError;
@@ -140,6 +140,8 @@ pub(crate) struct Inner {
     pub charts: Charts,
     /// The role rules, with the ids of their teams.
     pub rules: OnceLock<Vec<Rule>>,
+    /// Held for reading while files of a commit are used, and for writing while some are removed.
+    pub projects: Arc<RwLock<()>>,
     pub launcher: Arc<Launcher>,
     pub refusals: Refusals,
     /// Wakes the job reconciler; rung by the threads that wait for supervisors, too.
@@ -201,6 +203,7 @@ impl Console {
             shelf,
             charts: Charts::default(),
             rules: OnceLock::new(),
+            projects: Arc::default(),
             launcher: Arc::new(launcher),
             refusals: Refusals::default(),
             jobs_due: Arc::default(),

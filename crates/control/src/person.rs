@@ -112,6 +112,7 @@ impl Ctx {
                 grants,
                 sessions,
                 tokens,
+                secret: None,
                 roles: Role::ALL
                     .iter()
                     .map(|role| choice(role.word().to_owned(), role.label().to_owned()))

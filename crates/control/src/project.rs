@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -24,7 +25,7 @@ use policy::{Action, Kind, Permit, Resource, SystemAction};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
-use tokio::task::spawn_blocking;
+use tokio::{sync::OwnedRwLockReadGuard, task::spawn_blocking};
 use view::{
     error::ApiError,
     input::{PlaybooksInput, ProjectInput},
@@ -267,23 +268,55 @@ impl Console {
         self.settings().data_dir.join("projects/commits")
     }
 
-    /// The playbooks of a plan, as they were when it was made: files of a commit that were changed since are written anew.
-    pub(crate) async fn pinned(&self, plan: &Plan) -> Result<ansible::project::Project, Error> {
+    /// The playbooks of a plan, as they were when it was made: files of a commit that were changed since are written anew,
+    /// once. They stay while the answer is held.
+    pub(crate) async fn pinned(&self, plan: &Plan) -> Result<Pinned, Error> {
+        let projects = &self.inner.projects;
+        let reading = Arc::clone(projects).read_owned().await;
         let project = self.checked_out(&plan.playbooks).await?;
         let of_git = matches!(plan.playbooks, PlannedPlaybooks::Project(_));
-        if !of_git || digest(&project, &plan.playbooks).await? == plan.automation {
-            return Ok(project);
+        if !of_git {
+            return Ok(Pinned {
+                project,
+                same: None,
+                _reading: reading,
+            });
         }
-        tracing::warn!(folder = %project.root.display(), "the files of a commit were changed; they are written anew");
-        let root = project.root;
-        let removed = spawn_blocking(move || std::fs::remove_dir_all(root)).await;
-        let removed = removed.unwrap_or_else(|error| Err(io::Error::other(error)));
-        removed.map_err(|error| {
-            Error::Unavailable(format!(
-                "The files of the project's commit were changed on this server, and cannot be removed: {error}."
-            ))
-        })?;
-        self.checked_out(&plan.playbooks).await
+        if self.is_as_planned(plan, &project).await {
+            return Ok(Pinned {
+                project,
+                same: Some(true),
+                _reading: reading,
+            });
+        }
+        drop(reading);
+        let writing = Arc::clone(projects).write_owned().await;
+        let project = self.checked_out(&plan.playbooks).await?;
+        // Another job may have done it meanwhile.
+        if !self.is_as_planned(plan, &project).await {
+            tracing::warn!(folder = %project.root.display(), "the files of a commit were changed; they are written anew");
+            let root = project.root;
+            let removed = spawn_blocking(move || std::fs::remove_dir_all(root)).await;
+            let removed = removed.unwrap_or_else(|error| Err(io::Error::other(error)));
+            removed.map_err(|error| {
+                Error::Unavailable(format!(
+                    "The files of the project's commit were changed on this server, and cannot be removed: {error}."
+                ))
+            })?;
+        }
+        let project = self.checked_out(&plan.playbooks).await?;
+        let same = self.is_as_planned(plan, &project).await;
+        Ok(Pinned {
+            project,
+            same: Some(same),
+            _reading: writing.downgrade(),
+        })
+    }
+
+    /// Whether these are the playbooks a plan was made with; what cannot be read is not.
+    async fn is_as_planned(&self, plan: &Plan, project: &ansible::project::Project) -> bool {
+        let digest = digest(project, &plan.playbooks).await;
+        digest.is_ok_and(|digest| digest == plan.automation)
     }
 
     /// Removes files of commits that nobody has used for a month; who wants them again has them fetched again.
@@ -402,15 +435,26 @@ fn clear_unused(checkouts: &Path, now: SystemTime) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses playbooks that are no longer those the plan was made with.
-pub(crate) async fn refuse_others(
-    plan: &Plan,
-    project: &ansible::project::Project,
-) -> Result<(), Error> {
-    if digest(project, &plan.playbooks).await? == plan.automation {
-        return Ok(());
+/// The playbooks of a plan, which nobody removes while this is held.
+pub(crate) struct Pinned {
+    pub project: ansible::project::Project,
+    /// Whether they are those the plan was made with, if that was looked at.
+    same: Option<bool>,
+    pub _reading: OwnedRwLockReadGuard<()>,
+}
+
+impl Pinned {
+    /// Refuses playbooks that are no longer those the plan was made with.
+    pub async fn refuse_others(&self, plan: &Plan) -> Result<(), Error> {
+        let same = match self.same {
+            Some(same) => same,
+            None => digest(&self.project, &plan.playbooks).await? == plan.automation,
+        };
+        match same {
+            true => Ok(()),
+            false => Err(Error::Conflict("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned())),
+        }
     }
-    Err(Error::Conflict("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned()))
 }
 
 fn project_in(dir: &Path, source: &ProjectSource) -> Result<ansible::project::Project, FieldError> {

@@ -1,6 +1,11 @@
 //! Everything that anybody holds, for whoever reviews who may do what.
 
-use domain::{id::UserId, person::PersonState};
+use std::collections::BTreeSet;
+
+use domain::{
+    id::UserId,
+    person::{PersonKind, PersonState},
+};
 use policy::Kind;
 use tokio::sync::Semaphore;
 use view::{error::ApiError, person::HeldLine};
@@ -18,8 +23,8 @@ impl Ctx {
             static PLACES: Semaphore = Semaphore::const_new(2);
             self.may_read_people()?;
             let _place = PLACES.acquire().await;
-            let mut lines = self.held_by_people().await?;
-            lines.extend(self.held_by_tokens().await?);
+            let (mut lines, out) = self.held_by_people().await?;
+            lines.extend(self.held_by_tokens(&out).await?);
             let what = format!("{} lines of who holds what", lines.len());
             self.exported(Kind::Person, &what, "").await?;
             Ok(lines)
@@ -27,10 +32,11 @@ impl Ctx {
         .await
     }
 
-    async fn held_by_people(&self) -> Result<Vec<HeldLine>, Error> {
+    /// With the ids of who is kept out.
+    async fn held_by_people(&self) -> Result<(Vec<HeldLine>, BTreeSet<UserId>), Error> {
         let now = self.console.now();
         let teams = self.store().teams(&policy::system_scope()).await?;
-        let out = self.store().out_by_another().await?;
+        let mut out = self.store().out_by_another().await?;
         let mut lines = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
@@ -38,21 +44,29 @@ impl Ctx {
             let ids: Vec<UserId> = page.items.iter().map(|row| row.id).collect();
             let mut grants = self.store().grants_of_each(&ids).await?;
             for row in page.items {
+                if row.state == PersonState::Disabled {
+                    out.insert(row.id);
+                }
+                let (kind, seen_at) = match row.kind {
+                    PersonKind::Human => ("person", Some(row.seen_at)),
+                    PersonKind::Service => ("service account", None),
+                };
                 let held = |role: String, given_by: String| HeldLine {
-                    kind: "person".to_owned(),
+                    kind: kind.to_owned(),
+                    holder: String::new(),
                     id: row.id.to_string(),
                     name: row.name.clone(),
                     email: row.email.clone(),
                     state: match out.contains(&row.id) {
                         true => PersonState::Disabled.to_string(),
-                        false => row.state.to_string(),
+                        false => PersonState::Active.to_string(),
                     },
                     role,
                     given_by,
                     reason: String::new(),
                     since: None,
                     until: None,
-                    seen_at: Some(row.seen_at),
+                    seen_at,
                 };
                 let by_group = self.by_group(&row, &teams).into_iter();
                 lines.extend(by_group.map(|(role, group)| held(role, format!("group {group}"))));
@@ -67,24 +81,33 @@ impl Ctx {
             }
             cursor = page.next;
             if cursor.is_none() {
-                return Ok(lines);
+                return Ok((lines, out));
             }
         }
     }
 
-    async fn held_by_tokens(&self) -> Result<Vec<HeldLine>, Error> {
+    /// `out` are the ids of who is kept out.
+    async fn held_by_tokens(&self, out: &BTreeSet<UserId>) -> Result<Vec<HeldLine>, Error> {
         let now = self.console.now();
         let mut lines = Vec::new();
         let mut cursor: Option<String> = None;
         loop {
             let page = self.token_lines(None, cursor.as_deref(), PIECE).await?;
             for token in page.items.into_iter().filter(|token| !token.is_over(now)) {
+                let holder = token.holder.as_ref().map(|(id, _)| *id);
+                let state = match holder.is_some_and(|holder| out.contains(&holder)) {
+                    true => PersonState::Disabled,
+                    false => PersonState::Active,
+                };
+                let holder = holder.map(|holder| holder.to_string());
+                let holder = holder.unwrap_or_default();
                 lines.extend(token.roles.iter().map(|role| HeldLine {
                     kind: "token".to_owned(),
+                    holder: holder.clone(),
                     id: token.id.to_string(),
                     name: token.name.clone(),
                     email: String::new(),
-                    state: "active".to_owned(),
+                    state: state.to_string(),
                     role: role.clone(),
                     given_by: token.made_by.clone(),
                     reason: String::new(),

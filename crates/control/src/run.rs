@@ -16,7 +16,7 @@ use policy::{Permit, system_scope};
 use store::JobHost;
 use tokio::task::spawn_blocking;
 
-use crate::{Console, Error, project};
+use crate::{Console, Error, project::Pinned};
 
 /// One attempt at a job.
 pub(crate) struct Wanted {
@@ -53,13 +53,13 @@ impl Console {
         settled: impl Future<Output = Result<(), Error>>,
     ) -> Result<(), Error> {
         let plan = &wanted.plan;
-        let project = self.pinned(plan).await?;
+        let pinned = self.pinned(plan).await?;
         let approved = async {
             // Only what brings the release was approved; the way back stays open when the playbooks were upgraded meanwhile.
             if !matches!(wanted.kind, JobKind::Deploy | JobKind::DryRun) {
                 return Ok(());
             }
-            project::refuse_others(plan, &project).await?;
+            pinned.refuse_others(plan).await?;
             let churn = plan.churn_among(wanted.hosts.iter().map(|known| &known.host));
             churn
                 .refuse()
@@ -95,6 +95,9 @@ impl Console {
                 targets.push(of_host.secrets);
             }
             let unavailable = |error: &dyn std::fmt::Display| Error::Unavailable(error.to_string());
+            let Pinned {
+                project, _reading, ..
+            } = pinned;
             let project = match plan.playbooks {
                 PlannedPlaybooks::Project(_) => {
                     let copied = project.copied(&folder.join(command::PROJECT));

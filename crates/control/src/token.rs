@@ -26,6 +26,8 @@ use crate::{
 
 const PAGE: u32 = 50;
 const PREFIX: &str = "slp_";
+/// Of a person who has not signed in for longer, tokens may no more what their groups give.
+const GROUPS_CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Days a token may be used for.
 const LONGEST: i64 = 366;
 
@@ -293,7 +295,8 @@ impl Console {
                     Subject::new(user, row.name, Vec::new(), grants).of_kind(PersonKind::Service)
                 }
                 Acts::For { holder, reach } => {
-                    let Standing::In(subject) = self.standing(holder.id).await? else {
+                    let standing = self.standing_with(holder.id, Some(GROUPS_CONFIRMED_WITHIN));
+                    let Standing::In(subject) = standing.await? else {
                         return Ok(None);
                     };
                     match reach {
@@ -316,7 +319,10 @@ mod tests {
     use testkit::{Database, World, start};
 
     use super::*;
-    use crate::testing::console;
+    use crate::{
+        RoleRule, SignIn,
+        testing::{console, console_with},
+    };
 
     fn wish(person: UserId, reach: TokenReach) -> TokenInput {
         TokenInput {
@@ -387,6 +393,41 @@ mod tests {
         for secret in [&all, &read] {
             assert_eq!(console.subject_of_token(secret).await.unwrap(), None);
         }
+    }
+
+    #[tokio::test]
+    async fn what_groups_give_is_held_while_the_provider_confirms_it() {
+        let world = World::new(Database::sqlite().await, 3).await;
+        let viewers = RoleRule {
+            issuer: None,
+            group: "viewers".to_owned(),
+            role: Role::Viewer,
+            team: None,
+        };
+        let rules = vec![viewers];
+        let console = console_with(&world, Router::new(), |settings| {
+            settings.role_rules = rules
+        });
+        let console = console.await;
+        let who = SignIn {
+            issuer: "https://login.example.org".to_owned(),
+            subject: "lena".to_owned(),
+            name: "Lena".to_owned(),
+            email: String::new(),
+            email_verified: None,
+            groups: vec!["viewers".to_owned()],
+        };
+        let signs_in = || console.sign_in(who.clone(), Default::default());
+        let lena = signs_in().await.unwrap();
+        let wish = wish(lena.user, TokenReach::All);
+        let secret = console.ctx(lena).make_token(wish).await.unwrap();
+        let week = 7 * 24 * 3600;
+        for (seconds, grants) in [(week, 1), (1, 0)] {
+            world.clock.advance_seconds(seconds);
+            assert_eq!(acting(&console, &secret).await.grants.len(), grants);
+        }
+        signs_in().await.unwrap();
+        assert_eq!(acting(&console, &secret).await.grants.len(), 1);
     }
 
     #[tokio::test]

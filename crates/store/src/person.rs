@@ -47,6 +47,8 @@ pub struct Person {
 pub struct PersonNow {
     pub person: Person,
     pub kind: PersonKind,
+    /// When they signed in last.
+    pub seen_at: Timestamp,
     pub state: PersonState,
     /// Why they are kept out; empty while they are not.
     pub state_reason: String,
@@ -252,12 +254,17 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         let mut tx = self.begin().await?;
-        let taken =
-            Sql::new("SELECT p.id FROM people p WHERE p.kind = 'service' AND LOWER(p.name) = $1")
-                .with(name.to_lowercase())
-                .optional(&mut *tx, PEOPLE, |_| Ok(()))
-                .await?;
-        if taken.is_some() {
+        // The name it is unique by: a database may know no capital letters but the English ones.
+        let subject = name.to_lowercase();
+        let made = Sql::new("INSERT INTO people (id, issuer, subject, name, email, human, kind, created_at, seen_at) VALUES ($1, $2, $3, $4, '', '', 'service', $5, $5) ON CONFLICT (issuer, subject) DO NOTHING")
+            .with(id)
+            .with(ITSELF)
+            .with(subject.as_str())
+            .with(name)
+            .with(now)
+            .run(&mut *tx)
+            .await?;
+        if made == 0 {
             return Err(StoreError::Duplicate {
                 field: "name",
                 message: format!(
@@ -265,13 +272,6 @@ impl Store {
                 ),
             });
         }
-        Sql::new("INSERT INTO people (id, issuer, subject, name, email, human, kind, created_at, seen_at) VALUES ($1, $2, $1, $3, '', '', 'service', $4, $4)")
-            .with(id)
-            .with(ITSELF)
-            .with(name)
-            .with(now)
-            .run(&mut *tx)
-            .await?;
         let note = AuditNote::new(
             "person.create",
             format!("The service account {name} was made"),
@@ -288,10 +288,17 @@ impl Store {
         let found = sql
             .optional(self.readers(), PEOPLE, |cells| {
                 let (kind, state) = (cells.parse("kind")?, cells.parse("state")?);
-                Ok((read(cells)?, kind, state, cells.text("state_reason")?))
+                let seen_at = cells.time("seen_at")?;
+                Ok((
+                    read(cells)?,
+                    kind,
+                    seen_at,
+                    state,
+                    cells.text("state_reason")?,
+                ))
             })
             .await?;
-        let Some((person, kind, mut state, mut state_reason)) = found else {
+        let Some((person, kind, seen_at, mut state, mut state_reason)) = found else {
             return Ok(None);
         };
         let sql = Sql::new(
@@ -326,6 +333,7 @@ impl Store {
         Ok(Some(PersonNow {
             person,
             kind,
+            seen_at,
             state,
             state_reason,
             grants,

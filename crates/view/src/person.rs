@@ -78,12 +78,14 @@ impl GrantRow {
 /// A role that a person or a token holds now, for whoever reviews who may do what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldLine {
-    /// `person` or `token`.
+    /// `person`, `service account` or `token`.
     pub kind: String,
     pub id: String,
+    /// Id of whom a token acts for; empty where it acts for itself, and of others.
+    pub holder: String,
     pub name: String,
     pub email: String,
-    /// Word of `domain::person::PersonState`; of tokens `active`.
+    /// Word of `domain::person::PersonState`; of a token that of its holder.
     pub state: String,
     pub role: String,
     /// A name, or “group …”.
@@ -131,6 +133,8 @@ pub struct PersonView {
     pub by_group: Vec<(String, String)>,
     pub grants: Vec<GrantRow>,
     pub sessions: Vec<SessionRow>,
+    /// Of the token that was just made, for whoever made it; shown once.
+    pub secret: Option<String>,
     /// Tokens that act for them, newest first, for whoever may end them.
     pub tokens: Vec<TokenLine>,
     /// Roles, teams, services and environments to choose from: what is posted, and what it is called.

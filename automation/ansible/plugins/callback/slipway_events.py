@@ -25,9 +25,10 @@ DOCUMENTATION = """
 """
 
 MESSAGE_LIMIT = 2000
+LABEL_LIMIT = 80
 VERSION_LIMIT = 128
-# What passwords and keys are mostly made of.
-TOKEN = string.ascii_letters + string.digits + "+/_=.~%-"
+# What passwords and keys are made of.
+TOKEN = string.ascii_letters + string.digits + string.punctuation
 # Characters of a diff that are told, and of the two texts together that are compared.
 DIFF_LIMIT = 8000
 COMPARED_LIMIT = 500_000
@@ -250,28 +251,28 @@ def message(answer, hidden):
     return beginning(reason(answer))
 
 
-def beginning(text):
-    """The first MESSAGE_LIMIT characters, without a token that is cut: half a secret is not recognised as one."""
-    kept, rest = text[:MESSAGE_LIMIT], text[MESSAGE_LIMIT : MESSAGE_LIMIT + 1]
-    return (kept.rstrip(TOKEN) or kept) if rest and rest in TOKEN else kept
+def beginning(text, limit=MESSAGE_LIMIT):
+    """The first characters, without a word that is cut: half a secret is not recognised as one."""
+    kept, rest = text[:limit], text[limit : limit + 1]
+    return (kept.rstrip(TOKEN) or "…") if rest and rest in TOKEN else kept
 
 
 def end(text):
-    """The last MESSAGE_LIMIT characters, without a token or a private key that is cut."""
+    """The last characters, without a word or a private key that is cut."""
     kept, rest = text[-MESSAGE_LIMIT:], text[:-MESSAGE_LIMIT][-1:]
     if not rest:
         return kept
     ended, began = kept.find("-----END"), kept.find("-----BEGIN")
     if ended >= 0 and not 0 <= began < ended:
         return kept[ended:].partition("\n")[2] or "It ended with a private key, which is not shown."
-    return (kept.lstrip(TOKEN) or kept) if rest in TOKEN else kept
+    return (kept.lstrip(TOKEN) or "…") if rest in TOKEN else kept
 
 
 def item_label(part):
     if part.get("_ansible_no_log") or "censored" in part:
         return "item"
     label = part.get("_ansible_item_label", part.get("item", "item"))
-    return clean(label)[:80]
+    return beginning(clean(label), LABEL_LIMIT)
 
 
 def reason(answer):

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use domain::job::JobKind;
 
-use super::{ANSWER_TIME, Settings, ToolError, ask, names::PlaybookName, project::Project};
+use super::{ANSWER_TIME, MEMORY, Settings, ToolError, ask, names::PlaybookName, project::Project};
 
 /// What is missing, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub async fn version(settings: &Settings) -> Result<String, CheckError> {
         &["--version"],
         NOTHING,
         Path::new("/"),
-        ANSWER_TIME,
+        (ANSWER_TIME, MEMORY),
     )
     .await?;
     let said = String::from_utf8_lossy(&answer.stdout);

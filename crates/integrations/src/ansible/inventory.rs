@@ -17,7 +17,7 @@ pub use project::{Dynamic, from_project};
 use variables::ALLOWED;
 pub(crate) use variables::check;
 
-use super::{ANSWER_TIME, ToolError, ask};
+use super::{ANSWER_TIME, MEMORY, ToolError, ask};
 use crate::{file, process};
 
 /// A host as the inventory describes it.
@@ -115,7 +115,7 @@ pub async fn read(playbook_bin: &Path, text: &str) -> Result<Vec<InventoryHost>,
         ("HOME", folder.path()),
     ];
     let args = ["--list", "--inventory", "inventory"];
-    let answer = ask(&program, &args, &env, folder.path(), ANSWER_TIME).await?;
+    let answer = ask(&program, &args, &env, folder.path(), (ANSWER_TIME, MEMORY)).await?;
     if !answer.ok {
         return Err(InventoryError::Unreadable(complaint(text, &answer.stderr)));
     }

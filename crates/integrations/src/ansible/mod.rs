@@ -57,6 +57,8 @@ const ANSWER_SIZE: u64 = 32 << 20;
 /// Address space for a program that reads what people typed, where a few letters can ask for a billion hosts.
 /// An inventory of 10,000 hosts takes a fifth of it.
 const MEMORY: u64 = 1 << 30;
+/// The same where scripts and plugins run, in whatever language.
+const MEMORY_OF_SCRIPTS: u64 = 2 << 30;
 
 struct Answer {
     ok: bool,
@@ -70,12 +72,12 @@ async fn ask(
     args: &[&str],
     env: &[(&str, impl AsRef<OsStr>)],
     cwd: &Path,
-    time: Duration,
+    (time, memory): (Duration, u64),
 ) -> Result<Answer, ToolError> {
     let bounds = Bounds {
         time,
         output: ANSWER_SIZE,
-        memory: Some(MEMORY),
+        memory: Some(memory),
         file: None,
     };
     let mut command = Command::new(program);

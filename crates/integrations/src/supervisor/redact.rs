@@ -69,9 +69,10 @@ fn last_line(text: &str) -> String {
     last.trim_start_matches("error: ").to_owned()
 }
 
-/// A text without what looks like a secret.
-pub(crate) fn masked(text: &str) -> String {
-    let Ok(redactor) = Redactor::new(&[], &OutputRules::default()) else {
+/// A text without these secrets, line by line, and without what looks like one.
+pub(crate) fn masked<'a>(secrets: impl Iterator<Item = &'a str>, text: &str) -> String {
+    let secrets: Vec<String> = secrets.map(str::to_owned).collect();
+    let Ok(redactor) = Redactor::new(&secrets, &OutputRules::default()) else {
         // Fails closed; the rules are our own, and tests read them.
         return "***".to_owned();
     };

@@ -355,7 +355,9 @@ fn key_end(text: &[u8], start: usize) -> usize {
 /// Length of what stands between two texts of a JSON list, itself within a text or not: the lines of a key may be told as one.
 fn next_in_list(text: &[u8]) -> Option<usize> {
     let quote = |at: usize| {
-        let slashes = text[at..].iter().take_while(|byte| **byte == b'\\').count();
+        // A text within a text within a text, and no deeper: more would be counted again and again where nothing else stands.
+        let slashes = text[at..].iter().take(8);
+        let slashes = slashes.take_while(|byte| **byte == b'\\').count();
         (text.get(at + slashes) == Some(&b'"')).then_some(at + slashes + 1)
     };
     let space = |mut at: usize| {

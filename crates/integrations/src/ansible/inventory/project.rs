@@ -8,7 +8,7 @@ use super::{InventoryError, InventoryHost, hosts_of, reason};
 use crate::supervisor::masked;
 use crate::{
     ansible::{
-        ANSWER_TIME, Settings, ToolError, ask,
+        ANSWER_TIME, MEMORY_OF_SCRIPTS, Settings, ToolError, ask,
         names::{inside, plain},
     },
     file, process,
@@ -81,7 +81,8 @@ pub async fn from_project(
     );
     let program = settings.playbook_bin.with_file_name("ansible-inventory");
     let args = ["--list", "--inventory", path];
-    let asked = ask(&program, &args, &env, inventory.dir, inventory.within).await;
+    let bounds = (inventory.within, MEMORY_OF_SCRIPTS);
+    let asked = ask(&program, &args, &env, inventory.dir, bounds).await;
     let answer = asked.map_err(|error| match error {
         ToolError::Slow { seconds, .. } => InventoryError::Hangs {
             path: path.to_owned(),
@@ -92,17 +93,13 @@ pub async fn from_project(
     if answer.ok {
         return hosts_of(&program, &answer.stdout);
     }
-    let mut why = complaint(&source, &answer.stderr);
+    // Before anything of it is cut off. A script may say more than it was given.
+    let given = inventory.env.values().map(ExposeSecret::expose_secret);
+    let mut said = masked(given, &answer.stderr);
     if let Some(folder) = inventory.dir.to_str() {
-        why = why.replace(&format!("{folder}/"), "");
+        said = said.replace(&format!("{folder}/"), "");
     }
-    for secret in inventory.env.values().map(ExposeSecret::expose_secret) {
-        if !secret.is_empty() {
-            why = why.replace(secret, "***");
-        }
-    }
-    // What a script says of itself may hold more than it was given.
-    why = masked(&why);
+    let why = complaint(&source, &said);
     Err(InventoryError::Failed {
         path: path.to_owned(),
         why,

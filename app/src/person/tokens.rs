@@ -39,7 +39,7 @@ pub fn section(
     }
     let may_end = allowance.allowed();
     let table = if tokens.is_empty() {
-        view! { <EmptyState title="No tokens">"With a token, a program or the command line acts as whom this page is about."</EmptyState> }.into_any()
+        view! { <EmptyState title="No tokens">"With a token, a program or the command line acts in this name."</EmptyState> }.into_any()
     } else {
         let rows = tokens
             .into_iter()

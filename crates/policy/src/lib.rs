@@ -85,10 +85,17 @@ impl Subject {
         self
     }
 
-    fn actor(&self) -> Actor {
-        Actor::Person {
-            id: self.user,
-            name: self.name.clone(),
+    /// What was decided already.
+    fn permit(&self, action: Action, allowed_by: String, resource: Resource) -> Permit {
+        Permit {
+            actor: Actor::Person {
+                id: self.user,
+                name: self.name.clone(),
+            },
+            request: self.request,
+            action,
+            allowed_by,
+            resource,
         }
     }
 }
@@ -175,17 +182,9 @@ pub fn permit(subject: &Subject, action: Action, resource: Resource) -> Result<P
             let Some(grant) = grant else {
                 return Err(missing(&[role], action, resource));
             };
-            Ok(Permit {
-                actor: subject.actor(),
-                request: subject.request,
-                action,
-                allowed_by: format!(
-                    "role {}{}: {policy}",
-                    grant.role.label(),
-                    grant.place.spelt()
-                ),
-                resource,
-            })
+            let (role, place) = (grant.role.label(), grant.place.spelt());
+            let allowed_by = format!("role {role}{place}: {policy}");
+            Ok(subject.permit(action, allowed_by, resource))
         }
         Verdict::Forbidden { says, policy } => Err(Denied::Forbidden {
             says,
@@ -208,13 +207,7 @@ pub fn own(subject: &Subject, action: Action, resource: Resource) -> Result<Perm
             asked: Box::new(Asked { action, resource }),
         });
     }
-    Ok(Permit {
-        actor: subject.actor(),
-        request: subject.request,
-        action,
-        allowed_by: "it is their own".to_owned(),
-        resource,
-    })
+    Ok(subject.permit(action, "it is their own".to_owned(), resource))
 }
 
 /// A permit for a token that acts for whoever makes or ends it: it may no more than they may, and takes no role. A program
@@ -231,13 +224,7 @@ pub fn own_token(subject: &Subject, token: TokenId, name: impl ToString) -> Resu
             asked: Box::new(Asked { action, resource }),
         });
     }
-    Ok(Permit {
-        actor: subject.actor(),
-        request: subject.request,
-        action,
-        allowed_by: "it is their own".to_owned(),
-        resource,
-    })
+    Ok(subject.permit(action, "it is their own".to_owned(), resource))
 }
 
 /// The kinds of things an action is done to; none where only Slipway itself does it.
@@ -265,24 +252,12 @@ pub fn refusal(subject: &Subject, denied: &Denied) -> Option<Permit> {
     // What does not exist is called as somebody wrote it.
     let name = resource.name.chars().filter(|c| !c.is_control());
     resource.name = name.take(LONGEST_NAME).collect();
-    Some(Permit {
-        actor: subject.actor(),
-        request: subject.request,
-        action: Action::Refuse,
-        allowed_by: format!("refused: {decided}"),
-        resource,
-    })
+    Some(subject.permit(Action::Refuse, format!("refused: {decided}"), resource))
 }
 
 /// For the trail: that somebody took out, as a file, what they may read. It allows nothing.
 pub fn export(subject: &Subject, resource: Resource) -> Permit {
-    Permit {
-        actor: subject.actor(),
-        request: subject.request,
-        action: Action::Export,
-        allowed_by: "what they may read".to_owned(),
-        resource,
-    }
+    subject.permit(Action::Export, "what they may read".to_owned(), resource)
 }
 
 const LONGEST_NAME: usize = 80;

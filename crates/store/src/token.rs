@@ -153,7 +153,8 @@ impl Store {
             "token.create",
             format!(
                 "Token {} was made{whose}, valid until {}",
-                token.name, token.expires_at
+                token.name,
+                token.expires_at.strftime("%-d %B %Y")
             ),
             "",
         );

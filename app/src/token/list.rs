@@ -39,10 +39,7 @@ fn page(list: TokenList, cursor: Option<String>) -> impl IntoView {
     let rows = page
         .items
         .into_iter()
-        .map(|token| {
-            let may_end = may_end.allowed();
-            row(token, now, may_end, true)
-        })
+        .map(|token| row(token, now, may_end.allowed(), true))
         .collect_view();
     // A token that somebody else ended meanwhile has no form any more.
     let gone = undone(move |form| ending.iter().any(|id| id == form));

@@ -140,7 +140,7 @@ pub(crate) struct Inner {
     pub charts: Charts,
     /// The role rules, with the ids of their teams.
     pub rules: OnceLock<Vec<Rule>>,
-    /// Held for reading while files of a commit are used, and for writing while some are removed.
+    /// Held for reading while files of a commit are taken, and for writing while some are rewritten.
     pub projects: Arc<RwLock<()>>,
     pub launcher: Arc<Launcher>,
     pub refusals: Refusals,

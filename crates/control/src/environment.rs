@@ -1,7 +1,5 @@
 //! Environments and their hosts.
 
-use std::io;
-
 use domain::{
     environment::Environment,
     host::{Criticality, Host},
@@ -16,14 +14,16 @@ use integrations::{
 use policy::{Action, Kind, Permit, Resource};
 use serde_json::Value;
 use store::{AuditFilter, Import, Owner};
-use tokio::task::spawn_blocking;
 use view::{
     environment::{EnvironmentList, EnvironmentRow, EnvironmentView, HostDiff, InventoryDiff},
     error::ApiError,
     input::{EnvironmentInput, ImportInput},
 };
 
-use crate::{Ctx, Error, project::planned};
+use crate::{
+    Ctx, Error,
+    project::{on_disk, planned},
+};
 
 const PAGE: u32 = 100;
 /// Newest events of an environment among which its last import is looked for.
@@ -231,15 +231,12 @@ impl Ctx {
         let planned = planned(project)?;
         let project = self.console.checked_out(&planned).await?;
         // Scripts may write beside themselves, but not into what jobs are started from.
-        let copied = spawn_blocking(move || {
+        let copied = on_disk(move || {
             let folder = integrations::scratch()?;
             let project = project.copied(&folder.path().join("project"))?;
             Ok((folder, project))
         });
-        let copied = copied
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)));
-        let (_folder, project) = copied.map_err(|error| {
+        let (_folder, project) = copied.await.map_err(|error| {
             Error::Unavailable(format!(
                 "The project's files cannot be copied: {error}. See that the disk has free space."
             ))

@@ -1,15 +1,11 @@
 //! Projects: playbooks kept in Git, which are fetched on request and run as a plan fixed them.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+mod pinned;
+
+use std::path::{Path, PathBuf};
 
 use domain::{
     id::ProjectId,
-    plan::Plan,
     project::{
         FetchedCommit, PlannedPlaybooks, PlannedProject, PlaybookPaths, Playbooks, Project,
         ProjectSource,
@@ -25,12 +21,15 @@ use policy::{Action, Kind, Permit, Resource, SystemAction};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
-use tokio::{sync::OwnedRwLockReadGuard, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 use view::{
     error::ApiError,
     input::{PlaybooksInput, ProjectInput},
     project::ProjectList,
 };
+
+use pinned::used;
+pub(crate) use pinned::{Pinned, on_disk};
 
 use crate::{Console, Ctx, Error, automation, error::invalid, service};
 
@@ -264,72 +263,6 @@ impl Console {
         project_in(&dir, &planned.source).map_err(Error::from)
     }
 
-    fn checkouts(&self) -> PathBuf {
-        self.settings().data_dir.join("projects/commits")
-    }
-
-    /// The playbooks of a plan, as they were when it was made: files of a commit that were changed since are written anew,
-    /// once. They stay while the answer is held.
-    pub(crate) async fn pinned(&self, plan: &Plan) -> Result<Pinned, Error> {
-        let projects = &self.inner.projects;
-        let reading = Arc::clone(projects).read_owned().await;
-        let project = self.checked_out(&plan.playbooks).await?;
-        let of_git = matches!(plan.playbooks, PlannedPlaybooks::Project(_));
-        if !of_git {
-            return Ok(Pinned {
-                project,
-                same: None,
-                _reading: reading,
-            });
-        }
-        if self.is_as_planned(plan, &project).await {
-            return Ok(Pinned {
-                project,
-                same: Some(true),
-                _reading: reading,
-            });
-        }
-        drop(reading);
-        let writing = Arc::clone(projects).write_owned().await;
-        let project = self.checked_out(&plan.playbooks).await?;
-        // Another job may have done it meanwhile.
-        if !self.is_as_planned(plan, &project).await {
-            tracing::warn!(folder = %project.root.display(), "the files of a commit were changed; they are written anew");
-            let root = project.root;
-            let removed = spawn_blocking(move || std::fs::remove_dir_all(root)).await;
-            let removed = removed.unwrap_or_else(|error| Err(io::Error::other(error)));
-            removed.map_err(|error| {
-                Error::Unavailable(format!(
-                    "The files of the project's commit were changed on this server, and cannot be removed: {error}."
-                ))
-            })?;
-        }
-        let project = self.checked_out(&plan.playbooks).await?;
-        let same = self.is_as_planned(plan, &project).await;
-        Ok(Pinned {
-            project,
-            same: Some(same),
-            _reading: writing.downgrade(),
-        })
-    }
-
-    /// Whether these are the playbooks a plan was made with; what cannot be read is not.
-    async fn is_as_planned(&self, plan: &Plan, project: &ansible::project::Project) -> bool {
-        let digest = digest(project, &plan.playbooks).await;
-        digest.is_ok_and(|digest| digest == plan.automation)
-    }
-
-    /// Removes files of commits that nobody has used for a month; who wants them again has them fetched again.
-    pub(crate) async fn clear_checkouts(&self) {
-        let folder = self.checkouts();
-        let now = self.now().into();
-        let cleared = spawn_blocking(move || clear_unused(&folder, now)).await;
-        let cleared = cleared.unwrap_or_else(|error| Err(io::Error::other(error)));
-        if let Err(error) = cleared {
-            tracing::warn!(%error, "files of commits that nobody uses could not be removed");
-        }
-    }
-
     async fn source(
         &self,
         permit: &Permit,
@@ -406,55 +339,6 @@ pub(crate) async fn digest(
     })
     .await
     .map_err(|error| Error::Internal(error.to_string()))?
-}
-
-/// Days after which the files of a commit go that nobody used.
-const UNUSED_DAYS: u64 = 30;
-
-/// The time of a folder says when it was used last.
-fn used(folder: &Path, now: SystemTime) {
-    let now = std::fs::FileTimes::new().set_modified(now);
-    // Where it cannot be written down, it may have to be fetched again.
-    let _ = std::fs::File::open(folder).and_then(|folder| folder.set_times(now));
-}
-
-fn clear_unused(checkouts: &Path, now: SystemTime) -> io::Result<()> {
-    let list = |folder: &Path| match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries?.collect::<io::Result<Vec<_>>>(),
-    };
-    let longest = std::time::Duration::from_secs(UNUSED_DAYS * 24 * 3600);
-    for project in list(checkouts)? {
-        for commit in list(&project.path())? {
-            let used = commit.metadata()?.modified()?;
-            if now.duration_since(used).is_ok_and(|since| since > longest) {
-                std::fs::remove_dir_all(commit.path())?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The playbooks of a plan, which nobody removes while this is held.
-pub(crate) struct Pinned {
-    pub project: ansible::project::Project,
-    /// Whether they are those the plan was made with, if that was looked at.
-    same: Option<bool>,
-    pub _reading: OwnedRwLockReadGuard<()>,
-}
-
-impl Pinned {
-    /// Refuses playbooks that are no longer those the plan was made with.
-    pub async fn refuse_others(&self, plan: &Plan) -> Result<(), Error> {
-        let same = match self.same {
-            Some(same) => same,
-            None => digest(&self.project, &plan.playbooks).await? == plan.automation,
-        };
-        match same {
-            true => Ok(()),
-            false => Err(Error::Conflict("The playbooks are no longer those of the approved plan. Bring them back, or withdraw this rollout and request it again.".to_owned())),
-        }
-    }
 }
 
 fn project_in(dir: &Path, source: &ProjectSource) -> Result<ansible::project::Project, FieldError> {
@@ -547,25 +431,4 @@ fn read(input: &ProjectInput) -> Result<(ProjectSource, Option<Secrets>), FieldE
 /// What the ciphertext of a project's secrets is bound to.
 fn at(id: ProjectId) -> String {
     format!("project/{id}")
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{fs, time::Duration};
-
-    use super::*;
-
-    #[test]
-    fn files_of_a_commit_go_when_nobody_used_them_for_a_month() {
-        let folder = tempfile::tempdir().unwrap();
-        let day = |day: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(day * 24 * 3600);
-        clear_unused(&folder.path().join("none yet"), day(100)).unwrap();
-        let at = |name: &str| folder.path().join("project").join(name);
-        for (name, last) in [("old", 69), ("new", 71)] {
-            fs::create_dir_all(at(name).join("roles")).unwrap();
-            used(&at(name), day(last));
-        }
-        clear_unused(folder.path(), day(100)).unwrap();
-        assert!(!at("old").exists() && at("new").exists());
-    }
 }

@@ -132,17 +132,7 @@ pub(super) fn result_format<'a>(secrets: impl IntoIterator<Item = &'a str>) -> &
 
 /// Removes a file or a folder, if it is there.
 fn gone(path: &Path) -> Result<(), RecordError> {
-    let removed = if path.is_dir() {
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(RecordError::write(path, error))
-        }
-        _ => Ok(()),
-    }
+    file::remove(path).map_err(|error| RecordError::write(path, error))
 }
 
 /// Folder of an attempt with a project's files, if it has a copy of its own.

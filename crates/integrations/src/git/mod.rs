@@ -228,10 +228,7 @@ impl Git {
             why,
         };
         for half in [&draft, repository] {
-            match fs::remove_dir_all(half) {
-                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(disk(why)),
-                _ => {}
-            }
+            file::remove(half).map_err(disk)?;
         }
         let mut command = self.git(&draft);
         command.args(["init", "--quiet", "--bare", "--template="]);
